@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package correlate
+
+import (
+	"container/heap"
+	"fmt"
+	"sort"
+
+	"tocsin/incident"
+	"tocsin/rules"
+)
+
+// Limits bound the state of a partition. They are counts, never memory, so that they
+// fall the same wherever the log is read (B2).
+type Limits struct {
+	// Keys of one rule, Matches of one key, Detections of one rule and grouping key.
+	Keys, Matches, Detections int
+}
+
+// DefaultLimits are the limits of an engine that is given none.
+var DefaultLimits = Limits{Keys: 100_000, Matches: 20_000, Detections: 10_000}
+
+// Engine is the state machine of one partition.
+type Engine struct {
+	lateness int64
+	limits   Limits
+	plans    map[string]*plan // by revision
+	current  map[string]bool  // revisions of the Set that the clock has reached
+	sets     map[string]map[string]bool
+	set      string
+
+	clock   int64
+	floor   uint64
+	seen    map[uint64]bool // EVENTS sequences above floor that were taken in
+	horizon int64
+
+	cells   map[string]*cell
+	perRule map[string]int // cells by revision
+	touched []*cell
+	due     wakeups
+	stats   map[string]*Stats
+	changed map[string]bool // rules whose stats changed
+	closed  []Close
+	forgot  []string // cells that went since the last snapshot
+}
+
+// New returns an empty engine; lateness is L in nanoseconds.
+func New(lateness int64, limits Limits) *Engine {
+	if limits == (Limits{}) {
+		limits = DefaultLimits
+	}
+	return &Engine{
+		lateness: lateness, limits: limits,
+		plans: make(map[string]*plan), sets: make(map[string]map[string]bool),
+		seen: make(map[uint64]bool), cells: make(map[string]*cell), perRule: make(map[string]int),
+		stats: make(map[string]*Stats), changed: make(map[string]bool),
+	}
+}
+
+// Use makes a rule Set known. Whoever reads the log gives the engine each Set before the first entry
+// that names it. An error says that a condition has too many alternatives.
+func (e *Engine) Use(set *rules.Set) error {
+	if e.sets[set.Hash] != nil {
+		return nil
+	}
+	revisions := make(map[string]bool, len(set.Rules))
+	for _, r := range set.Rules {
+		if e.plans[r.Revision] == nil {
+			p, err := newPlan(r, e.lateness)
+			if err != nil {
+				return err
+			}
+			e.plans[r.Revision] = p
+		}
+		revisions[r.Revision] = true
+	}
+	e.sets[set.Hash] = revisions
+	return nil
+}
+
+// Knows reports whether the engine has the Set.
+func (e *Engine) Knows(hash string) bool { return e.sets[hash] != nil }
+
+// Clock returns the partition's clock, Unix nanoseconds.
+func (e *Engine) Clock() int64 { return e.clock }
+
+// Cells returns how many (rule, grouping key) states are held.
+func (e *Engine) Cells() int { return len(e.cells) }
+
+// Step takes one entry. It fails only on an entry that names a Set or rule that [Engine.Use]
+// was not given; the engine is then as it was.
+func (e *Engine) Step(entry Entry) error {
+	switch {
+	case entry.Matches != nil:
+		return e.matches(entry.Matches)
+	case entry.Tick != nil:
+		return e.tick(entry.Tick)
+	case entry.Close != nil:
+		return e.close(entry.Close)
+	}
+	return nil
+}
+
+func (e *Engine) matches(m *Matches) error {
+	for i := range m.Matches {
+		if e.plans[m.Matches[i].Rule] == nil {
+			return fmt.Errorf("correlate: no rule with revision %q", m.Matches[i].Rule)
+		}
+	}
+	if m.Seq != 0 {
+		if m.Seq <= e.floor || e.seen[m.Seq] {
+			return nil // a redelivery
+		}
+		e.seen[m.Seq] = true
+	}
+	for i := range m.Matches {
+		e.match(&m.Matches[i])
+	}
+	for _, c := range m.Counts {
+		s := e.stat(c.Rule)
+		s.Unkeyed += c.Unkeyed
+		s.Excepted += c.Excepted
+	}
+	e.settle()
+	return nil
+}
+
+func (e *Engine) match(m *rules.Match) {
+	p := e.plans[m.Rule]
+	n := e.stat(p.rule.ID)
+	id := cellID(m.Rule, m.Group)
+	c := e.cells[id]
+	if c == nil {
+		if e.perRule[m.Rule] >= e.limits.Keys {
+			n.Capped++
+			return
+		}
+		c = newCell(p, m.Group, e.limits)
+		e.cells[id] = c
+		e.perRule[m.Rule]++
+	}
+	c.take(m.Path, m.Key, m.Event, m.Patterns, m.Values, e.now(m.Event.EventID), n)
+	e.touch(c)
+}
+
+func (e *Engine) now(cause string) now {
+	return now{clock: e.clock, horizon: e.horizon, cause: cause}
+}
+
+func (e *Engine) touch(c *cell) {
+	if len(e.touched) == 0 || e.touched[len(e.touched)-1] != c {
+		e.touched = append(e.touched, c)
+	}
+}
+
+// settle works out what the entry changed. It is done after each entry, so that identities
+// do not depend on how the log was read in pieces.
+func (e *Engine) settle() {
+	for _, c := range e.touched {
+		c.settle(e.clock, e.stat(c.plan.rule.ID))
+		e.schedule(c)
+	}
+}
+
+func (e *Engine) schedule(c *cell) {
+	if at := c.wake(); at != 0 && (c.woken == 0 || at < c.woken) {
+		c.woken = at
+		heap.Push(&e.due, wakeup{at, c.id})
+	}
+}
+
+func (e *Engine) stat(rule string) *Stats {
+	s := e.stats[rule]
+	if s == nil {
+		s = &Stats{Rule: rule}
+		e.stats[rule] = s
+	}
+	e.changed[rule] = true
+	return s
+}
+
+func (e *Engine) tick(t *Tick) error {
+	if t.Set != "" && t.Set != e.set {
+		revisions := e.sets[t.Set]
+		if revisions == nil {
+			return fmt.Errorf("correlate: no rule set %q", t.Set)
+		}
+		e.set, e.current = t.Set, revisions
+	}
+	e.floor = max(e.floor, t.Floor)
+	for seq := range e.seen {
+		if seq <= e.floor {
+			delete(e.seen, seq)
+		}
+	}
+	if t.Horizon != 0 {
+		e.horizon = t.Horizon
+	}
+	if t.Clock <= e.clock {
+		return nil
+	}
+	e.clock = t.Clock
+	for len(e.due) > 0 && e.due[0].at <= e.clock {
+		w := heap.Pop(&e.due).(wakeup)
+		c := e.cells[w.cell]
+		if c == nil || c.woken != w.at {
+			continue
+		}
+		c.woken = 0
+		n := e.stat(c.plan.rule.ID)
+		if e.current != nil && !e.current[c.plan.rule.Revision] {
+			n.Dropped += c.abandon()
+		}
+		c.tick(e.now(""), n)
+		e.touch(c)
+		if !c.empty() {
+			e.schedule(c)
+		}
+	}
+	return nil
+}
+
+func (e *Engine) close(c *Close) error {
+	cell := e.cells[cellID(c.Rule, c.Group)]
+	if cell == nil || !cell.chain.Knows(c.Incident) {
+		e.closed = append(e.closed, *c)
+		return nil
+	}
+	if !cell.chain.Close(c.Incident, c.At, c.Verdict, c.By) {
+		return nil
+	}
+	cell.touched, cell.outdated = true, true
+	e.touch(cell)
+	e.settle()
+	return nil
+}
+
+// Changes drains what became of incidents since the last call, in an order that the log decides.
+func (e *Engine) Changes() Changes {
+	var out Changes
+	done := make(map[*cell]bool, len(e.touched))
+	for _, c := range e.touched {
+		if done[c] {
+			continue
+		}
+		done[c] = true
+		out.Detections = append(out.Detections, c.drain()...)
+		out.Incidents = append(out.Incidents, latest(c.incidents)...)
+		c.incidents = nil
+		if c.empty() && e.cells[c.id] == c {
+			delete(e.cells, c.id)
+			e.perRule[c.plan.rule.Revision]--
+			e.forgot = append(e.forgot, c.id)
+		}
+	}
+	e.touched = e.touched[:0]
+	out.Closed, e.closed = e.closed, nil
+	for rule := range e.changed {
+		out.Stats = append(out.Stats, *e.stats[rule])
+	}
+	clear(e.changed)
+	sort.Slice(out.Stats, func(i, j int) bool { return out.Stats[i].Rule < out.Stats[j].Rule })
+	return out
+}
+
+// latest keeps the newest values of each incident, with all that became of it.
+func latest(ins []incident.Incident) []incident.Incident {
+	place := make(map[string]int, len(ins))
+	out := ins[:0:0]
+	for _, in := range ins {
+		if i, ok := place[in.ID]; ok {
+			in.Changed |= out[i].Changed
+			out[i] = in
+			continue
+		}
+		place[in.ID] = len(out)
+		out = append(out, in)
+	}
+	return out
+}
+
+// wakeup says when a cell has something to do.
+type wakeup struct {
+	at   int64
+	cell string
+}
+
+type wakeups []wakeup
+
+func (w wakeups) Len() int { return len(w) }
+func (w wakeups) Less(i, j int) bool {
+	return w[i].at < w[j].at || w[i].at == w[j].at && w[i].cell < w[j].cell
+}
+func (w wakeups) Swap(i, j int) { w[i], w[j] = w[j], w[i] }
+func (w *wakeups) Push(x any)   { *w = append(*w, x.(wakeup)) }
+func (w *wakeups) Pop() any {
+	old := *w
+	x := old[len(old)-1]
+	*w = old[:len(old)-1]
+	return x
+}

@@ -1,0 +1,562 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package correlate_test
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"tocsin/event"
+	"tocsin/rules"
+)
+
+// This file is detection.md in Go, as plain as its text: it looks at the whole set of events at once
+// and knows no state, clock or log. It shares no code with the engine.
+
+// seen is one event of a rule's set S for one key.
+type seen struct {
+	id   event.ID
+	t, a int64
+	bits uint64
+	vals []string
+}
+
+// finding is what the oracle says of one detection.
+type finding struct {
+	key                 string
+	first, last, firing int64
+	born, reached       int64
+	count, late         int64
+	steps               map[string]int64
+	evidence            []string
+	points              map[event.ID]bool
+}
+
+type oracle struct {
+	rule     *rules.Rule
+	lateness int64
+}
+
+func (o oracle) t() int64 { return int64(o.rule.Within) }
+
+// settles reports whether the condition has a part that waits (F5).
+func settles(c rules.Cond) bool {
+	switch c := c.(type) {
+	case rules.Not:
+		return true
+	case rules.Count:
+		return c.Op != rules.GE && c.Op != rules.GT
+	case rules.Distinct:
+		return c.Op != rules.GE && c.Op != rules.GT
+	case rules.Sequence:
+		for _, s := range c.Steps {
+			if s.Not {
+				return true
+			}
+		}
+	case rules.And:
+		for _, x := range c.X {
+			if settles(x) {
+				return true
+			}
+		}
+	case rules.Or:
+		for _, x := range c.X {
+			if settles(x) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// l is the lateness bound, longer by what referenced rules need to settle.
+func (o oracle) l() int64 {
+	l := o.lateness
+	for _, c := range o.rule.Children {
+		child := oracle{c, o.lateness}
+		d := child.l()
+		if settles(c.When) {
+			d += child.t() + child.l()
+		}
+		l = max(l, d)
+	}
+	return l
+}
+
+func (o oracle) reach() int64 {
+	if settles(o.rule.When) {
+		return 2 * o.t()
+	}
+	return o.t()
+}
+
+func (o oracle) keep(x seen) int64 { return max(x.t, x.a) + o.reach() + o.l() }
+
+func (o oracle) met(x, y seen) bool {
+	return x.id == y.id || max(x.a, y.a) <= min(o.keep(x), o.keep(y))
+}
+
+// alternatives lists every way to choose a branch at each `or`, as literals: conditions, negated or not.
+type lit struct {
+	c   rules.Cond
+	neg bool
+}
+
+func alternatives(c rules.Cond, neg bool) [][]lit {
+	var parts []rules.Cond
+	all := false
+	switch c := c.(type) {
+	case rules.Not:
+		return alternatives(c.X, !neg)
+	case rules.And:
+		parts, all = c.X, !neg
+	case rules.Or:
+		parts, all = c.X, neg
+	default:
+		return [][]lit{{{c, neg}}}
+	}
+	if !all {
+		var out [][]lit
+		for _, p := range parts {
+			out = append(out, alternatives(p, neg)...)
+		}
+		return out
+	}
+	out := [][]lit{nil}
+	for _, p := range parts {
+		var next [][]lit
+		for _, have := range out {
+			for _, more := range alternatives(p, neg) {
+				next = append(next, append(append([]lit(nil), have...), more...))
+			}
+		}
+		out = next
+	}
+	return out
+}
+
+func within(s []seen, from, to int64) []seen {
+	var out []seen
+	for _, x := range s {
+		if x.t >= from && x.t <= to {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+func number(s []seen, pattern int, values []int) int64 {
+	distinct := make(map[string]bool)
+	n := int64(0)
+	for _, x := range s {
+		if x.bits&(1<<pattern) == 0 {
+			continue
+		}
+		n++
+		tuple, whole := "", true
+		for _, v := range values {
+			whole = whole && x.vals[v] != ""
+			tuple += x.vals[v] + "|"
+		}
+		if whole {
+			distinct[tuple] = true
+		}
+	}
+	if values != nil {
+		return int64(len(distinct))
+	}
+	return n
+}
+
+// steps unrolls a sequence; nots[k] are the patterns forbidden before step k.
+func unroll(q rules.Sequence) (steps []int, nots map[int][]int) {
+	nots = make(map[int][]int)
+	for _, s := range q.Steps {
+		if s.Not {
+			nots[len(steps)] = append(nots[len(steps)], s.Pattern)
+			continue
+		}
+		for range max(1, s.Times) {
+			steps = append(steps, s.Pattern)
+		}
+	}
+	return steps, nots
+}
+
+// assign tries every assignment of distinct events to the steps, each at or after the one before.
+func assign(s []seen, steps []int, chosen []seen, ok func([]seen) bool) bool {
+	if len(chosen) == len(steps) {
+		return ok(chosen)
+	}
+	for _, x := range s {
+		if x.bits&(1<<steps[len(chosen)]) == 0 || len(chosen) > 0 && x.t < chosen[len(chosen)-1].t {
+			continue
+		}
+		used := false
+		for _, y := range chosen {
+			used = used || y.id == x.id
+		}
+		if !used && assign(s, steps, append(chosen[:len(chosen):len(chosen)], x), ok) {
+			return true
+		}
+	}
+	return false
+}
+
+// positive evaluates the positive form of a literal on a set.
+func positive(c rules.Cond, s []seen) bool {
+	switch c := c.(type) {
+	case rules.Is:
+		return number(s, c.Pattern, nil) >= 1
+	case rules.Count:
+		return c.Op.Holds(number(s, c.Pattern, nil), c.N)
+	case rules.Distinct:
+		return c.Op.Holds(number(s, c.Pattern, c.Values), c.N)
+	case rules.Sequence:
+		steps, _ := unroll(c)
+		return assign(s, steps, nil, func([]seen) bool { return true })
+	}
+	panic(fmt.Sprintf("no literal: %T", c))
+}
+
+func isComparison(c rules.Cond) (op rules.Op, ok bool) {
+	switch c := c.(type) {
+	case rules.Count:
+		return c.Op, c.Op != rules.GE && c.Op != rules.GT
+	case rules.Distinct:
+		return c.Op, c.Op != rules.GE && c.Op != rules.GT
+	}
+	return 0, false
+}
+
+// patterns of the positive part.
+func mask(c rules.Cond) (m uint64) {
+	switch c := c.(type) {
+	case rules.Is:
+		return 1 << c.Pattern
+	case rules.Count:
+		return 1 << c.Pattern
+	case rules.Distinct:
+		return 1 << c.Pattern
+	case rules.Sequence:
+		steps, _ := unroll(c)
+		for _, s := range steps {
+			m |= 1 << s
+		}
+	}
+	return m
+}
+
+// firing decides F1 and F2 for e: whether it is a firing point, and where its tight window starts.
+func (o oracle) firing(e seen, all []seen) (start int64, ok bool) {
+	var s []seen
+	for _, x := range all {
+		if o.rule.Within == 0 && x.id != e.id {
+			continue
+		}
+		if o.met(x, e) {
+			s = append(s, x)
+		}
+	}
+	w := within(s, e.t-o.t(), e.t)
+	for _, alt := range alternatives(o.rule.When, false) {
+		if from, holds := o.alternative(e, s, w, alt); holds && (!ok || from > start) {
+			start, ok = from, true
+		}
+	}
+	return start, ok
+}
+
+func (o oracle) alternative(e seen, s, w []seen, alt []lit) (int64, bool) {
+	var pos []rules.Cond
+	var m uint64
+	for _, l := range alt {
+		if _, cmp := isComparison(l.c); !l.neg && !cmp {
+			pos = append(pos, l.c)
+			m |= mask(l.c)
+		}
+	}
+	// The shortest suffix for which the positive part holds.
+	first, found := e.t, len(pos) == 0
+	for from := e.t; !found && from >= e.t-o.t(); from-- {
+		found = true
+		for _, c := range pos {
+			found = found && positive(c, within(w, from, e.t))
+		}
+		if found {
+			first = from
+		}
+	}
+	if !found {
+		return 0, false
+	}
+	last := e.t
+	if m != 0 {
+		last = first
+		for _, x := range within(w, first, e.t) {
+			if x.bits&m != 0 {
+				last = max(last, x.t)
+			}
+		}
+	}
+	for _, l := range alt {
+		if op, cmp := isComparison(l.c); cmp {
+			over := w
+			if op == rules.LT || op == rules.LE {
+				over = within(s, e.t, e.t+o.t())
+			}
+			if !positive(l.c, over) {
+				return 0, false
+			}
+			continue
+		}
+		if l.neg && positive(l.c, within(s, last-o.t(), first+o.t())) {
+			return 0, false
+		}
+		if q, is := l.c.(rules.Sequence); is && !l.neg && !o.undisturbed(q, w, s) {
+			return 0, false
+		}
+	}
+	return first, true
+}
+
+// undisturbed looks for an assignment that no forbidden event disturbs (A1).
+func (o oracle) undisturbed(q rules.Sequence, w, s []seen) bool {
+	steps, nots := unroll(q)
+	if len(nots) == 0 {
+		return true
+	}
+	return assign(w, steps, nil, func(c []seen) bool {
+		for k, forbidden := range nots {
+			var from, to int64
+			neighbour := make(map[event.ID]bool)
+			if k > 0 {
+				from = c[k-1].t
+				neighbour[c[k-1].id] = true
+			} else {
+				from = c[0].t - o.t()
+			}
+			if k < len(steps) {
+				to = c[k].t
+				neighbour[c[k].id] = true
+			} else {
+				to = c[k-1].t + o.t()
+			}
+			for _, x := range within(s, from, to) {
+				for _, p := range forbidden {
+					if x.bits&(1<<p) != 0 && !neighbour[x.id] {
+						return false
+					}
+				}
+			}
+		}
+		return true
+	})
+}
+
+// dedupe keeps of copies of one event the one that arrived first (W2).
+func dedupe(s []seen) []seen {
+	best := make(map[event.ID]seen)
+	for _, x := range s {
+		y, ok := best[x.id]
+		if !ok {
+			best[x.id] = x
+			continue
+		}
+		bits := x.bits | y.bits
+		if x.a < y.a || x.a == y.a && x.t < y.t {
+			y = x
+		}
+		y.bits = bits
+		best[x.id] = y
+	}
+	out := make([]seen, 0, len(best))
+	for _, x := range best {
+		out = append(out, x)
+	}
+	sort.Slice(out, func(i, j int) bool {
+		if out[i].t != out[j].t {
+			return out[i].t < out[j].t
+		}
+		return string(out[i].id[:]) < string(out[j].id[:])
+	})
+	return out
+}
+
+// points returns the firing points of S.
+func (o oracle) points(s []seen) map[event.ID]int64 {
+	out := make(map[event.ID]int64)
+	for _, e := range s {
+		if start, ok := o.firing(e, s); ok {
+			out[e.id] = start
+		}
+	}
+	return out
+}
+
+// connected groups the indexes 0..n-1 by a symmetric relation.
+func connected(n int, related func(i, j int) bool) [][]int {
+	group := make([]int, n)
+	for i := range group {
+		group[i] = i
+	}
+	for changed := true; changed; {
+		changed = false
+		for i := range n {
+			for j := range n {
+				if group[i] != group[j] && related(i, j) {
+					low := min(group[i], group[j])
+					group[i], group[j] = low, low
+					changed = true
+				}
+			}
+		}
+	}
+	by := make(map[int][]int)
+	for i, g := range group {
+		by[g] = append(by[g], i)
+	}
+	var out [][]int
+	for i := range n {
+		if g := by[i]; len(g) > 0 {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
+// detections decides F3 and F4.
+func (o oracle) detections(key string, s []seen) []finding {
+	s = dedupe(s)
+	starts := o.points(s)
+	var fps []seen
+	for _, x := range s {
+		if _, ok := starts[x.id]; ok {
+			fps = append(fps, x)
+		}
+	}
+	groups := connected(len(fps), func(i, j int) bool {
+		d := fps[i].t - fps[j].t
+		return o.rule.Within != 0 && max(d, -d) <= o.t() && o.met(fps[i], fps[j])
+	})
+	var out []finding
+	for _, g := range groups {
+		f := finding{key: key, steps: make(map[string]int64), points: make(map[event.ID]bool)}
+		for n, i := range g {
+			e := fps[i]
+			f.points[e.id] = true
+			if n == 0 {
+				f.first, f.last, f.firing, f.born = starts[e.id], e.t, e.t, e.a
+			}
+			f.first, f.last = min(f.first, starts[e.id]), max(f.last, e.t)
+			f.firing, f.born = min(f.firing, e.t), min(f.born, e.a)
+			f.reached = max(f.reached, e.t, e.a)
+		}
+		for _, x := range within(s, f.first, f.last) {
+			counts := false
+			for _, i := range g {
+				d := x.t - fps[i].t
+				if o.rule.Within == 0 {
+					counts = counts || x.id == fps[i].id
+				} else {
+					counts = counts || max(d, -d) <= o.t() && o.met(x, fps[i])
+				}
+			}
+			if !counts {
+				continue
+			}
+			f.count++
+			if x.a > x.t+o.l() {
+				f.late++
+			}
+			for p, pat := range o.rule.Patterns {
+				if x.bits&(1<<p) != 0 {
+					f.steps[pat.Name]++
+					f.evidence = append(f.evidence, pat.Name+":"+x.id.String())
+				}
+			}
+		}
+		sort.Strings(f.evidence)
+		out = append(out, f)
+	}
+	return out
+}
+
+func (f finding) String() string {
+	return fmt.Sprintf("key=%q [%d..%d] firing %d, %d events, %d late, steps %v, evidence %s",
+		f.key, f.first, f.last, f.firing, f.count, f.late, f.steps, strings.Join(f.evidence, " "))
+}
+
+// closed is a person's closing, at a time, of the incident that one firing point is in.
+type closed struct {
+	at    int64
+	point event.ID
+}
+
+// chained decides whether two detections follow each other in one incident (I1).
+func (o oracle) chained(a, b finding) bool {
+	q, t := int64(o.rule.Quiet), o.t()
+	delay := int64(0)
+	if settles(o.rule.When) {
+		delay = t + o.l()
+	}
+	memory := q + t + o.l() + delay
+	gap := max(a.first-b.last, b.first-a.last)
+	return gap <= q && a.born <= b.reached+memory && b.born <= a.reached+memory
+}
+
+// incidents decides I1 and I2 and prints each incident.
+func (o oracle) incidents(fs []finding, closings []closed) []string {
+	var out []string
+	show := func(g []finding) {
+		lines := make([]string, 0, len(g))
+		first, last, count := g[0].first, g[0].last, int64(0)
+		for _, f := range g {
+			lines = append(lines, "  "+f.String())
+			first, last, count = min(first, f.first), max(last, f.last), count+f.count
+		}
+		sort.Strings(lines)
+		out = append(out, fmt.Sprintf("incident [%d..%d] %d events\n%s", first, last, count, strings.Join(lines, "\n")))
+	}
+	groups := func(pool []finding) [][]finding {
+		var gs [][]finding
+		for _, g := range connected(len(pool), func(i, j int) bool { return o.chained(pool[i], pool[j]) }) {
+			var fs []finding
+			for _, i := range g {
+				fs = append(fs, pool[i])
+			}
+			gs = append(gs, fs)
+		}
+		return gs
+	}
+	sort.SliceStable(closings, func(i, j int) bool { return closings[i].at < closings[j].at })
+	for _, c := range closings {
+		var by, rest []finding
+		for _, f := range fs {
+			if f.firing <= c.at {
+				by = append(by, f)
+			} else {
+				rest = append(rest, f)
+			}
+		}
+		for _, g := range groups(by) {
+			hit := false
+			for _, f := range g {
+				hit = hit || f.points[c.point]
+			}
+			if hit {
+				show(g)
+			} else {
+				rest = append(rest, g...)
+			}
+		}
+		fs = rest
+	}
+	for _, g := range groups(fs) {
+		show(g)
+	}
+	sort.Strings(out)
+	return out
+}

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package correlate
+
+import (
+	"sort"
+
+	"tocsin/event"
+	"tocsin/rules"
+)
+
+// window is the state that one rule keeps for one key: the events that can still
+// matter, each judged, and the detections that they make.
+type window struct {
+	plan *plan
+	path string // encoded path of children from the top-level rule
+	key  rules.Key
+
+	ms    []*match // by time, then id
+	byID  map[event.ID]*match
+	lates int // how many of ms came late
+	runs  []*run
+
+	flips  []*match // events that became or ceased to be firing points
+	due    int64    // least deadline of an event that holds and does not show, 0 if none
+	dirty  bool     // runs are behind ms
+	capped bool     // a limit dropped something
+}
+
+func newWindow(p *plan, path string, key rules.Key) *window {
+	return &window{plan: p, path: path, key: key, byID: make(map[event.ID]*match)}
+}
+
+// now is what judging needs to know of the present: the clock, the end of the input (0 while it goes
+// on), and the event that is being taken in.
+type now struct {
+	clock, horizon int64
+	cause          string
+}
+
+// put adds an event's patterns. Of copies of one event the one that arrived first counts (W2).
+// It reports whether anything was new.
+func (w *window) put(ref rules.EventRef, bits uint64, vals []string, at now) bool {
+	old := w.byID[ref.ID]
+	if old != nil {
+		earlier := ref.Arrival < old.ref.Arrival || ref.Arrival == old.ref.Arrival && ref.Time < old.ref.Time
+		if bits&^old.bits == 0 && !earlier {
+			return false
+		}
+		bits |= old.bits
+		if len(vals) < len(old.vals) {
+			vals = old.vals
+		}
+		if !earlier {
+			ref = old.ref
+		}
+		w.take(old)
+		w.rejudge(old, at)
+	}
+	m := &match{ref: ref, bits: bits, vals: vals}
+	if old != nil && old.fp {
+		m.fp, m.run, m.verdict = true, old.run, old.verdict // the same event, better known
+		w.flips = append(w.flips, m)
+	}
+	m.keep = add(max(ref.Time, ref.Arrival), w.plan.reach+w.plan.late)
+	m.late = ref.Arrival > add(ref.Time, w.plan.late)
+	i := sort.Search(len(w.ms), func(i int) bool { return m.before(w.ms[i]) })
+	w.ms = append(w.ms, nil)
+	copy(w.ms[i+1:], w.ms[i:])
+	w.ms[i] = m
+	w.byID[ref.ID] = m
+	if m.late {
+		w.lates++
+	}
+	w.rejudge(m, at)
+	w.dirty = true
+	return true
+}
+
+// drop removes patterns of an event: a firing point of a referenced rule that ceased to be.
+func (w *window) drop(id event.ID, bits uint64, at now) {
+	m := w.byID[id]
+	if m == nil || m.bits&bits == 0 {
+		return
+	}
+	if m.bits &^= bits; m.bits == 0 {
+		w.take(m)
+		if m.fp {
+			w.unfire(m, at)
+		}
+	}
+	w.rejudge(m, at)
+	w.dirty = true
+}
+
+// take removes an event from the window.
+func (w *window) take(m *match) {
+	i := sort.Search(len(w.ms), func(i int) bool { return !w.ms[i].before(m) })
+	w.ms = append(w.ms[:i], w.ms[i+1:]...)
+	delete(w.byID, m.ref.ID)
+	if m.late {
+		w.lates--
+	}
+}
+
+// rejudge judges again all events that m can matter to. Those that never met it are left alone: what
+// they were judged by may be forgotten already.
+func (w *window) rejudge(m *match, at now) {
+	t := m.ref.Time
+	from := t
+	if w.plan.settled {
+		from = add(t, -w.plan.reach)
+	}
+	for _, e := range between(w.ms, from, add(t, w.plan.reach)) {
+		if e != m && !e.met(m) {
+			continue
+		}
+		e.verdict = w.judge(e)
+		w.show(e, at)
+	}
+}
+
+// show makes a firing point visible when its time has come, or takes it back when
+// it has been contradicted. One that shows stays until it is contradicted.
+func (w *window) show(e *match, at now) {
+	switch {
+	case e.holds && !e.fp:
+		if at.horizon != 0 && e.horizon > at.horizon {
+			return
+		}
+		if e.due != 0 && at.clock < e.due {
+			if w.due == 0 || e.due < w.due {
+				w.due = e.due
+			}
+			return
+		}
+		e.fp = true
+		w.flips = append(w.flips, e)
+		w.dirty = true
+	case !e.holds && e.fp:
+		w.unfire(e, at)
+	case e.holds:
+		w.dirty = true // its tight window may have changed
+	}
+}
+
+func (w *window) unfire(e *match, at now) {
+	e.fp = false
+	if e.run != nil {
+		e.run.cause = at.cause
+		e.run = nil
+	}
+	w.flips = append(w.flips, e)
+	w.dirty = true
+}
+
+// tick shows what has fallen due.
+func (w *window) tick(at now) {
+	if w.due == 0 || at.clock < w.due {
+		return
+	}
+	w.due = 0
+	for _, e := range w.ms {
+		if e.holds && !e.fp {
+			w.show(e, at)
+		}
+	}
+}
+
+// retention is how long after max(time, arrival) an event can still matter: it can meet others
+// until reach + L, and those it met can be judged again as long after their own.
+func (w *window) retention() int64 { return 2*(w.plan.reach+w.plan.late) + w.plan.delay() }
+
+// forgetAt is the clock at which m is no longer needed.
+func (w *window) forgetAt(m *match) int64 {
+	return add(max(m.ref.Time, m.ref.Arrival), w.retention()+1)
+}
+
+// forget folds what can no longer matter into its detections. The runs must be settled.
+func (w *window) forget(clock int64) {
+	kept, lates := w.ms[:0], w.lates > 0
+	for _, m := range w.ms {
+		if clock < w.forgetAt(m) || m.holds && !m.fp && clock < m.due {
+			kept = append(kept, m)
+			continue
+		}
+		w.fold(m, lates)
+	}
+	clear(w.ms[len(kept):])
+	w.ms = kept
+	w.sweepRuns()
+}
+
+// shrink folds the oldest events away until n are left (B2).
+func (w *window) shrink(n int) (dropped int) {
+	dropped = len(w.ms) - n
+	lates := w.lates > 0
+	for _, m := range w.ms[:dropped] {
+		w.fold(m, lates)
+	}
+	rest := copy(w.ms, w.ms[dropped:])
+	clear(w.ms[rest:])
+	w.ms = w.ms[:rest]
+	w.capped = true
+	return dropped
+}
+
+// fold moves one event out of the window into the detections that count it.
+func (w *window) fold(m *match, lates bool) {
+	for _, r := range w.runs {
+		if r.counts(m, lates) {
+			r.fold(m)
+		}
+	}
+	delete(w.byID, m.ref.ID)
+	if m.late {
+		w.lates--
+	}
+}
+
+// wake is the next clock at which the window has something to do, 0 if never. Forgetting may lag: it
+// is batched so that a busy window is not swept on every tick.
+func (w *window) wake() int64 {
+	next := w.due
+	for _, m := range w.ms[:min(1, len(w.ms))] {
+		at := add(w.forgetAt(m), w.retention()/4)
+		if next == 0 || at < next {
+			next = at
+		}
+	}
+	return next
+}
+
+// fleeting reports whether the window needs no memory: each event stands alone and nothing can take it
+// back; the chain knows the detections, and with them the events, that it has had.
+func (w *window) fleeting() bool { return w.plan.alone && len(w.plan.children) == 0 }
+
+// clear forgets everything of a fleeting window.
+func (w *window) clear() {
+	clear(w.byID)
+	w.ms, w.runs, w.flips, w.lates, w.due = nil, nil, nil, 0, 0
+}
+
+func (w *window) empty() bool { return len(w.ms) == 0 && len(w.runs) == 0 }

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package event
+
+import "time"
+
+// Stamp is a point in time, Unix nanoseconds, that prints as RFC 3339 in UTC with up to nine
+// digits of fraction, and as null when it is 0.
+type Stamp int64
+
+// String returns the RFC 3339 form.
+func (s Stamp) String() string { return time.Unix(0, int64(s)).UTC().Format(time.RFC3339Nano) }
+
+// MarshalJSON writes the RFC 3339 form, or null for 0.
+func (s Stamp) MarshalJSON() ([]byte, error) {
+	if s == 0 {
+		return []byte("null"), nil
+	}
+	return []byte(`"` + s.String() + `"`), nil
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (s *Stamp) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		*s = 0
+		return nil
+	}
+	var t time.Time
+	if err := t.UnmarshalJSON(b); err != nil {
+		return err
+	}
+	*s = Stamp(t.UnixNano())
+	return nil
+}

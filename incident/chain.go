@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package incident
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"sort"
+	"strconv"
+
+	"tocsin/rules"
+)
+
+// Chain groups the detections of one rule and grouping key into incidents (I1-I3, I5).
+//
+// [Chain.Put] and [Chain.Close] take what happens, [Chain.Settle] works out the
+// incidents again and says what changed. The grouping is a function of the
+// detections and closings, whatever their order; identities go with the oldest part.
+type Chain struct {
+	rule  *rules.Rule
+	key   rules.Key
+	quiet int64
+	// memory is how much longer than Q a detection waits for others to chain with:
+	// T + L and what settling takes.
+	memory int64
+	late   int64
+	limit  int
+
+	links     map[string]*link
+	incidents map[string]*state
+	closings  []closing
+	moved     []string
+	dirty     bool
+}
+
+// link is what the chain keeps of a detection.
+type link struct {
+	id                  string
+	first, last, firing int64
+	born, reached       int64
+	count, late         int64
+	capped, retracted   bool
+	incident            string
+}
+
+type closing struct {
+	at       int64
+	incident string
+}
+
+// state is what the chain keeps of an incident.
+type state struct {
+	out      Incident // as last told
+	sources  map[string]bool
+	entities map[Entity]bool
+	told     bool
+	changed  Change
+	capped   bool
+	// heir is the detection that one of its detections was joined into.
+	heir string
+}
+
+// Limits of what one incident lists.
+const (
+	maxEntities = 100
+	maxSources  = 100
+)
+
+// NewChain returns the empty chain of a rule and grouping key. Lateness is L, memory how much later
+// than its event a detection can show, both in nanoseconds; limit bounds the detections that it keeps (B2).
+func NewChain(r *rules.Rule, key rules.Key, lateness, memory int64, limit int) *Chain {
+	return &Chain{
+		rule: r, key: key, quiet: int64(r.Quiet), late: lateness,
+		memory: int64(r.Within) + lateness + memory, limit: limit,
+		links: make(map[string]*link), incidents: make(map[string]*state),
+	}
+}
+
+// Has reports whether the chain keeps the detection.
+func (c *Chain) Has(detection string) bool { _, ok := c.links[detection]; return ok }
+
+// Born returns the least arrival of the detection's firing points; ok is false if the chain does not keep it.
+func (c *Chain) Born(detection string) (born int64, ok bool) {
+	if l := c.links[detection]; l != nil {
+		return l.born, true
+	}
+	return 0, false
+}
+
+// IncidentOf returns the incident that a detection is in, "" if none.
+func (c *Chain) IncidentOf(detection string) string {
+	if l := c.links[detection]; l != nil {
+		return l.incident
+	}
+	return ""
+}
+
+// Moved drains the detections that went from one incident to another, sorted.
+func (c *Chain) Moved() []string {
+	out := c.moved
+	c.moved = nil
+	sort.Strings(out)
+	return out
+}
+
+// Empty reports whether nothing is left to remember.
+func (c *Chain) Empty() bool { return len(c.links) == 0 && len(c.incidents) == 0 }
+
+// Put takes a detection that is new or changed; added is the evidence that came to it. It reports false
+// if the limit left it out.
+func (c *Chain) Put(d Detection, added []Evidence) bool {
+	l := c.links[d.ID]
+	if l == nil {
+		if len(c.links) >= c.limit {
+			for _, s := range c.incidents {
+				if s.out.MergedInto == "" && s.out.ClosedAt == 0 && !s.capped {
+					s.capped, c.dirty = true, true
+				}
+			}
+			return false
+		}
+		l = &link{id: d.ID}
+		c.links[d.ID] = l
+	}
+	l.first, l.last, l.firing = d.First, d.Last, d.FirstFiring
+	l.born, l.reached = d.Born, d.Reached
+	l.count, l.late, l.capped = d.EventCount, d.Late, d.Capped
+	l.retracted = d.Retracted != nil
+	c.dirty = true
+	if s := c.incidents[l.incident]; s != nil {
+		s.learn(added)
+	}
+	return true
+}
+
+// Gone takes out a detection that was joined into another.
+func (c *Chain) Gone(detection, into string) {
+	if l := c.links[detection]; l != nil {
+		if s := c.incidents[l.incident]; s != nil {
+			s.heir = into
+		}
+	}
+	delete(c.links, detection)
+	c.dirty = true
+}
+
+// Knows reports whether the chain remembers an incident.
+func (c *Chain) Knows(id string) bool { return c.incidents[id] != nil }
+
+// Close closes an incident at the stream's time of the message (I2). Of an incident that was joined into
+// another, that one is closed. It reports whether there was one to close.
+func (c *Chain) Close(id string, at int64, verdict Verdict, by string) bool {
+	s := c.incidents[id]
+	for s != nil && s.out.MergedInto != "" {
+		s = c.incidents[s.out.MergedInto]
+	}
+	if s == nil || s.out.ClosedAt != 0 {
+		return false
+	}
+	s.out.ClosedAt, s.out.Verdict, s.out.ClosedBy = at, verdict, by
+	s.changed |= ClosedByPerson
+	c.closings = append(c.closings, closing{at, s.out.ID})
+	sort.SliceStable(c.closings, func(i, j int) bool { return c.closings[i].at < c.closings[j].at })
+	c.dirty = true
+	return true
+}
+
+func (s *state) learn(added []Evidence) {
+	for _, e := range added {
+		if len(s.sources) < maxSources && e.Event.Source != "" {
+			s.sources[e.Event.Source] = true
+		}
+		for _, x := range Entities(e.Event.Fields) {
+			if len(s.entities) < maxEntities {
+				s.entities[x] = true
+			}
+		}
+	}
+}
+
+// Entities returns what an event with these canonical fields is about.
+func Entities(fields map[string]any) []Entity {
+	var out []Entity
+	text := func(name string) string { s, _ := fields[name].(string); return s }
+	if pod := text("k8s.pod.name"); pod != "" {
+		if ns := text("k8s.namespace.name"); ns != "" {
+			pod = ns + "/" + pod
+		}
+		out = append(out, Entity{"pod", pod})
+	} else if ns := text("k8s.namespace.name"); ns != "" {
+		out = append(out, Entity{"namespace", ns})
+	}
+	for _, x := range [...][2]string{{"host", "host.name"}, {"user", "user.name"}, {"ip", "source.ip"}} {
+		if v := text(x[1]); v != "" {
+			out = append(out, Entity{x[0], v})
+		}
+	}
+	return out
+}
+
+// chained reports whether two detections follow each other within Q, and met: each was made while the
+// other was still remembered.
+func (c *Chain) chained(a, b *link) bool {
+	if a.first > b.first {
+		a, b = b, a
+	}
+	return b.first-a.last <= c.quiet &&
+		a.born <= c.remembered(b) && b.born <= c.remembered(a)
+}
+
+func (c *Chain) remembered(l *link) int64 { return l.reached + c.quiet + c.memory }
+
+// newID names an incident by its rule, its key and the detection that opened it.
+func (c *Chain) newID(first string) string {
+	for salt := 0; ; salt++ {
+		h := sha256.New()
+		for _, s := range []string{"incident", c.rule.Revision, string(c.key), first, strconv.Itoa(salt)} {
+			h.Write([]byte(strconv.Itoa(len(s))))
+			h.Write([]byte{0})
+			h.Write([]byte(s))
+		}
+		id := hex.EncodeToString(h.Sum(nil)[:16])
+		if c.incidents[id] == nil {
+			return id
+		}
+	}
+}
