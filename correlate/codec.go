@@ -80,6 +80,7 @@ func DecodeEntries(b []byte, at int64) ([]Entry, error) {
 func encodeMatches(w *event.Writer, m *Matches) {
 	w.String(m.Set)
 	w.Uint(m.Seq)
+	w.Uint(m.Part)
 	w.Uint(uint64(len(m.Matches)))
 	for i := range m.Matches {
 		x := &m.Matches[i]
@@ -97,14 +98,13 @@ func encodeMatches(w *event.Writer, m *Matches) {
 	w.Uint(uint64(len(m.Counts)))
 	for _, c := range m.Counts {
 		w.String(c.Rule)
-		w.Int(c.Matched)
 		w.Int(c.Unkeyed)
 		w.Int(c.Excepted)
 	}
 }
 
 func decodeMatches(r *event.Reader) *Matches {
-	m := &Matches{Set: r.String(), Seq: r.Uint()}
+	m := &Matches{Set: r.String(), Seq: r.Uint(), Part: r.Uint()}
 	m.Matches = make([]rules.Match, r.Len())
 	for i := range m.Matches {
 		x := &m.Matches[i]
@@ -127,7 +127,7 @@ func decodeMatches(r *event.Reader) *Matches {
 		m.Counts = make([]rules.Tally, n)
 	}
 	for i := range m.Counts {
-		m.Counts[i] = rules.Tally{Rule: r.String(), Matched: r.Int(), Unkeyed: r.Int(), Excepted: r.Int()}
+		m.Counts[i] = rules.Tally{Rule: r.String(), Unkeyed: r.Int(), Excepted: r.Int()}
 	}
 	return m
 }

@@ -21,6 +21,9 @@ type Limits struct {
 // DefaultLimits are the limits of an engine that is given none.
 var DefaultLimits = Limits{Keys: 100_000, Matches: 20_000, Detections: 10_000}
 
+// taken names a part of a batch.
+type taken struct{ seq, part uint64 }
+
 // Engine is the state machine of one partition.
 type Engine struct {
 	lateness int64
@@ -32,7 +35,7 @@ type Engine struct {
 
 	clock   int64
 	floor   uint64
-	seen    map[uint64]bool // EVENTS sequences above floor that were taken in
+	seen    map[taken]bool // batches above floor that were taken in
 	horizon int64
 
 	cells   map[string]*cell
@@ -53,7 +56,7 @@ func New(lateness int64, limits Limits) *Engine {
 	return &Engine{
 		lateness: lateness, limits: limits,
 		plans: make(map[string]*plan), sets: make(map[string]map[string]bool),
-		seen: make(map[uint64]bool), cells: make(map[string]*cell), perRule: make(map[string]int),
+		seen: make(map[taken]bool), cells: make(map[string]*cell), perRule: make(map[string]int),
 		stats: make(map[string]*Stats), changed: make(map[string]bool),
 	}
 }
@@ -88,6 +91,15 @@ func (e *Engine) Clock() int64 { return e.clock }
 // Cells returns how many (rule, grouping key) states are held.
 func (e *Engine) Cells() int { return len(e.cells) }
 
+// Stats returns the public numbers of each rule in this partition, by rule.
+func (e *Engine) Stats() []Stats {
+	out := make([]Stats, 0, len(e.stats))
+	for _, id := range sortedIDs(e.stats) {
+		out = append(out, *e.stats[id])
+	}
+	return out
+}
+
 // Step takes one entry. It fails only on an entry that names a Set or rule that [Engine.Use]
 // was not given; the engine is then as it was.
 func (e *Engine) Step(entry Entry) error {
@@ -109,10 +121,11 @@ func (e *Engine) matches(m *Matches) error {
 		}
 	}
 	if m.Seq != 0 {
-		if m.Seq <= e.floor || e.seen[m.Seq] {
+		batch := taken{m.Seq, m.Part}
+		if m.Seq <= e.floor || e.seen[batch] {
 			return nil // a redelivery
 		}
-		e.seen[m.Seq] = true
+		e.seen[batch] = true
 	}
 	for i := range m.Matches {
 		e.match(&m.Matches[i])
@@ -189,9 +202,9 @@ func (e *Engine) tick(t *Tick) error {
 		e.set, e.current = t.Set, revisions
 	}
 	e.floor = max(e.floor, t.Floor)
-	for seq := range e.seen {
-		if seq <= e.floor {
-			delete(e.seen, seq)
+	for batch := range e.seen {
+		if batch.seq <= e.floor {
+			delete(e.seen, batch)
 		}
 	}
 	if t.Horizon != 0 {

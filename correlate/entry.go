@@ -19,7 +19,9 @@ type Matches struct {
 	// Set is the hash of the rule Set that the batch was stamped with (R1).
 	Set string
 	// Seq is the EVENTS sequence of the batch.
-	Seq     uint64
+	Seq uint64
+	// Part numbers the entries of one batch in this partition, where one would be too large.
+	Part    uint64
 	Matches []rules.Match
 	// Counts are what the matcher counted for rules whose counts live in this partition.
 	Counts []rules.Tally

@@ -5,7 +5,6 @@ package correlate_test
 import (
 	"fmt"
 	"math"
-	"os"
 	"sort"
 	"strings"
 	"testing"
@@ -314,7 +313,7 @@ func run(t *rapid.T, r *rules.Rule, as []arrival, split int, closings []closing)
 			decoded[0].Close.At = x.Close.At
 		}
 		check(t, e.Step(decoded[0]))
-		ch := e.Changes(); if debugRun { fmt.Printf("%+v\n", x); if x.Matches != nil { fmt.Println(x.Matches.Matches[0].Event.ID, x.Matches.Matches[0].Event.Time) }; if x.Close != nil { fmt.Printf("CLOSE %+v\n", *x.Close) }; for _, in := range ch.Incidents { fmt.Println("   inc", in.ID[:6], in.FirstEvent, in.LastEvent, in.ClosedAt, in.MergedInto, in.Changed) }; for _, d := range ch.Detections { fmt.Println("   det", d.Detection.ID[:6], d.Incident[:min(6,len(d.Incident))], d.Gone, d.Moved, d.Detection.First) } }; v.apply(ch)
+		v.apply(e.Changes())
 		for _, c := range e.Snapshot() {
 			stored[c.ID] = c
 		}
@@ -445,4 +444,3 @@ func compare(t *rapid.T, how string, want, got []string) {
 		t.Fatalf("%s: the engine differs from the oracle (-want +got):\n%s", how, d)
 	}
 }
-var debugRun = os.Getenv("DBG") != ""

@@ -82,13 +82,17 @@ func (e *Engine) encode() []byte {
 	w.Int(e.horizon)
 	w.String(e.set)
 	w.Uint(uint64(len(e.seen)))
-	seqs := make([]uint64, 0, len(e.seen))
-	for s := range e.seen {
-		seqs = append(seqs, s)
+	batches := make([]taken, 0, len(e.seen))
+	for b := range e.seen {
+		batches = append(batches, b)
 	}
-	sort.Slice(seqs, func(i, j int) bool { return seqs[i] < seqs[j] })
-	for _, s := range seqs {
-		w.Uint(s)
+	sort.Slice(batches, func(i, j int) bool {
+		a, b := batches[i], batches[j]
+		return a.seq < b.seq || a.seq == b.seq && a.part < b.part
+	})
+	for _, b := range batches {
+		w.Uint(b.seq)
+		w.Uint(b.part)
 	}
 	w.Uint(uint64(len(e.stats)))
 	for _, id := range sortedIDs(e.stats) {
@@ -112,7 +116,7 @@ func (e *Engine) decode(r *event.Reader) {
 	e.clock, e.floor, e.horizon, e.set = r.Int(), r.Uint(), r.Int(), r.String()
 	e.current = e.sets[e.set]
 	for range r.Len() {
-		e.seen[r.Uint()] = true
+		e.seen[taken{r.Uint(), r.Uint()}] = true
 	}
 	for range r.Len() {
 		s := &Stats{Rule: r.String()}

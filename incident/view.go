@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 
 	"tocsin/event"
+	"tocsin/rules"
 )
 
 // View is an incident as `replay`, the API and alerts print it (architecture.md,
@@ -89,4 +90,77 @@ type EvidenceItem struct {
 	SHA256 string          `json:"sha256"`
 	// Note says why Raw is null.
 	Note string `json:"note,omitempty"`
+}
+
+// View prints an incident with the given detections, as the engine knows it: what people wrote about it is
+// not in it.
+func (in Incident) View(detections []Detection) View {
+	r := in.Rule
+	v := View{
+		ID: in.ID, Title: in.Title, Description: r.Description, Runbook: r.Runbook,
+		Status: New, Severity: r.Severity.String(),
+		Rule:     RuleView{ID: r.ID, Title: r.Title, Revision: r.Revision},
+		Key:      keyView(r.By, r.GroupBy, in.Key),
+		Entities: nonNil(in.Entities), Sources: nonNil(in.Sources),
+		Attack:     AttackView{Tactics: nonNil(r.Tactics), Techniques: nonNil(r.Attack)},
+		FirstEvent: event.Stamp(in.FirstEvent), LastEvent: event.Stamp(in.LastEvent),
+		OpenedAt: event.Stamp(in.OpenedAt), UpdatedAt: event.Stamp(in.UpdatedAt), ClosedAt: event.Stamp(in.ClosedAt),
+		EventCount: in.EventCount, DetectionCount: in.DetectionCount,
+		Retracted: in.Retracted, Capped: in.Capped, Late: in.Late, Shadow: r.Shadow, Revision: in.Revision,
+		Detections: make([]DetectionView, 0, len(detections)),
+	}
+	if in.ClosedAt != 0 {
+		v.Status = Closed
+		verdict := in.Verdict
+		v.Verdict = &verdict
+	}
+	if in.MergedInto != "" {
+		v.MergedInto = &in.MergedInto
+	}
+	for _, d := range detections {
+		v.Detections = append(v.Detections, d.View(r))
+	}
+	return v
+}
+
+// View prints a detection of a rule.
+func (d Detection) View(r *rules.Rule) DetectionView {
+	v := DetectionView{
+		ID: d.ID, Rule: RuleView{ID: r.ID}, Key: keyView(r.By, nil, d.Key),
+		FirstEvent: event.Stamp(d.First), LastEvent: event.Stamp(d.Last),
+		EventCount: d.EventCount, Capped: d.Capped, Retracted: d.Retracted, Steps: d.Steps,
+		Evidence: make([]EvidenceView, 0, len(d.Evidence)),
+	}
+	for _, e := range d.Evidence {
+		v.Evidence = append(v.Evidence, EvidenceView{EventID: e.Event.EventID, Step: e.Step, Time: event.Stamp(e.Event.Time)})
+	}
+	return v
+}
+
+// KeyView names the parts of a grouping key; parts that are missing (nil) are left out.
+func (in Incident) KeyView() map[string]any { return keyView(in.Rule.By, in.Rule.GroupBy, in.Key) }
+
+// keyView names the parts of a key: those of by at the given places, all of them if places is nil.
+func keyView(by []string, places []int, key rules.Key) map[string]any {
+	names := by
+	if places != nil {
+		names = make([]string, 0, len(places))
+		for _, i := range places {
+			names = append(names, by[i])
+		}
+	}
+	out := make(map[string]any)
+	for i, v := range key.Values() {
+		if i < len(names) && v != nil {
+			out[names[i]] = v
+		}
+	}
+	return out
+}
+
+func nonNil[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
 }

@@ -82,7 +82,9 @@ type Rule struct {
 	File string
 	Line int
 
-	matcher *matcher
+	// keySources are the key's fields as written, for the revision.
+	keySources []string
+	matcher    *matcher
 }
 
 // Pattern is one named pattern of a rule.
@@ -161,9 +163,8 @@ type Match struct {
 type Tally struct {
 	// Rule is the rule's ID.
 	Rule string
-	// Matched counts pattern matches, Unkeyed events that matched but had no key,
-	// Excepted events that an exception covered.
-	Matched, Unkeyed, Excepted int64
+	// Unkeyed counts events that matched and had no key, Excepted those that an exception covered.
+	Unkeyed, Excepted int64
 }
 
 // EventRef is what correlation and evidence need of an Event.

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"tocsin/correlate"
+	"tocsin/ingest"
+	"tocsin/rules"
+	"tocsin/stream"
+)
+
+// maxEntryMatches is how many matches one entry of a partition's log has at the most: its bytes must fit a message.
+const maxEntryMatches = 2000
+
+// MatcherConfig is what a match worker needs.
+type MatcherConfig struct {
+	Streams  *stream.Streams
+	Consumer *stream.EventsConsumer
+	Parser   Parser
+	Sets     *Sets
+	Metrics  *Metrics
+	Log      *slog.Logger
+	// Published is called between a round's publication and its acknowledgement. Nil but in tests.
+	Published func()
+}
+
+// Matcher reads batches of Records, finds their Matches and publishes them to the
+// partitions. It is stateless: any number of them share the work, and one that dies
+// leaves what it had not acknowledged to others.
+type Matcher struct {
+	MatcherConfig
+
+	mu      sync.Mutex
+	markers []correlate.Tick // markers seen, waiting for the ack floor
+}
+
+// NewMatcher returns a match worker.
+func NewMatcher(c MatcherConfig) *Matcher { return &Matcher{MatcherConfig: c} }
+
+// Run matches until ctx ends.
+func (m *Matcher) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		msgs, err := m.Consumer.Next(ctx, 64)
+		if err == nil {
+			err = m.round(ctx, msgs)
+		}
+		if err == nil || ctx.Err() != nil {
+			continue
+		}
+		// What was not acknowledged comes again.
+		m.Log.Error("match", "err", err)
+		if !pause(ctx, time.Second) {
+			break
+		}
+	}
+	return nil
+}
+
+// round takes what waits: it publishes one message per partition, then acknowledges.
+func (m *Matcher) round(ctx context.Context, msgs []stream.EventsMsg) error {
+	byPartition := make([][]correlate.Entry, m.Streams.Partitions())
+	var bad []stream.Quarantined
+	var seqs []string
+	for i := range msgs {
+		msg := &msgs[i]
+		seqs = append(seqs, strconv.FormatUint(msg.Seq, 36))
+		if msg.Err != nil {
+			bad = append(bad, stream.Quarantined{Reason: "undecodable_batch", Detail: msg.Err.Error()})
+			continue
+		}
+		if msg.Marker {
+			continue
+		}
+		rejected, err := m.batch(ctx, msg, byPartition)
+		if err != nil {
+			return err
+		}
+		bad = append(bad, rejected...)
+	}
+	if len(bad) > 0 {
+		if err := m.Streams.Quarantine(ctx, bad); err != nil {
+			return fmt.Errorf("quarantine: %w", err)
+		}
+	}
+	id := strings.Join(seqs, ".")
+	var out []stream.MatchMsg
+	for p, entries := range byPartition {
+		if len(entries) > 0 {
+			out = append(out, stream.MatchMsg{Partition: p, ID: "m/" + strconv.Itoa(p) + "/" + id, Data: correlate.EncodeEntries(entries)})
+		}
+	}
+	if err := m.Streams.PublishMatches(ctx, out); err != nil {
+		return fmt.Errorf("publish matches: %w", err)
+	}
+	if m.Published != nil {
+		m.Published()
+	}
+	for i := range msgs {
+		if err := msgs[i].Ack(); err != nil {
+			return fmt.Errorf("ack: %w", err)
+		}
+	}
+	m.remember(msgs)
+	return nil
+}
+
+// batch matches one batch into entries, and returns what could not be read.
+func (m *Matcher) batch(ctx context.Context, msg *stream.EventsMsg, byPartition [][]correlate.Entry) ([]stream.Quarantined, error) {
+	set, err := m.Sets.Get(ctx, msg.Batch.Set)
+	if err != nil {
+		return nil, err
+	}
+	var bad []stream.Quarantined
+	var res rules.Result
+	tallies := make(map[string]*rules.Tally)
+	matches := make([][]rules.Match, len(byPartition))
+	for i, rec := range msg.Batch.Records {
+		e, err := m.Parser.Parse(rec, msg.Time)
+		if err != nil {
+			reason := "malformed"
+			if mal, ok := errors.AsType[*ingest.Malformed](err); ok {
+				reason = mal.Reason
+			}
+			bad = append(bad, stream.Quarantined{Record: rec, Reason: reason, Detail: err.Error()})
+			m.Metrics.Parsed.WithLabelValues(rec.Source, "quarantined").Inc()
+			continue
+		}
+		m.Metrics.Parsed.WithLabelValues(rec.Source, "parsed").Inc()
+		res.Reset()
+		set.Match(e, &res)
+		for j := range res.Matches {
+			x := res.Matches[j]
+			x.Event.Seq, x.Event.Index = msg.Seq, uint32(i)
+			p := partitionOf(set, x, len(byPartition))
+			matches[p] = append(matches[p], x)
+		}
+		for _, c := range res.Counts {
+			t := tallies[c.Rule]
+			if t == nil {
+				t = &rules.Tally{Rule: c.Rule}
+				tallies[c.Rule] = t
+			}
+			t.Unkeyed += c.Unkeyed
+			t.Excepted += c.Excepted
+		}
+	}
+	counts := make([][]rules.Tally, len(byPartition))
+	for _, r := range set.Rules { // in the Set's order, so that a redelivery encodes alike
+		if t := tallies[r.ID]; t != nil {
+			p := hashTo(len(byPartition), r.ID)
+			counts[p] = append(counts[p], *t)
+		}
+	}
+	for p := range byPartition {
+		for part := 0; len(matches[p]) > 0 || len(counts[p]) > 0; part++ {
+			n := min(len(matches[p]), maxEntryMatches)
+			byPartition[p] = append(byPartition[p], correlate.Entry{Matches: &correlate.Matches{
+				Set: msg.Batch.Set, Seq: msg.Seq, Part: uint64(part), Matches: matches[p][:n], Counts: counts[p],
+			}})
+			matches[p], counts[p] = matches[p][n:], nil
+		}
+	}
+	return bad, nil
+}
+
+// partitionOf places a match by its rule and grouping key.
+func partitionOf(set *rules.Set, m rules.Match, partitions int) int {
+	id := m.Rule
+	if r := set.ByRevision(m.Rule); r != nil {
+		id = r.ID
+	}
+	return hashTo(partitions, id, string(m.Group))
+}
+
+func hashTo(n int, parts ...string) int {
+	h := fnv.New64a()
+	for _, p := range parts {
+		h.Write([]byte(p))
+		h.Write([]byte{0})
+	}
+	return int(h.Sum64() % uint64(n))
+}
+
+// pause waits; it reports false if ctx ended first.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+var _ Parser = (*ingest.Parser)(nil)

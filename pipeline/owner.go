@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"tocsin/correlate"
+	"tocsin/incident"
+	"tocsin/store"
+	"tocsin/stream"
+)
+
+const (
+	// A commit takes what waits, up to so many messages: when the store is slow, more of them.
+	commitMessages = 200
+	// An offset without changes is written this often, a snapshot that often or
+	// after so many messages: what a restart has to read again.
+	offsetEvery      = 5 * time.Second
+	snapshotEvery    = 10 * time.Second
+	snapshotMessages = 20_000
+)
+
+// Points are the places where a test stops the process; all nil in production.
+type Points struct {
+	BeforeCommit, AfterCommit, InSnapshot func()
+}
+
+func reached(point func()) {
+	if point != nil {
+		point()
+	}
+}
+
+// OwnerConfig is what the owner of partitions needs.
+type OwnerConfig struct {
+	Store   store.Store
+	Streams *stream.Streams
+	Sets    *Sets
+	Parser  Parser
+	// Lateness is L.
+	Lateness time.Duration
+	// Alerts makes outbox items of incidents that changed.
+	Alerts  func(incident.View, incident.Change) []store.OutboxItem
+	Metrics *Metrics
+	Log     *slog.Logger
+	Points  Points
+}
+
+// owner runs one partition under one lease. It has the engine to itself.
+type owner struct {
+	OwnerConfig
+	lease  store.Lease
+	engine *correlate.Engine
+
+	applied   uint64 // committed
+	stepped   uint64 // taken in
+	saved     uint64 // in the snapshot
+	savedAt   time.Time
+	writtenAt time.Time
+	place     *Progress
+	stats     map[string]correlate.Stats // not written yet
+}
+
+// Progress is how far a partition has been read.
+type Progress struct {
+	// Seq is the MATCHES sequence up to which everything is decided and committed; Clock the
+	// partition's clock.
+	Seq   atomic.Uint64
+	Clock atomic.Int64
+	Cells atomic.Int64
+}
+
+// errLost says that the lease is over: another owner has the partition, or will.
+var errLost = errors.New("lease lost")
+
+// run restores the partition's state and follows its log until ctx ends or the lease is lost.
+func (o *owner) run(ctx context.Context) error {
+	if err := o.restore(ctx); err != nil {
+		return fmt.Errorf("restore partition %d: %w", o.lease.Partition, err)
+	}
+	reader, err := o.Streams.Partition(ctx, o.lease.Partition, o.stepped+1)
+	if err != nil {
+		return fmt.Errorf("read partition %d: %w", o.lease.Partition, err)
+	}
+	defer reader.Close()
+	return o.follow(ctx, reader)
+}
+
+// follow takes messages in and commits what became of them.
+func (o *owner) follow(ctx context.Context, reader *stream.PartitionReader) error {
+	for {
+		msgs, err := reader.Next(ctx, commitMessages)
+		if err != nil {
+			if ctx.Err() != nil {
+				// A graceful end leaves nothing to read again. The lease still holds.
+				return o.commit(context.WithoutCancel(ctx), correlate.Changes{}, true)
+			}
+			return fmt.Errorf("partition %d: %w", o.lease.Partition, err)
+		}
+		for i := range msgs {
+			if err := o.take(ctx, &msgs[i]); err != nil {
+				return err
+			}
+		}
+		if o.stepped <= o.lease.Applied {
+			continue // read again after a restart: its outputs are committed
+		}
+		if err := o.commit(ctx, o.engine.Changes(), false); err != nil {
+			return err
+		}
+	}
+}
+
+// take steps the engine through one message.
+func (o *owner) take(ctx context.Context, msg *stream.PartitionMsg) error {
+	if o.stepped == o.lease.Applied {
+		o.engine.Changes() // all up to here is committed
+	}
+	entries, err := correlate.DecodeEntries(msg.Data, msg.Time)
+	if err != nil {
+		return fmt.Errorf("partition %d, message %d: %w", o.lease.Partition, msg.Seq, err)
+	}
+	for _, e := range entries {
+		if err := o.know(ctx, e); err != nil {
+			return err
+		}
+		if err := o.engine.Step(e); err != nil {
+			return fmt.Errorf("partition %d, message %d: %w", o.lease.Partition, msg.Seq, err)
+		}
+	}
+	o.stepped = msg.Seq
+	o.Metrics.Stepped.Inc()
+	return nil
+}
+
+// know gives the engine the Set that an entry names.
+func (o *owner) know(ctx context.Context, e correlate.Entry) error {
+	hash := ""
+	switch {
+	case e.Matches != nil:
+		hash = e.Matches.Set
+	case e.Tick != nil:
+		hash = e.Tick.Set
+	}
+	if hash == "" || o.engine.Knows(hash) {
+		return nil
+	}
+	set, err := o.Sets.Get(ctx, hash)
+	if err != nil {
+		return err
+	}
+	return o.engine.Use(set)
+}
+
+// restore brings the engine to where the last snapshot was.
+func (o *owner) restore(ctx context.Context) error {
+	o.engine = correlate.New(int64(o.Lateness), correlate.Limits{})
+	o.stats = make(map[string]correlate.Stats)
+	sets, err := o.Sets.All(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range sets {
+		if err := o.engine.Use(s); err != nil {
+			return err
+		}
+	}
+	if o.lease.Stream != "" && o.lease.Stream != o.Streams.MatchesIdentity() {
+		// The log was made anew: its sequences say nothing about the old one (backbone.md, T1). What
+		// was found stays, what was half found starts again.
+		o.Log.Warn("the matches stream is another one: windows start anew", "partition", o.lease.Partition)
+		o.lease.Applied, o.lease.Snapshot = 0, 0
+		o.engine.Changes()
+		o.savedAt, o.writtenAt = time.Now(), time.Now()
+		return nil
+	}
+	if o.lease.Snapshot > 0 {
+		if o.lease.Format != correlate.SnapshotFormat {
+			return fmt.Errorf("snapshot of format %d, this version reads %d", o.lease.Format, correlate.SnapshotFormat)
+		}
+		if err := o.Store.Cells(ctx, o.lease.Partition, o.engine.Restore); err != nil {
+			return err
+		}
+	}
+	o.applied, o.stepped, o.saved = o.lease.Applied, o.lease.Snapshot, o.lease.Snapshot
+	o.savedAt, o.writtenAt = time.Now(), time.Now()
+	o.Metrics.prime(o.lease.Partition, o.engine.Stats())
+	return nil
+}
+
+// commit writes what changed, the offset and, when it is time, a snapshot; all in one transaction. A
+// store that is away is waited for: the log keeps what comes meanwhile.
+func (o *owner) commit(ctx context.Context, changes correlate.Changes, last bool) error {
+	now := time.Now()
+	snapshot := o.stepped > o.saved &&
+		(last || now.Sub(o.savedAt) >= snapshotEvery || o.stepped-o.saved >= snapshotMessages)
+	for _, s := range changes.Stats {
+		o.stats[s.Rule] = s
+	}
+	if onlyNumbers(changes) && !snapshot && (now.Sub(o.writtenAt) < offsetEvery || o.stepped <= o.applied) {
+		o.progress()
+		return nil
+	}
+	changes.Stats = slices.Collect(maps.Values(o.stats))
+	c := store.Commit{
+		Partition: o.lease.Partition, Epoch: o.lease.Epoch, Stream: o.Streams.MatchesIdentity(),
+		Applied: o.stepped, Clock: o.engine.Clock(), Changes: changes,
+	}
+	var err error
+	if c.Evidence, err = o.freeze(ctx, changes.Detections); err != nil {
+		return err
+	}
+	c.Outbox = o.outbox(changes)
+	if snapshot {
+		c.Snapshot = &store.Snapshot{Seq: o.stepped, Format: correlate.SnapshotFormat, Cells: o.engine.Snapshot(), Full: o.saved == 0}
+		reached(o.Points.InSnapshot)
+	}
+	reached(o.Points.BeforeCommit)
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		start := time.Now()
+		err := o.Store.Commit(ctx, c)
+		o.Metrics.Commits.WithLabelValues(outcome(err)).Observe(time.Since(start).Seconds())
+		if err == nil {
+			break
+		}
+		if errors.Is(err, store.ErrFenced) || errors.Is(err, store.ErrBehind) {
+			return fmt.Errorf("partition %d: %w: %w", o.lease.Partition, errLost, err)
+		}
+		o.Log.Error("commit waits for the store", "partition", o.lease.Partition, "err", err)
+		if last || !pause(ctx, wait) {
+			return fmt.Errorf("commit partition %d: %w", o.lease.Partition, err)
+		}
+	}
+	reached(o.Points.AfterCommit)
+	o.applied, o.writtenAt = o.stepped, now
+	if snapshot {
+		o.saved, o.savedAt = o.stepped, now
+	}
+	o.Metrics.count(o.lease.Partition, changes.Stats)
+	clear(o.stats)
+	o.progress()
+	return nil
+}
+
+func onlyNumbers(c correlate.Changes) bool {
+	return len(c.Incidents) == 0 && len(c.Detections) == 0 && len(c.Closed) == 0
+}
+
+func outcome(err error) string {
+	if err != nil {
+		return "error"
+	}
+	return "ok"
+}
+
+func (o *owner) progress() {
+	o.place.Seq.Store(o.stepped)
+	o.place.Clock.Store(o.engine.Clock())
+	o.place.Cells.Store(int64(o.engine.Cells()))
+}
+
+// outbox makes the alerts of a commit.
+func (o *owner) outbox(changes correlate.Changes) []store.OutboxItem {
+	byIncident := make(map[string][]incident.Detection)
+	for _, d := range changes.Detections {
+		if !d.Gone && !d.Moved {
+			byIncident[d.Incident] = append(byIncident[d.Incident], d.Detection)
+		}
+	}
+	var out []store.OutboxItem
+	for _, in := range changes.Incidents {
+		if in.Rule.Shadow || in.Changed&^incident.Grown == 0 {
+			continue
+		}
+		out = append(out, o.Alerts(in.View(byIncident[in.ID]), in.Changed)...)
+	}
+	return out
+}
+
+// Owners holds leases and runs an owner for each.
+type Owners struct {
+	OwnerConfig
+	// Name is this member's, unique among those that share the store.
+	Name string
+	// TTL is how long a lease holds without being renewed.
+	TTL time.Duration
+
+	mu       sync.Mutex
+	progress map[int]*Progress
+}
+
+// Progress returns how far each owned partition is.
+func (s *Owners) Progress() map[int]*Progress {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make(map[int]*Progress, len(s.progress))
+	for p, x := range s.progress {
+		out[p] = x
+	}
+	return out
+}

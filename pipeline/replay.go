@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pipeline
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"tocsin/correlate"
+	"tocsin/event"
+	"tocsin/incident"
+	"tocsin/rules"
+)
+
+// Parser turns a Record into an Event; it is pure.
+type Parser interface {
+	Parse(rec event.Record, arrival int64) (*event.Event, error)
+}
+
+// Replay is the engine offline: the same Set, parsers and state machine as in `serve`, over
+// events that are all there from the start.
+type Replay struct {
+	set      *rules.Set
+	parser   Parser
+	lateness time.Duration
+	events   []*event.Event
+	// seen counts equal records without an id, for their ordinals.
+	seen map[[32]byte]uint32
+}
+
+// NewReplay returns a replay of no events yet.
+func NewReplay(set *rules.Set, parser Parser, lateness time.Duration) *Replay {
+	return &Replay{set: set, parser: parser, lateness: lateness, seen: make(map[[32]byte]uint32)}
+}
+
+// Add takes one record of an input. Its arrival is `event.ingested` if the record has one, else its time
+// (C4). An error says why the record cannot be read; the replay goes on without it.
+func (r *Replay) Add(source string, raw []byte) error {
+	rec := event.Record{Input: "replay", Source: source, Raw: raw}
+	h := contentHash(source, raw)
+	rec.Ordinal = r.seen[h]
+	r.seen[h]++
+	e, err := r.parser.Parse(rec, 0)
+	if err != nil {
+		return err
+	}
+	if ingested, ok := ingestedAt(e.Raw); ok {
+		if e.Time == 0 {
+			if e, err = r.parser.Parse(rec, ingested); err != nil {
+				return err
+			}
+		}
+		e.Arrival = ingested
+	} else {
+		e.Arrival = e.Time
+	}
+	if e.Time == 0 {
+		return fmt.Errorf("it has no time: give it `timestamp`, `@timestamp` or `event.ingested`")
+	}
+	r.events = append(r.events, e)
+	return nil
+}
+
+// AddEvent takes an event as it is.
+func (r *Replay) AddEvent(e *event.Event) { r.events = append(r.events, e) }
+
+// Len returns how many events there are.
+func (r *Replay) Len() int { return len(r.events) }
+
+// Shuffle permutes the events; their arrivals stay.
+func (r *Replay) Shuffle(seed uint64) {
+	rng := rand.New(rand.NewPCG(seed, seed))
+	rng.Shuffle(len(r.events), func(i, j int) { r.events[i], r.events[j] = r.events[j], r.events[i] })
+}
+
+// Duplicate doubles each event.
+func (r *Replay) Duplicate() { r.events = append(r.events, r.events...) }
+
+// Result is what a replay found.
+type Result struct {
+	// Incidents are the final ones, neither merged nor retracted, sorted by first event, rule and key.
+	Incidents []incident.View
+	// Detections are all detections, retracted ones too.
+	Detections []incident.Detection
+	Stats      map[string]RuleStats
+}
+
+// RuleStats are the numbers of one rule in a replay.
+type RuleStats struct {
+	correlate.Stats
+	// Keys is how many keys the rule kept a window for.
+	Keys int
+	// Furthest is the largest number of the rule's patterns that one key saw.
+	Furthest int
+}
+
+// Run plays the events. until ends the clock (Unix nanoseconds); 0 lets it run to the last deadline.
+// The engine is snapshotted and restored before event split, if that is positive.
+func (r *Replay) Run(until int64, split int) (Result, error) {
+	engine := correlate.New(int64(r.lateness), correlate.Limits{})
+	if err := engine.Use(r.set); err != nil {
+		return Result{}, err
+	}
+	book := newLedger()
+	reach := newReach()
+	least := leastArrivals(r.events)
+	cells := make(map[string]correlate.Cell)
+	var found rules.Result
+	last := int64(math.MinInt64)
+	clock := int64(math.MinInt64)
+	step := func(x correlate.Entry) error {
+		if err := engine.Step(x); err != nil {
+			return err
+		}
+		book.apply(engine.Changes())
+		return nil
+	}
+	for i, e := range r.events {
+		if split > 0 && i <= split {
+			for _, c := range engine.Snapshot() {
+				cells[c.ID] = c
+			}
+			if i == split {
+				engine = correlate.New(int64(r.lateness), correlate.Limits{})
+				if err := restore(engine, r.set, cells); err != nil {
+					return Result{}, err
+				}
+			}
+		}
+		if c := least[i]; c > clock {
+			clock = c
+			if err := step(correlate.Entry{Tick: &correlate.Tick{Clock: clock, Set: r.set.Hash}}); err != nil {
+				return Result{}, err
+			}
+		}
+		last = max(last, e.Arrival)
+		found.Reset()
+		r.set.Match(e, &found)
+		if len(found.Matches) == 0 && len(found.Counts) == 0 {
+			continue
+		}
+		for j := range found.Matches {
+			found.Matches[j].Event.Seq, found.Matches[j].Event.Index = uint64(i), 0
+			reach.note(r.set, &found.Matches[j])
+		}
+		m := &correlate.Matches{
+			Set:     r.set.Hash,
+			Matches: append([]rules.Match(nil), found.Matches...),
+			Counts:  append([]rules.Tally(nil), found.Counts...),
+		}
+		if err := step(correlate.Entry{Matches: m}); err != nil {
+			return Result{}, err
+		}
+	}
+	end, horizon := int64(math.MaxInt64/4), last
+	if until != 0 {
+		end, horizon = until, until
+	}
+	if err := step(correlate.Entry{Tick: &correlate.Tick{Clock: end, Set: r.set.Hash, Horizon: horizon}}); err != nil {
+		return Result{}, err
+	}
+	out := Result{Incidents: book.views(), Stats: reach.stats(r.set, book.stats)}
+	for _, d := range book.detections {
+		out.Detections = append(out.Detections, d)
+	}
+	return out, nil
+}
+
+func restore(engine *correlate.Engine, set *rules.Set, cells map[string]correlate.Cell) error {
+	if err := engine.Use(set); err != nil {
+		return err
+	}
+	for _, c := range cells {
+		if c.State == nil {
+			continue
+		}
+		if err := engine.Restore(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leastArrivals returns, for each place, the least arrival of the events from there on: the clock before
+// that event is read.
+func leastArrivals(es []*event.Event) []int64 {
+	out := make([]int64, len(es))
+	least := int64(math.MaxInt64)
+	for i := len(es) - 1; i >= 0; i-- {
+		least = min(least, es[i].Arrival)
+		out[i] = least
+	}
+	return out
+}
+
+// ingestedAt returns the `event.ingested` of a record, flat or nested.
+func ingestedAt(raw map[string]any) (int64, bool) {
+	v, ok := raw["event.ingested"]
+	if !ok {
+		inner, _ := raw["event"].(map[string]any)
+		if v, ok = inner["ingested"]; !ok {
+			return 0, false
+		}
+	}
+	s, ok := v.(string)
+	if !ok {
+		return 0, false
+	}
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		return 0, false
+	}
+	return t.UnixNano(), true
+}

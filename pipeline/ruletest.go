@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pipeline
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"sort"
+	"strings"
+	"time"
+
+	"tocsin/event"
+	"tocsin/incident"
+	"tocsin/rules"
+)
+
+// testStart is when a rule's tests begin; the year is of no meaning.
+var testStart = time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC).UnixNano()
+
+// TestFailure says what a rule's test wanted and did not get.
+type TestFailure struct {
+	Rule, Test string
+	File       string
+	Line       int
+	Message    string
+}
+
+func (f TestFailure) Error() string {
+	return fmt.Sprintf("%s:%d: rule %q, test %q: %s", f.File, f.Line, f.Rule, f.Test, f.Message)
+}
+
+// RunTest runs one test of a rule of the Set: in order, shuffled, duplicated, and split by a restart; each must
+// find the same. It returns nil if the test passes.
+func RunTest(set *rules.Set, r *rules.Rule, t rules.Test, parser Parser, lateness time.Duration) error {
+	fail := func(line int, format string, args ...any) error {
+		return TestFailure{Rule: r.ID, Test: t.Name, File: r.File, Line: line, Message: fmt.Sprintf(format, args...)}
+	}
+	// Only the rule under test may fire.
+	alone := &rules.Set{Rules: []*rules.Rule{r}, Hash: set.Hash}
+	until := int64(0)
+	if t.HasUntil {
+		until = testStart + int64(t.Until)
+	}
+	var first []incident.Detection
+	for _, way := range []string{"in order", "shuffled", "duplicated", "split by a restart"} {
+		play := NewReplay(alone, parser, lateness)
+		for i, te := range t.Events {
+			e, err := testEvent(parser, te, i)
+			if err != nil {
+				return fail(te.Line, "event %d: %v", i+1, err)
+			}
+			play.AddEvent(e)
+		}
+		sort.SliceStable(play.events, func(i, j int) bool { return play.events[i].Arrival < play.events[j].Arrival })
+		split := 0
+		switch way {
+		case "shuffled":
+			play.Shuffle(1)
+		case "duplicated":
+			play.Duplicate()
+		case "split by a restart":
+			split = max(1, play.Len()/2)
+		}
+		res, err := play.Run(until, split)
+		if err != nil {
+			return fail(t.Line, "%v", err)
+		}
+		got := shown(t, res.Detections)
+		if way == "in order" {
+			first = got
+			if msg := compareExpect(r, t, got); msg != "" {
+				return fail(t.Line, "%s", msg)
+			}
+			continue
+		}
+		if len(got) != len(first) {
+			return fail(t.Line, "%s it finds %d detections, in order %d: the engine broke its promise", way, len(got), len(first))
+		}
+	}
+	return nil
+}
+
+// shown leaves out retracted detections unless the test asks for them.
+func shown(t rules.Test, ds []incident.Detection) []incident.Detection {
+	wanted := false
+	for _, e := range t.Expect {
+		wanted = wanted || e.Retracted != nil
+	}
+	var out []incident.Detection
+	for _, d := range ds {
+		if d.Retracted == nil || wanted {
+			out = append(out, d)
+		}
+	}
+	sort.Slice(out, func(i, j int) bool {
+		if out[i].First != out[j].First {
+			return out[i].First < out[j].First
+		}
+		return out[i].Key < out[j].Key
+	})
+	return out
+}
+
+func testEvent(parser Parser, te rules.TestEvent, i int) (*event.Event, error) {
+	at, arrives := testStart+int64(te.At), testStart+int64(te.Arrives)
+	if te.Source == "" {
+		e := &event.Event{Time: at, Arrival: arrives, Input: "test", Source: "test", Raw: map[string]any{}}
+		for name, v := range te.Fields {
+			f, ok := event.Lookup(name)
+			if !ok || !e.Set(f, v) {
+				return nil, fmt.Errorf("%s: %v is no %s", name, v, f.Def().Kind)
+			}
+		}
+		e.ID = event.NewID("test", fmt.Sprint(i), at)
+		if id, ok := e.Get(event.EventIDField).(string); ok {
+			e.ID, e.EventID = event.NewID("test", id, at), id
+		} else {
+			e.EventID = e.ID.String()
+		}
+		return e, nil
+	}
+	e, err := parser.Parse(event.Record{Input: "test", Source: te.Source, Raw: te.Record, Ordinal: uint32(i)}, arrives)
+	if err != nil {
+		return nil, err
+	}
+	// `at` is the event's time, whatever the record says or leaves out.
+	moved := *e
+	moved.Time, moved.Arrival = at, arrives
+	moved.ID = event.NewID("test", e.EventID+fmt.Sprint("/", i), at)
+	return &moved, nil
+}
+
+// compareExpect compares detections with what the test expects, and says what differs.
+func compareExpect(r *rules.Rule, t rules.Test, got []incident.Detection) string {
+	var lines []string
+	for _, d := range got {
+		lines = append(lines, describe(r, d))
+	}
+	found := "found nothing"
+	if len(lines) > 0 {
+		found = "found\n    " + strings.Join(lines, "\n    ")
+	}
+	if len(got) != len(t.Expect) {
+		return fmt.Sprintf("expected %d detections, %s", len(t.Expect), found)
+	}
+	used := make([]bool, len(got))
+	for i, want := range t.Expect {
+		hit := -1
+		for j, d := range got {
+			if !used[j] && meets(r, want, d) {
+				hit = j
+				break
+			}
+		}
+		if hit < 0 {
+			return fmt.Sprintf("expectation %d is not met, %s", i+1, found)
+		}
+		used[hit] = true
+	}
+	return ""
+}
+
+func describe(r *rules.Rule, d incident.Detection) string {
+	v := d.View(r)
+	return fmt.Sprintf("key %v, %d events, first %s, last %s, retracted %t", v.Key, d.EventCount,
+		time.Duration(d.First-testStart), time.Duration(d.Last-testStart), d.Retracted != nil)
+}
+
+func meets(r *rules.Rule, want rules.Expect, d incident.Detection) bool {
+	key := d.View(r).Key
+	for name, v := range want.Key {
+		if !reflect.DeepEqual(normal(key[name]), normal(v)) {
+			return false
+		}
+	}
+	return (want.Count == nil || *want.Count == d.EventCount) &&
+		(want.Severity == nil || *want.Severity == r.Severity.String()) &&
+		(want.First == nil || testStart+int64(*want.First) == d.First) &&
+		(want.Last == nil || testStart+int64(*want.Last) == d.Last) &&
+		(want.Retracted == nil || *want.Retracted == (d.Retracted != nil))
+}
+
+// normal makes integers of any type compare.
+func normal(v any) any {
+	switch v := v.(type) {
+	case int:
+		return int64(v)
+	case uint64:
+		if v <= math.MaxInt64 {
+			return int64(v)
+		}
+	}
+	return v
+}

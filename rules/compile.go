@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rules
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"regexp"
+	"sort"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+var ruleKeys = []string{
+	"rule", "title", "severity", "attack", "description", "runbook", "match", "when", "by", "within",
+	"except", "incident", "shadow", "tests",
+}
+
+var (
+	ruleID      = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+	patternName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+)
+
+// Compile compiles rule files. The error joins every mistake of every file, each an [*Error];
+// there is no half-loaded Set.
+func Compile(files []File) (*Set, error) {
+	set, errs := compile(files)
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	return set, nil
+}
+
+// CompileLenient leaves out the rules that do not compile and returns why.
+func CompileLenient(files []File) (*Set, []error) { return compile(files) }
+
+// draft is a rule on its way: its patterns may name rules of other files.
+type draft struct {
+	*source
+	node ast.Node
+	rule *Rule
+	refs []string // by pattern: the rule that detection(…) names
+	when ast.Node
+	at   map[string]ast.Node
+	bad  bool
+}
+
+func compile(files []File) (*Set, []error) {
+	var drafts []*draft
+	var errs []error
+	byID := make(map[string]*draft)
+	for _, f := range files {
+		s := &source{file: f, lines: strings.Split(string(f.Data), "\n")}
+		for _, doc := range s.documents() {
+			d := s.draft(doc)
+			if d == nil {
+				continue
+			}
+			if prev := byID[d.rule.ID]; prev != nil && d.rule.ID != "" {
+				d.fail(d.at["rule"], "there is a rule %q already, at %s:%d", d.rule.ID, prev.rule.File, prev.rule.Line)
+				d.bad = true
+			} else {
+				byID[d.rule.ID] = d
+			}
+			drafts = append(drafts, d)
+		}
+		errs = append(errs, s.errors...)
+		s.errors = nil
+	}
+	set := &Set{Files: files, byRevision: make(map[string]*Rule), byID: make(map[string]*Rule)}
+	for _, d := range drafts {
+		if d.bad {
+			continue
+		}
+		r, err := link(d, byID, nil)
+		if err != nil {
+			d.source.rule = d.rule.ID
+			d.fail(d.at["match"], "%v", err)
+			errs = append(errs, d.source.errors...)
+			d.source.errors = nil
+			continue
+		}
+		set.Rules = append(set.Rules, r)
+		set.byRevision[r.Revision], set.byID[r.ID] = r, r
+	}
+	set.Hash = setHash(set.Rules)
+	return set, errs
+}
+
+// draft reads one document.
+func (s *source) draft(doc *ast.MappingNode) *draft {
+	s.rule = ""
+	before := len(s.errors)
+	for _, v := range doc.Values {
+		switch key := v.Key.GetToken().Value; key {
+		case "detection", "correlation":
+			s.fail(v.Key, "this is a Sigma rule; they come with a later version")
+			return nil
+		case "rule":
+			if n, ok := v.Value.(*ast.StringNode); ok {
+				s.rule = n.Value
+			}
+		}
+	}
+	d := &draft{source: s, node: doc, at: make(map[string]ast.Node)}
+	d.rule = &Rule{ID: s.rule, File: s.file.Name, Line: doc.Values[0].Key.GetToken().Position.Line, matcher: &matcher{}}
+	fields := make(map[string]ast.Node)
+	for _, e := range s.entries(doc, "a rule", ruleKeys) {
+		fields[e.key] = e.value
+		d.at[e.key] = e.node.Key
+	}
+	for _, key := range []string{"rule", "title", "severity", "match"} {
+		if fields[key] == nil {
+			s.failLine(d.rule.Line, "the key %q is missing", key)
+		}
+	}
+	if fields["match"] != nil {
+		d.meta(fields)
+		d.patterns(fields["match"])
+		d.condition(fields)
+		d.keys(fields["by"])
+		d.incident(fields["incident"])
+		d.exceptions(fields["except"])
+		d.tests(fields["tests"])
+	}
+	d.bad = len(s.errors) > before
+	return d
+}
+
+// meta reads what a rule says of itself.
+func (d *draft) meta(fields map[string]ast.Node) {
+	r := d.rule
+	if n := fields["rule"]; n != nil {
+		if r.ID = d.text(n, "rule"); r.ID != "" && !ruleID.MatchString(r.ID) {
+			d.fail(n, "the id %q is not kebab-case (lower case letters and digits, joined by -)", r.ID)
+		}
+	}
+	for key, to := range map[string]*string{"title": &r.Title, "description": &r.Description, "runbook": &r.Runbook} {
+		if n := fields[key]; n != nil {
+			*to = strings.TrimSpace(d.text(n, key))
+		}
+	}
+	if n := fields["severity"]; n != nil {
+		name := d.text(n, "severity")
+		sev, ok := ParseSeverity(name)
+		if !ok {
+			d.fail(n, "unknown severity %q%s; there are %s", name, meant(name, severityNames[1:]), strings.Join(severityNames[1:], ", "))
+		}
+		r.Severity = sev
+	}
+	if n := fields["attack"]; n != nil {
+		var unknown string
+		r.Attack, r.Tactics, unknown = attack(d.texts(n, "attack"))
+		if unknown != "" {
+			d.fail(n, "%q is no ATT&CK technique (T1234 or T1234.001) and no tactic", unknown)
+		}
+	}
+	if n := fields["shadow"]; n != nil {
+		r.Shadow = d.boolean(n, "shadow")
+	}
+}
+
+// link compiles a draft, with the rules that it refers to, into a rule. above are the rules that
+// led here.
+func link(d *draft, byID map[string]*draft, above []string) (*Rule, error) {
+	for _, id := range above {
+		if id == d.rule.ID {
+			return nil, fmt.Errorf("detection(…) goes round in a circle: %s", strings.Join(append(above, id), " → "))
+		}
+	}
+	r := *d.rule
+	r.Patterns = append([]Pattern(nil), d.rule.Patterns...)
+	r.Children = nil
+	place := make(map[string]int)
+	for i, ref := range d.refs {
+		if ref == "" {
+			continue
+		}
+		at, ok := place[ref]
+		if !ok {
+			below := byID[ref]
+			if below == nil {
+				var ids []string
+				for id := range byID {
+					ids = append(ids, id)
+				}
+				sort.Strings(ids)
+				return nil, fmt.Errorf("detection(%q): there is no such rule%s", ref, meant(ref, ids))
+			}
+			if below.bad {
+				return nil, fmt.Errorf("detection(%q): that rule does not compile", ref)
+			}
+			child, err := link(below, byID, append(above[:len(above):len(above)], d.rule.ID))
+			if err != nil {
+				return nil, err
+			}
+			c := *child
+			if c.ParentKey, err = parentKey(&r, &c); err != nil {
+				return nil, err
+			}
+			at = len(r.Children)
+			place[ref] = at
+			r.Children = append(r.Children, &c)
+		}
+		r.Patterns[i].Child = at
+	}
+	r.Revision = revision(&r)
+	m := *d.rule.matcher
+	m.fields = neededFields(&r)
+	r.matcher = &m
+	return &r, nil
+}
+
+// parentKey finds the parts of a child's key that make its parent's.
+func parentKey(r, child *Rule) ([]int, error) {
+	out := []int{}
+	for _, name := range r.By {
+		found := -1
+		for i, have := range child.By {
+			if have == name {
+				found = i
+			}
+		}
+		if found < 0 {
+			return nil, fmt.Errorf("detection(%q): the key %q is not among that rule's keys (%s)", child.ID, name, strings.Join(child.By, ", "))
+		}
+		out = append(out, found)
+	}
+	return out, nil
+}
+
+// revision hashes what a rule means (R2): not its texts, severity or tests.
+func revision(r *Rule) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%q %#v %q %v %d %d %q\n", r.ID, r.When, r.By, r.GroupBy, r.Within, r.Quiet, r.Values)
+	for _, p := range r.Patterns {
+		fmt.Fprintf(h, "pattern %q %q %d\n", p.Name, p.Source, p.Child)
+	}
+	for _, k := range r.keySources {
+		fmt.Fprintf(h, "key %q\n", k)
+	}
+	for _, e := range r.Exceptions {
+		fmt.Fprintf(h, "except %q %d\n", e.When, e.Expires)
+	}
+	for _, c := range r.Children {
+		fmt.Fprintf(h, "child %q %v\n", c.Revision, c.ParentKey)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+func setHash(rs []*Rule) string {
+	lines := make([]string, 0, len(rs))
+	for _, r := range rs {
+		lines = append(lines, fmt.Sprintf("%q %s %d %t %q", r.ID, r.Revision, r.Severity, r.Shadow, r.Attack))
+	}
+	sort.Strings(lines)
+	sum := sha256.Sum256([]byte(strings.Join(lines, "\n")))
+	return hex.EncodeToString(sum[:16])
+}

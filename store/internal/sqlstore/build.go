@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sqlstore
+
+import (
+	"fmt"
+
+	"tocsin/correlate"
+	"tocsin/incident"
+	"tocsin/store"
+)
+
+// NewPlan makes a commit's plan. What is in it twice is written once, as it was last.
+func NewPlan(c store.Commit) (*Plan, error) {
+	p := &Plan{}
+	p.fence(c)
+	ids, incidents, labels, err := incidentRows(c)
+	if err != nil {
+		return nil, err
+	}
+	d, err := detectionRows(c)
+	if err != nil {
+		return nil, err
+	}
+	evidence, err := evidenceRows(c)
+	if err != nil {
+		return nil, err
+	}
+	outbox, err := outboxRows(c)
+	if err != nil {
+		return nil, err
+	}
+	closings, err := closingRows(c.Changes.Closed)
+	if err != nil {
+		return nil, err
+	}
+
+	p.add("DELETE FROM evidence WHERE detection IN ({rows})", bytesColumns("detection"), d.gone)
+	p.add("DELETE FROM detections WHERE id IN ({rows})", bytesColumns("id"), d.gone)
+	p.add("DELETE FROM evidence WHERE (detection, event, step) IN ({rows})", evidenceTable().columns[:3], d.removed)
+
+	id := bytesColumns("id")
+	p.add(fmt.Sprintf(countOf, "-count(*)", "{rows}"), id, ids)
+	p.add(incidentsTable().upsert(), incidentsTable().columns, incidents)
+	p.add(fmt.Sprintf(countOf, "count(*)", "{rows}"), id, ids)
+	p.add(addLabels, []Column{{"incident", Bytes}, {"label", Text}, {"value", Text}}, labels)
+	p.add(moveLabels, id, ids)
+
+	p.add(detectionsTable().upsert(), detectionsTable().columns, d.changed)
+	p.add(moveDetections, bytesColumns("id", "incident"), d.moved)
+	p.add(evidenceTable().upsert(), evidenceTable().columns, evidence)
+
+	roots := []Column{{"id", Bytes}, {"at", Int}, {"verdict", Text}, {"person", Text}}
+	p.add(closedRoots+fmt.Sprintf(countOf, "-count(*)", "SELECT id FROM roots"), roots, closings)
+	p.add(closeForgotten, roots, closings)
+	p.add(closedRoots+fmt.Sprintf(countOf, "count(*)", "SELECT id FROM roots"), roots, closings)
+
+	p.add(statsTable().upsert(), statsTable().columns, statsRows(c))
+	p.add(addOutbox, []Column{
+		{"incident", Bytes}, {"revision", Int}, {"receiver", Text}, {"kind", Text}, {"body", Bytes}, {"not_before", Int},
+	}, outbox)
+	p.snapshot(c)
+	return p, nil
+}
+
+func (p *Plan) fence(c store.Commit) {
+	p.Fence = "UPDATE partitions SET stream = ?, applied = ?, clock = ?"
+	p.FenceArgs = []any{clean(c.Stream), int64(c.Applied), c.Clock}
+	if c.Snapshot != nil {
+		p.Fence += ", snapshot_seq = ?, snapshot_format = ?"
+		p.FenceArgs = append(p.FenceArgs, int64(c.Snapshot.Seq), int64(c.Snapshot.Format))
+	}
+	p.Fence += " WHERE id = ? AND epoch = ? AND (stream <> ? OR applied <= ?) RETURNING 1"
+	p.FenceArgs = append(p.FenceArgs, int64(c.Partition), c.Epoch, clean(c.Stream), int64(c.Applied))
+}
+
+func (p *Plan) snapshot(c store.Commit) {
+	if c.Snapshot == nil {
+		return
+	}
+	part := int64(c.Partition)
+	if c.Snapshot.Full {
+		p.add("DELETE FROM snapshot_cells WHERE partition_id IN ({rows})", []Column{{"partition_id", Int}}, [][]any{{part}})
+	}
+	last := lastOf(c.Snapshot.Cells, func(x correlate.Cell) string { return x.ID })
+	var gone, kept [][]any
+	for i, x := range c.Snapshot.Cells {
+		switch {
+		case last[x.ID] != i:
+		case x.State == nil:
+			gone = append(gone, []any{part, cellHash(x.ID)})
+		default:
+			kept = append(kept, []any{part, cellHash(x.ID), []byte(x.ID), pack(x.State), checksum(x.ID, x.State)})
+		}
+	}
+	p.add("DELETE FROM snapshot_cells WHERE (partition_id, cell_hash) IN ({rows})", cellsTable().columns[:2], gone)
+	p.add(cellsTable().upsert(), cellsTable().columns, kept)
+}
+
+// lastOf maps each key to the place of its last element.
+func lastOf[T any](xs []T, key func(T) string) map[string]int {
+	out := make(map[string]int, len(xs))
+	for i, x := range xs {
+		out[key(x)] = i
+	}
+	return out
+}
+
+func closingRows(cs []correlate.Close) ([][]any, error) {
+	last := lastOf(cs, func(c correlate.Close) string { return c.Incident })
+	var out [][]any
+	for i, c := range cs {
+		if last[c.Incident] != i {
+			continue
+		}
+		id, err := parseID(c.Incident)
+		if err != nil {
+			return nil, fmt.Errorf("closing: %w", err)
+		}
+		out = append(out, []any{id, c.At, clean(string(c.Verdict)), clean(c.By)})
+	}
+	return out, nil
+}
+
+func outboxRows(c store.Commit) ([][]any, error) {
+	out := make([][]any, 0, len(c.Outbox))
+	for _, o := range c.Outbox {
+		id, err := parseID(o.Incident)
+		if err != nil {
+			return nil, fmt.Errorf("outbox: %w", err)
+		}
+		out = append(out, []any{id, o.Revision, clean(o.Receiver), clean(o.Kind), notNil(o.Body), o.NotBefore})
+	}
+	return out, nil
+}
+
+func statsRows(c store.Commit) [][]any {
+	last := lastOf(c.Changes.Stats, func(s correlate.Stats) string { return clean(s.Rule) })
+	var out [][]any
+	for i, s := range c.Changes.Stats {
+		if rule := clean(s.Rule); last[rule] == i {
+			out = append(out, []any{
+				int64(c.Partition), rule, s.Matched, s.Unkeyed, s.Excepted, s.Late, s.Capped, s.Retracted,
+				s.Dropped, s.Duplicates, s.Detections, s.Incidents,
+			})
+		}
+	}
+	return out
+}
+
+// notNil returns b as a value that is not NULL.
+func notNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+// entityLabel is the label that an entity of a type is found by.
+func entityLabel(kind string) string { return label("entity:" + kind) }
+
+// names returns the names of the incident's grouping key and of its windows' keys.
+func names(in incident.Incident) (group, window []string) {
+	window = append([]string{}, in.Rule.By...)
+	group = []string{}
+	for _, i := range in.Rule.GroupBy {
+		if i < len(window) {
+			group = append(group, window[i])
+		}
+	}
+	return group, window
+}

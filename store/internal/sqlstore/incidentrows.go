@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sqlstore
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"tocsin/incident"
+	"tocsin/rules"
+	"tocsin/store"
+)
+
+// incidentRows returns the rows of a commit's incidents, their ids alone, and their labels.
+func incidentRows(c store.Commit) (ids, rows, labels [][]any, err error) {
+	last := lastOf(c.Changes.Incidents, func(in incident.Incident) string { return in.ID })
+	for i, in := range c.Changes.Incidents {
+		if last[in.ID] != i {
+			continue
+		}
+		row, err := incidentRow(c.Partition, in)
+		if err != nil {
+			return nil, nil, nil, fmt.Errorf("incident %s: %w", cut(in.ID, 64), err)
+		}
+		ids = append(ids, row[:1])
+		rows = append(rows, row)
+		for _, l := range labelsOf(in) {
+			labels = append(labels, []any{row[0], l[0], l[1]})
+		}
+	}
+	return ids, rows, labels, nil
+}
+
+func incidentRow(partition int, in incident.Incident) ([]any, error) {
+	r := in.Rule
+	if r == nil {
+		return nil, errors.New("store: it has no rule")
+	}
+	id, err := parseID(in.ID)
+	if err != nil {
+		return nil, err
+	}
+	var merged []byte
+	if in.MergedInto != "" {
+		if merged, err = parseID(in.MergedInto); err != nil {
+			return nil, err
+		}
+	}
+	group, window := names(in)
+	var lists [6]string
+	for i, v := range []any{r.Attack, r.Tactics, group, window, in.Sources, in.Entities} {
+		if lists[i], err = list(v); err != nil {
+			return nil, err
+		}
+	}
+	return []any{
+		id, int64(partition), clean(r.ID), clean(r.Title), clean(r.Revision),
+		int64(r.Severity), r.Shadow, clean(in.Title), clean(r.Description), clean(r.Runbook),
+		lists[0], lists[1], []byte(in.Key), lists[2], lists[3],
+		lists[4], lists[5], in.FirstEvent, in.LastEvent, in.OpenedAt,
+		in.UpdatedAt, in.ClosedAt, clean(string(in.Verdict)), clean(in.ClosedBy), in.EventCount,
+		in.Late, in.Capped, in.Retracted, merged, in.DetectionCount,
+		in.Revision, searchText(in),
+	}, nil
+}
+
+// labelsOf returns what an incident is found by beside its own columns, each once: entities, and techniques
+// with the technique that a sub-technique belongs to.
+func labelsOf(in incident.Incident) [][2]string {
+	seen := make(map[[2]string]bool)
+	var out [][2]string
+	add := func(name, value string) {
+		if l := [2]string{name, label(value)}; !seen[l] {
+			seen[l] = true
+			out = append(out, l)
+		}
+	}
+	for _, e := range in.Entities {
+		add(entityLabel(e.Type), e.Name)
+	}
+	for _, t := range in.Rule.Attack {
+		t = strings.ToUpper(t)
+		add(techniqueLabel, t)
+		if parent, _, ok := strings.Cut(t, "."); ok {
+			add(techniqueLabel, parent)
+		}
+	}
+	return out
+}
+
+const techniqueLabel = "technique"
+
+// searchText is what `q` looks through: a line for each thing that people would type.
+func searchText(in incident.Incident) string {
+	parts := []string{in.Title, in.Rule.ID, in.Rule.Title, in.ID}
+	for _, v := range rules.Key(in.Key).Values() {
+		parts = append(parts, fmt.Sprint(v))
+	}
+	for _, e := range in.Entities {
+		parts = append(parts, e.Name)
+	}
+	return cut(fold(strings.Join(parts, "\n")), maxSearch)
+}
+
+func fold(s string) string { return strings.ToLower(clean(s)) }

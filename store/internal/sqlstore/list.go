@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sqlstore
+
+import (
+	"context"
+	"strings"
+
+	"tocsin/incident"
+	"tocsin/rules"
+)
+
+// Limits of what an item of a list carries: the whole is in the incident itself.
+const (
+	listDetections  = 20
+	listEvidence    = 500 // per detection
+	maxDetections   = 1000
+	detailsEvidence = 1 << 30
+)
+
+// where collects the conditions of a select, and their arguments in order.
+type where struct {
+	conds []string
+	args  []any
+}
+
+func (w *where) and(cond string, args ...any) {
+	w.conds = append(w.conds, cond)
+	w.args = append(w.args, args...)
+}
+
+func (w *where) String() string {
+	if len(w.conds) == 0 {
+		return ""
+	}
+	return " WHERE " + strings.Join(w.conds, " AND ")
+}
+
+// Incidents returns a page of incidents, newest activity first.
+func (c *Core) Incidents(ctx context.Context, f incident.Filter) ([]incident.View, string, error) {
+	limit, at := pageSize(f.Limit), f.Cursor
+	f.Limit, f.Cursor = 0, ""
+	hash, err := listHash("incidents", f)
+	if err != nil {
+		return nil, "", err
+	}
+	after, err := decodeCursor(at, hash, 16)
+	if err != nil {
+		return nil, "", err
+	}
+	query, args := selectIncidents(f, after, limit+1)
+	var rows []*readIncident
+	next := ""
+	err = c.db.View(ctx, func(q Querier) error {
+		var err error
+		if rows, err = incidents(ctx, q, query, args); err != nil {
+			return err
+		}
+		if len(rows) > limit {
+			rows = rows[:limit]
+			next = encodeCursor(cursor{int64(rows[limit-1].view.LastEvent), rows[limit-1].id}, hash)
+		}
+		return fillDetections(ctx, q, rows, listDetections, listEvidence)
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	views := make([]incident.View, len(rows))
+	for i, r := range rows {
+		views[i] = r.view
+	}
+	return views, next, nil
+}
+
+// selectIncidents builds the list's query. An entity or technique drives it through the labels, whose
+// index has the list's order; everything else goes by the incidents' own indexes.
+func selectIncidents(f incident.Filter, after *cursor, limit int) (string, []any) {
+	var w where
+	from, at, id := "incidents i", "i.last_event", "i.id"
+	drive := func(name, value string) {
+		if from == "incidents i" {
+			from, at, id = "incident_labels l JOIN incidents i ON i.id = l.incident", "l.last_event", "l.incident"
+			w.and("l.label = ? AND l.value = ?", name, label(value))
+			return
+		}
+		w.and(hasLabel("x.label = ? AND x.value = ?"), name, label(value))
+	}
+	switch {
+	case f.EntityType != "" && f.EntityName != "":
+		drive(entityLabel(f.EntityType), f.EntityName)
+	case f.EntityType != "":
+		w.and(hasLabel("x.label = ?"), entityLabel(f.EntityType))
+	case f.EntityName != "":
+		w.and(hasLabel("x.label LIKE 'entity:%' AND x.value = ?"), label(f.EntityName))
+	}
+	if f.Technique != "" {
+		drive(techniqueLabel, strings.ToUpper(f.Technique))
+	}
+	switch {
+	case !f.IncludeMerged && !f.IncludeRetracted:
+		w.and("i.live")
+	case !f.IncludeMerged:
+		w.and("i.merged_into IS NULL")
+	case !f.IncludeRetracted:
+		// An incident that was joined into another is merged, whatever became of its detections before.
+		w.and("(i.merged_into IS NOT NULL OR NOT i.retracted)")
+	}
+	if len(f.Status) > 0 {
+		w.and("i.shown IN ("+in(len(f.Status))+")", anys(cleanAll(f.Status))...)
+	}
+	if len(f.Severity) > 0 {
+		levels := []int64{-1} // an unknown name selects nothing
+		for _, name := range f.Severity {
+			if s, ok := rules.ParseSeverity(name); ok {
+				levels = append(levels, int64(s))
+			}
+		}
+		w.and("i.severity IN ("+in(len(levels))+")", anys(levels)...)
+	}
+	if f.Rule != "" {
+		w.and("i.rule = ?", clean(f.Rule))
+	}
+	if f.Since != 0 {
+		w.and(at+" >= ?", f.Since)
+	}
+	if f.Until != 0 {
+		w.and("i.first_event <= ?", f.Until)
+	}
+	if f.Query != "" {
+		w.and(`i.search LIKE ? ESCAPE '\'`, "%"+escapeLike(fold(f.Query))+"%")
+	}
+	if after != nil {
+		w.and("("+at+", "+id+") < (?, ?)", after.at, after.tie)
+	}
+	query := "SELECT " + incidentColumns + " FROM " + from + w.String() + " ORDER BY " + at + " DESC, " + id + " DESC LIMIT ?"
+	return query, append(w.args, int64(limit))
+}
+
+func hasLabel(cond string) string {
+	return "EXISTS (SELECT 1 FROM incident_labels x WHERE x.incident = i.id AND " + cond + ")"
+}
+
+func escapeLike(s string) string {
+	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(s)
+}
+
+func cleanAll(ss []string) []string {
+	out := make([]string, len(ss))
+	for i, s := range ss {
+		out[i] = clean(s)
+	}
+	return out
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"time"
+
+	"tocsin/incident"
+	"tocsin/store"
+)
+
+const (
+	outboxColumns = "id, incident, revision, receiver, kind, body, state, attempts, created, not_before, finished, error"
+
+	// An alert waits for the pending ones before it about the same incident to the same receiver, so that
+	// no one hears "closed" before "opened".
+	claim = `WITH due AS MATERIALIZED (
+  SELECT o.id FROM outbox o WHERE o.state = 'pending' AND o.not_before <= {now} AND o.lease_until <= {now}
+    AND NOT EXISTS (SELECT 1 FROM outbox e
+      WHERE e.state = 'pending' AND e.incident = o.incident AND e.receiver = o.receiver AND e.id < o.id)
+  ORDER BY o.not_before, o.id LIMIT ? {skip}
+)
+UPDATE outbox SET lease_owner = ?, lease_until = {now} + ?, attempts = attempts + 1 WHERE id IN (SELECT id FROM due)
+RETURNING ` + outboxColumns
+)
+
+// ClaimOutbox leases up to n due alerts to owner.
+func (c *Core) ClaimOutbox(ctx context.Context, owner string, n int, lease time.Duration) ([]store.OutboxRow, error) {
+	var out []store.OutboxRow
+	err := c.db.Tx(ctx, func(q Querier) error {
+		return q.Query(ctx, claim, []any{int64(n), clean(owner), int64(lease)}, func(scan Scan) error {
+			r, err := scanOutbox(scan)
+			out = append(out, r)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("store: claim alerts: %w", err)
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })
+	return out, nil
+}
+
+func scanOutbox(scan Scan) (store.OutboxRow, error) {
+	var r store.OutboxRow
+	var id []byte
+	var attempts int64
+	err := scan(&r.ID, &id, &r.Revision, &r.Receiver, &r.Kind, &r.Body, &r.State, &attempts, &r.Created, &r.NotBefore, &r.Finished, &r.Error)
+	r.Incident, r.Attempts = formatID(id), int(attempts)
+	return r, err
+}
+
+// OutboxSent says that the alert was delivered; whoever claimed it last, it was.
+func (c *Core) OutboxSent(ctx context.Context, id int64) error {
+	return c.exec(ctx, "mark an alert sent",
+		"UPDATE outbox SET state = 'sent', finished = {now}, error = '' WHERE id = ? AND state <> 'sent'", id)
+}
+
+// OutboxRetry puts the alert back for later, unless it was claimed again since this attempt.
+func (c *Core) OutboxRetry(ctx context.Context, id int64, attempt int, after time.Duration, errText string) error {
+	return c.exec(ctx, "put an alert back", `UPDATE outbox SET not_before = {now} + ?, lease_owner = '', lease_until = 0, error = ?
+WHERE id = ? AND attempts = ? AND state = 'pending'`, int64(after), cut(clean(errText), maxError), id, int64(attempt))
+}
+
+// OutboxDead gives the alert up, unless it was claimed again since this attempt.
+func (c *Core) OutboxDead(ctx context.Context, id int64, attempt int, errText string) error {
+	return c.exec(ctx, "give an alert up", `UPDATE outbox SET state = 'dead', finished = {now}, lease_owner = '', lease_until = 0, error = ?
+WHERE id = ? AND attempts = ? AND state = 'pending'`, cut(clean(errText), maxError), id, int64(attempt))
+}
+
+// maxError bounds what is kept of a receiver's words.
+const maxError = 2 << 10
+
+// OutboxRevive makes a dead alert pending again. It is as young as a new one, so that its age does not
+// kill it at once.
+func (c *Core) OutboxRevive(ctx context.Context, id int64) error {
+	found := false
+	err := c.db.Tx(ctx, func(q Querier) error {
+		return q.Query(ctx, `UPDATE outbox SET state = 'pending', finished = 0, created = {now}, not_before = {now}, lease_until = 0
+WHERE id = ? AND state = 'dead' RETURNING 1`, []any{id}, func(Scan) error { found = true; return nil })
+	})
+	if err != nil {
+		return fmt.Errorf("store: revive an alert: %w", err)
+	}
+	if !found {
+		return fmt.Errorf("store: dead alert %d: %w", id, incident.ErrNotFound)
+	}
+	return nil
+}
+
+// OutboxStats returns how the outbox stands.
+func (c *Core) OutboxStats(ctx context.Context) (store.OutboxStats, error) {
+	var s store.OutboxStats
+	err := c.db.Query(ctx, `SELECT
+  (SELECT count(*) FROM outbox WHERE state = 'pending'), (SELECT count(*) FROM outbox WHERE state = 'dead'),
+  coalesce({now} - (SELECT min(created) FROM outbox WHERE state = 'pending'), 0)`, nil, func(scan Scan) error {
+		var oldest int64
+		err := scan(&s.Pending, &s.Dead, &oldest)
+		s.Oldest = time.Duration(max(oldest, 0))
+		return err
+	})
+	if err != nil {
+		return store.OutboxStats{}, fmt.Errorf("store: count alerts: %w", err)
+	}
+	return s, nil
+}
+
+// ListOutbox returns a page of alerts, newest first.
+func (c *Core) ListOutbox(ctx context.Context, f store.OutboxFilter) ([]store.OutboxRow, string, error) {
+	limit, at := pageSize(f.Limit), f.Cursor
+	f.Limit, f.Cursor = 0, ""
+	hash, err := listHash("outbox", f)
+	if err != nil {
+		return nil, "", err
+	}
+	after, err := decodeCursor(at, hash, 0)
+	if err != nil {
+		return nil, "", err
+	}
+	var w where
+	if f.State != "" {
+		w.and("state = ?", clean(f.State))
+	}
+	if f.Receiver != "" {
+		w.and("receiver = ?", clean(f.Receiver))
+	}
+	if f.Incident != "" {
+		id, err := parseID(f.Incident)
+		if err != nil {
+			return []store.OutboxRow{}, "", nil
+		}
+		w.and("incident = ?", id)
+	}
+	if after != nil {
+		w.and("id < ?", after.at)
+	}
+	out, next := []store.OutboxRow{}, ""
+	err = c.db.Query(ctx, "SELECT "+outboxColumns+" FROM outbox"+w.String()+" ORDER BY id DESC LIMIT ?", append(w.args, int64(limit+1)),
+		func(scan Scan) error {
+			r, err := scanOutbox(scan)
+			if err == nil && len(out) == limit {
+				next = encodeCursor(cursor{at: out[limit-1].ID}, hash)
+				return nil
+			}
+			out = append(out, r)
+			return err
+		})
+	if err != nil {
+		return nil, "", fmt.Errorf("store: list alerts: %w", err)
+	}
+	return out, next, nil
+}

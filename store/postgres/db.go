@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package postgres
+
+import (
+	"context"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"tocsin/store/internal/sqlstore"
+)
+
+// dialect is how PostgreSQL says what the shared statements leave open.
+func dialect() sqlstore.Dialect {
+	return sqlstore.Dialect{
+		Now:      "CAST(extract(epoch FROM clock_timestamp()) * 1000000000 AS BIGINT)",
+		Skip:     "FOR UPDATE OF o SKIP LOCKED",
+		Lock:     "FOR UPDATE",
+		Numbered: true,
+		Rows:     unnest,
+	}
+}
+
+// unnest is the table of a step's rows: one array for each column.
+func unnest(columns []sqlstore.Column) string {
+	arrays := make([]string, len(columns))
+	for i, c := range columns {
+		arrays[i] = "?::" + [...]string{sqlstore.Bytes: "bytea", sqlstore.Text: "text", sqlstore.Int: "bigint", sqlstore.Bool: "boolean"}[c.Type] + "[]"
+	}
+	return "SELECT * FROM unnest(" + strings.Join(arrays, ", ") + ")"
+}
+
+// conn is a pool or a transaction.
+type conn interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+type querier struct{ conn conn }
+
+// Query implements [sqlstore.Querier].
+func (q querier) Query(ctx context.Context, query string, args []any, row func(sqlstore.Scan) error) error {
+	rows, err := q.conn.Query(ctx, dialect().SQL(query), args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if row == nil {
+			continue
+		}
+		if err := row(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+type db struct{ pool *pgxpool.Pool }
+
+// Query implements [sqlstore.DB].
+func (d db) Query(ctx context.Context, query string, args []any, row func(sqlstore.Scan) error) error {
+	return querier{d.pool}.Query(ctx, query, args, row)
+}
+
+// View implements [sqlstore.DB].
+func (d db) View(ctx context.Context, fn func(sqlstore.Querier) error) error {
+	opts := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	return pgx.BeginTxFunc(ctx, d.pool, opts, func(tx pgx.Tx) error { return fn(querier{tx}) })
+}
+
+// Tx implements [sqlstore.DB].
+func (d db) Tx(ctx context.Context, fn func(sqlstore.Querier) error) error {
+	return pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error { return fn(querier{tx}) })
+}

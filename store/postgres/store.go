@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+
+	"tocsin/migrations"
+	"tocsin/store"
+	"tocsin/store/internal/sqlstore"
+)
+
+// maxConns is enough for the default 16 partitions of one process and its readers; pool_max_conns
+// in the URL overrides it.
+const maxConns = 20
+
+// Store is the store on PostgreSQL.
+type Store struct {
+	*sqlstore.Core
+	pool *pgxpool.Pool
+	// sql is the same pool as goose wants it.
+	sql *sql.DB
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Open connects to the database of a postgres:// URL. It creates no tables: see [Store.Migrate].
+func Open(ctx context.Context, url string) (*Store, error) {
+	cfg, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("store: url: %w", err)
+	}
+	if !strings.Contains(url, "pool_max_conns") {
+		cfg.MaxConns = maxConns
+	}
+	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
+		cfg.ConnConfig.RuntimeParams["application_name"] = "tocsin"
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("store: connect: %w", err)
+	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("store: connect: %w", err)
+	}
+	return &Store{Core: sqlstore.NewCore(db{pool}), pool: pool, sql: stdlib.OpenDBFromPool(pool)}, nil
+}
+
+// Close lets go of the connections.
+func (s *Store) Close() error {
+	err := s.sql.Close()
+	s.pool.Close()
+	return err
+}
+
+// Ping reports whether the database answers.
+func (s *Store) Ping(ctx context.Context) error {
+	if err := s.pool.Ping(ctx); err != nil {
+		return fmt.Errorf("store: ping: %w", err)
+	}
+	return nil
+}
+
+// Migrate brings the tables up to this version, under a lock of the database.
+func (s *Store) Migrate(ctx context.Context) error {
+	p, err := s.provider()
+	if err != nil {
+		return err
+	}
+	return sqlstore.Migrate(ctx, p)
+}
+
+// Version returns the version of the tables and the one that this binary wants.
+func (s *Store) Version(ctx context.Context) (have, want int64, err error) {
+	p, err := s.provider()
+	if err != nil {
+		return 0, 0, err
+	}
+	return sqlstore.Version(ctx, p)
+}
+
+func (s *Store) provider() (*goose.Provider, error) {
+	// The lock is asked for every second, for a minute.
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 60))
+	if err != nil {
+		return nil, fmt.Errorf("store: migrations: %w", err)
+	}
+	p, err := goose.NewProvider(goose.DialectPostgres, s.sql, migrations.Postgres(),
+		goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return nil, fmt.Errorf("store: migrations: %w", err)
+	}
+	return p, nil
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+	"sync"
+
+	"tocsin/store/internal/sqlstore"
+)
+
+// dialect is how SQLite says what the shared statements leave open. A transaction that writes has the
+// database for itself, so there is nothing to lock or to skip.
+func dialect() sqlstore.Dialect {
+	return sqlstore.Dialect{
+		Now:  "(CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000000)",
+		Rows: values,
+	}
+}
+
+// values is the table of a step's rows, one at a time.
+func values(columns []sqlstore.Column) string {
+	return "VALUES (" + strings.TrimSuffix(strings.Repeat("?, ", len(columns)), ", ") + ")"
+}
+
+// conn is a database or a transaction.
+type conn interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+type querier struct{ conn conn }
+
+// Query implements [sqlstore.Querier].
+func (q querier) Query(ctx context.Context, query string, args []any, row func(sqlstore.Scan) error) (err error) {
+	rows, err := q.conn.QueryContext(ctx, dialect().SQL(query), args...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		if row == nil {
+			continue
+		}
+		if err := row(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+type db struct {
+	writer, reader *sql.DB
+
+	mu         sync.Mutex
+	statements map[string]*sql.Stmt // of commits, by text: there is a fixed number of them
+}
+
+// Query implements [sqlstore.DB].
+func (d *db) Query(ctx context.Context, query string, args []any, row func(sqlstore.Scan) error) error {
+	return querier{d.reader}.Query(ctx, query, args, row)
+}
+
+// View implements [sqlstore.DB].
+func (d *db) View(ctx context.Context, fn func(sqlstore.Querier) error) error {
+	return inTx(ctx, d.reader, func(tx *sql.Tx) error { return fn(querier{tx}) })
+}
+
+// Tx implements [sqlstore.DB].
+func (d *db) Tx(ctx context.Context, fn func(sqlstore.Querier) error) error {
+	return inTx(ctx, d.writer, func(tx *sql.Tx) error { return fn(querier{tx}) })
+}
+
+func inTx(ctx context.Context, on *sql.DB, fn func(*sql.Tx) error) error {
+	tx, err := on.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := fn(tx); err != nil {
+		return errors.Join(err, ignoreDone(tx.Rollback()))
+	}
+	return tx.Commit()
+}
+
+// ignoreDone drops the error of ending a transaction that has ended: a cancelled context ends it first.
+func ignoreDone(err error) error {
+	if errors.Is(err, sql.ErrTxDone) {
+		return nil
+	}
+	return err
+}
+
+// statement returns the prepared form of a statement of a commit. It must be asked for outside of the
+// transaction, which holds the one connection that could prepare it.
+func (d *db) statement(ctx context.Context, query string) (*sql.Stmt, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if st := d.statements[query]; st != nil {
+		return st, nil
+	}
+	st, err := d.writer.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	d.statements[query] = st
+	return st, nil
+}
+
+func (d *db) close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	errs := make([]error, 0, len(d.statements)+1)
+	for _, st := range d.statements {
+		errs = append(errs, st.Close())
+	}
+	return errors.Join(append(errs, d.writer.Close())...)
+}
