@@ -50,10 +50,14 @@ func NewPlan(c store.Commit) (*Plan, error) {
 	p.add(moveDetections, bytesColumns("id", "incident"), d.moved)
 	p.add(evidenceTable().upsert(), evidenceTable().columns, evidence)
 
+	// One after the other: two of them may lead to the same incident.
 	roots := []Column{{"id", Bytes}, {"at", Int}, {"verdict", Text}, {"person", Text}}
-	p.add(closedRoots+fmt.Sprintf(countOf, "-count(*)", "SELECT id FROM roots"), roots, closings)
-	p.add(closeForgotten, roots, closings)
-	p.add(closedRoots+fmt.Sprintf(countOf, "count(*)", "SELECT id FROM roots"), roots, closings)
+	for _, row := range closings {
+		one := [][]any{row}
+		p.add(closedRoots+fmt.Sprintf(countOf, "-count(*)", "SELECT id FROM roots"), roots, one)
+		p.add(closeForgotten, roots, one)
+		p.add(closedRoots+fmt.Sprintf(countOf, "count(*)", "SELECT id FROM roots"), roots, one)
+	}
 
 	p.add(statsTable().upsert(), statsTable().columns, statsRows(c))
 	p.add(addOutbox, []Column{

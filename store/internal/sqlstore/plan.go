@@ -24,7 +24,8 @@ type Column struct {
 	Type Type
 }
 
-// Step is one statement over rows: {rows} in it stands for the table of them.
+// Step is one statement over rows: {rows} in it stands for the table of them. It must mean the same whether it runs
+// once over all rows or once for each in order.
 type Step struct {
 	SQL     string
 	Columns []Column

@@ -98,8 +98,7 @@ SELECT v.incident, v.revision, v.receiver, v.kind, v.body, v.not_before, {now} F
   SELECT i.merged_into, t.at, t.verdict, t.person, t.depth + 1 FROM t JOIN incidents i ON i.id = t.id
   WHERE i.merged_into IS NOT NULL AND t.depth < 32
 ), roots AS (
-  SELECT t.id, min(t.at) AS at, min(t.verdict) AS verdict, min(t.person) AS person FROM t
-  JOIN incidents i ON i.id = t.id WHERE i.merged_into IS NULL GROUP BY t.id
+  SELECT t.id, t.at, t.verdict, t.person FROM t JOIN incidents i ON i.id = t.id WHERE i.merged_into IS NULL
 ) `
 	closeForgotten = closedRoots + `UPDATE incidents
 SET closed_at = roots.at, verdict = roots.verdict, closed_by = roots.person, revision = revision + 1,

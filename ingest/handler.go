@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ingest
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tocsin/event"
+)
+
+// answerWithin is the longest that a sender waits: Vector gives up after 60 s, and a slow answer slows its
+// adaptive concurrency.
+const answerWithin = 20 * time.Second
+
+// ErrUnavailable is what Commit returns when the stream does not accept: 503, and the sender tries again.
+var ErrUnavailable = errors.New("the stream does not accept records now")
+
+// Quarantined is a Record that could not be taken, and why.
+type Quarantined struct {
+	Record         event.Record
+	Reason, Detail string
+}
+
+// HandlerConfig is what the ingest endpoint needs.
+type HandlerConfig struct {
+	// Commit returns when all records are on disk. It may be called by many at once.
+	Commit func(context.Context, []event.Record) error
+	// Quarantine returns when all entries are on disk.
+	Quarantine func(context.Context, []Quarantined) error
+	// Tokens are those that may post. Without any, everybody may.
+	Tokens []Token
+	// MaxBody is the cap of a decompressed body in bytes; 0 is [MaxBody], which it cannot exceed.
+	MaxBody int
+	// Durations observes each request, by handler and code.
+	Durations prometheus.ObserverVec
+	Records   *prometheus.CounterVec
+	Log       *slog.Logger
+	// Committed is called between the commit of a request and its answer. Nil but in tests.
+	Committed func()
+}
+
+type handler struct {
+	HandlerConfig
+	auth authenticator
+}
+
+var sourceName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
+
+// NewHandler returns the ingest endpoint: POST and HEAD on /ingest/{source}, and on
+// /ingest/{source}/{secret} for a sender that can set no header (Falco).
+func NewHandler(cfg HandlerConfig) http.Handler {
+	h := &handler{HandlerConfig: cfg, auth: newAuthenticator(cfg.Tokens)}
+	mux := http.NewServeMux()
+	for _, path := range []string{"/ingest/{source}", "/ingest/{source}/{secret}"} {
+		mux.HandleFunc("POST "+path, h.post)
+		mux.HandleFunc("HEAD "+path, h.head)
+	}
+	return mux
+}
+
+// head answers Vector's health check: only exactly 200 passes.
+func (h *handler) head(w http.ResponseWriter, r *http.Request) {
+	if _, ok := h.auth.input(r); !ok {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	w.WriteHeader(http.StatusOK)
+}
+
+func (h *handler) post(w http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	source := r.PathValue("source")
+	code := h.take(w, r, source)
+	if h.Durations != nil {
+		h.Durations.WithLabelValues("ingest", strconv.Itoa(code)).Observe(time.Since(start).Seconds())
+	}
+}
+
+// take does one request and returns the status that it answered.
+func (h *handler) take(w http.ResponseWriter, r *http.Request, source string) int {
+	if !sourceName.MatchString(source) {
+		return problem(w, http.StatusNotFound, fmt.Sprintf("%q is no name of a source: lower case letters, digits, - and _", source))
+	}
+	input, ok := h.auth.input(r)
+	if !ok {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		return problem(w, http.StatusUnauthorized, "the token is missing or wrong")
+	}
+	if input == "" {
+		input = source
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), answerWithin)
+	defer cancel()
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	if err != nil {
+		if _, large := errors.AsType[*http.MaxBytesError](err); large {
+			return problem(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is over %d bytes: lower batch.max_bytes", MaxBody))
+		}
+		return problem(w, http.StatusBadRequest, "the body could not be read: "+err.Error())
+	}
+	plain, err := Decompress(r.Header.Get("Content-Encoding"), body, h.MaxBody)
+	var records []event.Record
+	var bad []Quarantined
+	switch {
+	case errors.Is(err, ErrTooLarge):
+		return problem(w, http.StatusRequestEntityTooLarge, err.Error()+": lower batch.max_bytes")
+	case errors.Is(err, ErrEncoding):
+		return problem(w, http.StatusUnsupportedMediaType, err.Error())
+	case err != nil:
+		// Sending it again would not mend it.
+		bad = []Quarantined{{event.Record{Input: input, Source: source, Raw: body}, "damaged_compression", err.Error()}}
+	default:
+		records, bad = h.records(input, source, plain)
+	}
+	if err := h.store(ctx, records, bad); err != nil {
+		h.Log.Warn("ingest refuses", "source", source, "records", len(records), "err", err)
+		w.Header().Set("Retry-After", "1")
+		return problem(w, http.StatusServiceUnavailable, "the stream does not accept records now: send them again")
+	}
+	if h.Committed != nil {
+		h.Committed()
+	}
+	h.count(source, len(records), bad)
+	w.Header().Set("Content-Type", "application/json")
+	fmt.Fprintf(w, `{"accepted":%d,"quarantined":%d}`+"\n", len(records), len(bad))
+	return http.StatusOK
+}
+
+// records splits a body and gives each record its provenance.
+func (h *handler) records(input, source string, body []byte) ([]event.Record, []Quarantined) {
+	raws, bads := Split(body)
+	records := make([]event.Record, 0, len(raws))
+	equal := make(map[[32]byte]uint32)
+	for _, raw := range raws {
+		rec := event.Record{Input: input, Source: source, Raw: raw}
+		if len(raws) > 1 {
+			sum := sha256.Sum256(raw)
+			rec.Ordinal = equal[sum]
+			equal[sum]++
+		}
+		records = append(records, rec)
+	}
+	var bad []Quarantined
+	for _, b := range bads {
+		bad = append(bad, Quarantined{event.Record{Input: input, Source: source, Raw: bytes.Clone(b.Raw)}, b.Reason, b.Err.Error()})
+	}
+	return records, bad
+}
+
+func (h *handler) store(ctx context.Context, records []event.Record, bad []Quarantined) error {
+	if len(bad) > 0 {
+		if err := h.Quarantine(ctx, bad); err != nil {
+			return fmt.Errorf("quarantine: %w", err)
+		}
+	}
+	if len(records) == 0 {
+		return nil
+	}
+	return h.Commit(ctx, records)
+}
+
+func (h *handler) count(source string, accepted int, bad []Quarantined) {
+	if h.Records == nil {
+		return
+	}
+	h.Records.WithLabelValues(source, "accepted").Add(float64(accepted))
+	for _, b := range bad {
+		h.Records.WithLabelValues(source, "quarantined_"+b.Reason).Inc()
+	}
+}
+
+// problem answers with application/problem+json (RFC 9457) and returns the status.
+func problem(w http.ResponseWriter, status int, detail string) int {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(status)
+	b, err := json.Marshal(map[string]any{
+		"type": "https://tocsin.dev/problems/ingest", "title": http.StatusText(status), "status": status, "detail": detail,
+	})
+	if err == nil {
+		_, _ = w.Write(append(b, '\n')) // a sender that went away has its answer
+	}
+	return status
+}

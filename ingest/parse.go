@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ingest
+
+import (
+	"errors"
+	"path"
+
+	"tocsin/event"
+	"tocsin/ingest/falco"
+	"tocsin/ingest/plain"
+	"tocsin/ingest/vector"
+)
+
+// Malformed says why a record is no Event. It is the reason in quarantine.
+type Malformed struct {
+	// Reason is a short label, for metrics.
+	Reason string
+	Err    error
+}
+
+func (m *Malformed) Error() string { return m.Reason + ": " + m.Err.Error() }
+
+func (m *Malformed) Unwrap() error { return m.Err }
+
+// ContainerMatch names containers by globs of their namespace and name; an empty one matches all.
+type ContainerMatch struct {
+	Namespace string `yaml:"namespace" json:"namespace"`
+	Container string `yaml:"container" json:"container"`
+}
+
+func (c ContainerMatch) matches(namespace, container string) bool {
+	return glob(c.Namespace, namespace) && glob(c.Container, container)
+}
+
+func glob(pattern, s string) bool {
+	if pattern == "" {
+		return true
+	}
+	ok, err := path.Match(pattern, s)
+	return ok && err == nil
+}
+
+// ParserConfig says what parsers may believe. All replicas must have the same.
+type ParserConfig struct {
+	// FalcoFrom lists the containers whose `message` may be read as Falco's JSON. A pod can print
+	// anything: by default none is believed.
+	FalcoFrom []ContainerMatch
+	// JSONFrom lists the containers whose `message` is read as JSON of the application's own fields.
+	JSONFrom []ContainerMatch
+}
+
+// Parser turns Records into Events.
+type Parser struct{ cfg ParserConfig }
+
+// NewParser returns a parser.
+func NewParser(cfg ParserConfig) *Parser { return &Parser{cfg} }
+
+// Parse makes an Event of a Record. arrival is the stream's time, Unix nanoseconds. The error
+// is a [*Malformed].
+func (p *Parser) Parse(rec event.Record, arrival int64) (*event.Event, error) {
+	e, err := p.parse(rec, arrival)
+	if err != nil {
+		reason := "malformed_" + rec.Source
+		if errors.Is(err, event.ErrDepth) {
+			reason = "too_deep"
+		}
+		return nil, &Malformed{Reason: reason, Err: err}
+	}
+	return e, nil
+}
+
+func (p *Parser) parse(rec event.Record, arrival int64) (*event.Event, error) {
+	switch rec.Source {
+	case "falco":
+		return falco.Parse(rec, arrival)
+	case "vector":
+		return vector.Parse(rec, arrival, p.believes)
+	default:
+		return plain.Parse(rec, arrival)
+	}
+}
+
+func (p *Parser) believes(namespace, container string) (isFalco, isJSON bool) {
+	for _, c := range p.cfg.FalcoFrom {
+		isFalco = isFalco || c.matches(namespace, container)
+	}
+	for _, c := range p.cfg.JSONFrom {
+		isJSON = isJSON || c.matches(namespace, container)
+	}
+	return isFalco, isJSON
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// ErrGap says that a partition's reader missed messages: its state must be restored.
+var ErrGap = errors.New("stream: messages are missing")
+
+// inbox hands messages from a consumer's callback to a reader; its bound is the reader's backpressure.
+type inbox struct {
+	ch   chan jetstream.Msg
+	errs chan error
+	stop jetstream.ConsumeContext
+	done chan struct{}
+}
+
+func open(cons jetstream.Consumer, size int, opts ...jetstream.PullConsumeOpt) (*inbox, error) {
+	in := &inbox{ch: make(chan jetstream.Msg, size), errs: make(chan error, 1), done: make(chan struct{})}
+	opts = append(opts, jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
+		if errors.Is(err, jetstream.ErrConsumerDeleted) || errors.Is(err, jetstream.ErrConsumerNotFound) {
+			select {
+			case in.errs <- err:
+			default:
+			}
+		}
+	}))
+	cc, err := cons.Consume(func(m jetstream.Msg) {
+		select {
+		case in.ch <- m:
+		case <-in.done:
+		}
+	}, opts...)
+	if err != nil {
+		return nil, err
+	}
+	in.stop = cc
+	return in, nil
+}
+
+// next returns what waits, at least one message and at most max.
+func (in *inbox) next(ctx context.Context, max int) ([]jetstream.Msg, error) {
+	var out []jetstream.Msg
+	select {
+	case m := <-in.ch:
+		out = append(out, m)
+	case err := <-in.errs:
+		return nil, err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	for len(out) < max {
+		select {
+		case m := <-in.ch:
+			out = append(out, m)
+		default:
+			return out, nil
+		}
+	}
+	return out, nil
+}
+
+func (in *inbox) close() {
+	close(in.done)
+	in.stop.Stop()
+	<-in.stop.Closed()
+}
+
+// EventsConsumer reads EVENTS for matchers, who share the work.
+type EventsConsumer struct {
+	cons jetstream.Consumer
+	in   *inbox
+}
+
+// EventsMsg is one message of EVENTS.
+type EventsMsg struct {
+	Seq uint64
+	// Time is the stream's time of the message, Unix nanoseconds: the arrival of its Records.
+	Time  int64
+	Batch Batch
+	// Marker is true of a message that is the clock's.
+	Marker bool
+	// Err says that the message is no batch.
+	Err error
+
+	msg jetstream.Msg
+}
+
+// Ack says that the message is done. Until then, or 30 s later, it comes again to somebody.
+func (m *EventsMsg) Ack() error { return m.msg.Ack() }
+
+// Events opens the shared durable consumer of EVENTS.
+func (s *Streams) Events(ctx context.Context) (*EventsConsumer, error) {
+	cons, err := s.events.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
+		Durable: "match", AckPolicy: jetstream.AckExplicitPolicy, AckWait: 30 * time.Second,
+		MaxDeliver: -1, MaxAckPending: 1024, DeliverPolicy: jetstream.DeliverAllPolicy,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("consumer of %s: %w", eventsStream, err)
+	}
+	in, err := open(cons, 64, jetstream.PullMaxMessages(128))
+	if err != nil {
+		return nil, fmt.Errorf("consumer of %s: %w", eventsStream, err)
+	}
+	return &EventsConsumer{cons, in}, nil
+}
+
+// Next returns the messages that wait, at least one.
+func (c *EventsConsumer) Next(ctx context.Context, max int) ([]EventsMsg, error) {
+	msgs, err := c.in.next(ctx, max)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]EventsMsg, 0, len(msgs))
+	for _, m := range msgs {
+		meta, err := m.Metadata()
+		if err != nil {
+			return nil, fmt.Errorf("metadata of a message of %s: %w", eventsStream, err)
+		}
+		x := EventsMsg{Seq: meta.Sequence.Stream, Time: meta.Timestamp.UnixNano(), Marker: m.Subject() == markerSubject, msg: m}
+		x.Batch, x.Err = DecodeBatch(m.Data())
+		out = append(out, x)
+	}
+	return out, nil
+}
+
+// AckFloor returns the EVENTS sequence up to which everything is acknowledged.
+func (c *EventsConsumer) AckFloor(ctx context.Context) (uint64, error) {
+	info, err := c.cons.Info(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("consumer of %s: %w", eventsStream, err)
+	}
+	return info.AckFloor.Stream, nil
+}
+
+// Lag returns how many messages are not matched yet, markers included.
+func (c *EventsConsumer) Lag(ctx context.Context) (uint64, error) {
+	info, err := c.cons.Info(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("consumer of %s: %w", eventsStream, err)
+	}
+	return info.NumPending + uint64(max(info.NumAckPending, 0)), nil
+}
+
+// Close stops reading; what was not acknowledged comes again.
+func (c *EventsConsumer) Close() { c.in.close() }
+
+// PartitionReader follows the log of one partition.
+type PartitionReader struct {
+	in   *inbox
+	last uint64 // consumer sequence: contiguous, or something is missing
+}
+
+// PartitionMsg is one message of a partition's log.
+type PartitionMsg struct {
+	Seq  uint64
+	Time int64 // the stream's, Unix nanoseconds
+	Data []byte
+}
+
+// Partition reads the log of a partition from a stream sequence on. The server keeps no state for it: where it
+// stands is the reader's to know.
+func (s *Streams) Partition(ctx context.Context, p int, from uint64) (*PartitionReader, error) {
+	cons, err := s.matches.CreateConsumer(ctx, jetstream.ConsumerConfig{
+		FilterSubject: matchesSubject + strconv.Itoa(p), AckPolicy: jetstream.AckNonePolicy,
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(from, 1),
+		InactiveThreshold: time.Minute, MemoryStorage: true, Replicas: 1,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("consumer of partition %d: %w", p, err)
+	}
+	in, err := open(cons, 256, jetstream.PullMaxMessages(512))
+	if err != nil {
+		return nil, fmt.Errorf("consumer of partition %d: %w", p, err)
+	}
+	return &PartitionReader{in: in}, nil
+}
+
+// Next returns the messages that wait, at least one. ErrGap says that some were missed.
+func (r *PartitionReader) Next(ctx context.Context, max int) ([]PartitionMsg, error) {
+	msgs, err := r.in.next(ctx, max)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]PartitionMsg, 0, len(msgs))
+	for _, m := range msgs {
+		meta, err := m.Metadata()
+		if err != nil {
+			return nil, fmt.Errorf("metadata of a message of %s: %w", matchesStream, err)
+		}
+		if meta.Sequence.Consumer != r.last+1 {
+			return nil, fmt.Errorf("%w: %d follows %d", ErrGap, meta.Sequence.Consumer, r.last)
+		}
+		r.last = meta.Sequence.Consumer
+		data, err := unpack(packedFormat, m.Data())
+		if err != nil {
+			return nil, fmt.Errorf("message %d of %s: %w", meta.Sequence.Stream, matchesStream, err)
+		}
+		out = append(out, PartitionMsg{meta.Sequence.Stream, meta.Timestamp.UnixNano(), data})
+	}
+	return out, nil
+}
+
+// Close stops reading.
+func (r *PartitionReader) Close() { r.in.close() }

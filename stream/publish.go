@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+
+	"tocsin/event"
+)
+
+// A publication is tried for publishFor in all, each attempt for attemptFor with the same message id.
+const (
+	publishFor = 15 * time.Second
+	attemptFor = 1 * time.Second
+)
+
+// ErrUnavailable says that the stream did not take a message in time.
+var ErrUnavailable = errors.New("stream: not available")
+
+// publish returns when the message is on disk. The message id makes an attempt whose answer was lost and the one
+// after it the same message.
+func (s *Streams) publish(ctx context.Context, subject, id string, data []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, publishFor)
+	defer cancel()
+	for {
+		attempt, stop := context.WithTimeout(ctx, attemptFor)
+		_, err := s.js.PublishMsg(attempt, message(subject, id, data))
+		stop()
+		if err == nil {
+			return nil
+		}
+		if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.Code < 500 {
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+func message(subject, id string, data []byte) *nats.Msg {
+	m := nats.NewMsg(subject)
+	m.Header.Set(jetstream.MsgIDHeader, id)
+	m.Data = data
+	return m
+}
+
+// PublishMarker sends a batch of no Records: the stream's clock (C1).
+func (s *Streams) PublishMarker(ctx context.Context, set string) error {
+	return s.publish(ctx, markerSubject, nuid.Next(), EncodeBatch(set, nil))
+}
+
+// MatchMsg is one message of a partition's log. Messages with equal IDs are one.
+type MatchMsg struct {
+	Partition int
+	ID        string
+	Data      []byte
+}
+
+// PublishMatches returns when all messages are on disk. They travel together: what takes time is the disk.
+func (s *Streams) PublishMatches(ctx context.Context, msgs []MatchMsg) error {
+	if len(msgs) == 1 {
+		m := msgs[0]
+		return s.publish(ctx, matchesSubject+strconv.Itoa(m.Partition), m.ID, pack(packedFormat, m.Data))
+	}
+	type result struct{ err error }
+	done := make(chan result, len(msgs))
+	for _, m := range msgs {
+		go func() {
+			done <- result{s.publish(ctx, matchesSubject+strconv.Itoa(m.Partition), m.ID, pack(packedFormat, m.Data))}
+		}()
+	}
+	var errs []error
+	for range msgs {
+		if r := <-done; r.err != nil {
+			errs = append(errs, r.err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Quarantined is a Record that could not be read, and why.
+type Quarantined struct {
+	Record         event.Record
+	Reason, Detail string
+}
+
+// QuarantineEntry is how quarantine keeps it.
+type QuarantineEntry struct {
+	Input  string `json:"input"`
+	Source string `json:"source"`
+	Reason string `json:"reason"`
+	Detail string `json:"detail"`
+	Raw    []byte `json:"raw"`
+}
+
+// Quarantine returns when all entries are on disk. An entry is cut at the largest message that fits.
+func (s *Streams) Quarantine(ctx context.Context, qs []Quarantined) error {
+	var group []QuarantineEntry
+	size := 0
+	flush := func() error {
+		if len(group) == 0 {
+			return nil
+		}
+		data, err := json.Marshal(group)
+		if err != nil {
+			return fmt.Errorf("quarantine: %w", err)
+		}
+		err = s.publish(ctx, quarantineSubject+"records", nuid.Next(), pack(packedFormat, data))
+		group, size = nil, 0
+		return err
+	}
+	for _, q := range qs {
+		raw := q.Record.Raw
+		if len(raw) > maxPayload/4 {
+			raw, q.Detail = raw[:maxPayload/4], q.Detail+fmt.Sprintf(" (cut from %d bytes)", len(raw))
+		}
+		if size+len(raw) > maxPayload/4 {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+		group = append(group, QuarantineEntry{q.Record.Input, q.Record.Source, q.Reason, q.Detail, raw})
+		size += len(raw) + 256
+	}
+	return flush()
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Names of the streams and subjects.
+const (
+	eventsStream     = "EVENTS"
+	matchesStream    = "MATCHES"
+	quarantineStream = "QUARANTINE"
+	setsBucket       = "tocsin-sets"
+
+	eventsSubject     = "tocsin.events."
+	markerSubject     = "tocsin.events.marker"
+	recordsSubject    = "tocsin.events.records"
+	matchesSubject    = "tocsin.matches."
+	quarantineSubject = "tocsin.quarantine."
+)
+
+// dedupeWindow is how long the server knows a message id: longer than a sender's and our own retries.
+const dedupeWindow = 15 * time.Minute
+
+// partitionsKey is where the number of partitions is kept: in the metadata of MATCHES.
+const partitionsKey = "tocsin-partitions"
+
+// Retention bounds a stream; the oldest messages go first.
+type Retention struct {
+	Age   time.Duration
+	Bytes int64
+}
+
+// Config says what the streams keep.
+type Config struct {
+	Events, Matches, Quarantine Retention
+	// Partitions is used when MATCHES is created; later the stream's own number counts.
+	Partitions int
+}
+
+// DefaultConfig is what is kept if nothing else is said.
+var DefaultConfig = Config{
+	Events:     Retention{7 * 24 * time.Hour, 10 << 30},
+	Matches:    Retention{7 * 24 * time.Hour, 4 << 30},
+	Quarantine: Retention{30 * 24 * time.Hour, 1 << 30},
+	Partitions: 16,
+}
+
+// Streams are the project's streams on one JetStream.
+type Streams struct {
+	js         jetstream.JetStream
+	events     jetstream.Stream
+	matches    jetstream.Stream
+	sets       jetstream.KeyValue
+	partitions int
+	identity   string
+	cache      *batchCache
+}
+
+// Open creates the streams, or brings their retention up to date. One whose other settings would break the
+// promise is refused with the name of the setting.
+func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Streams, error) {
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return nil, fmt.Errorf("jetstream: %w", err)
+	}
+	s := &Streams{js: js, cache: newBatchCache(64), partitions: cfg.Partitions}
+	if old, err := js.Stream(ctx, matchesStream); err == nil {
+		if n, err := strconv.Atoi(old.CachedInfo().Config.Metadata[partitionsKey]); err == nil && n > 0 {
+			s.partitions = n
+		}
+	} else if !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, fmt.Errorf("stream %s: %w", matchesStream, err)
+	}
+	meta := map[string]string{partitionsKey: strconv.Itoa(s.partitions)}
+	if s.events, err = ensure(ctx, js, eventsStream, eventsSubject+">", cfg.Events, nil); err != nil {
+		return nil, err
+	}
+	if s.matches, err = ensure(ctx, js, matchesStream, matchesSubject+">", cfg.Matches, meta); err != nil {
+		return nil, err
+	}
+	if _, err = ensure(ctx, js, quarantineStream, quarantineSubject+">", cfg.Quarantine, nil); err != nil {
+		return nil, err
+	}
+	s.sets, err = js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+		Bucket: setsBucket, Description: "rule Sets by hash", Storage: jetstream.FileStorage, History: 1,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("bucket %s: %w", setsBucket, err)
+	}
+	s.identity = s.matches.CachedInfo().Created.UTC().Format(time.RFC3339Nano)
+	return s, nil
+}
+
+// ensure creates a stream or updates its retention.
+func ensure(ctx context.Context, js jetstream.JetStream, name, subject string, r Retention, meta map[string]string) (jetstream.Stream, error) {
+	want := jetstream.StreamConfig{
+		Name: name, Subjects: []string{subject}, Storage: jetstream.FileStorage,
+		Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardOld,
+		MaxAge: r.Age, MaxBytes: r.Bytes, Duplicates: dedupeWindow, Metadata: meta, AllowDirect: true,
+	}
+	if old, err := js.Stream(ctx, name); err == nil {
+		have := old.CachedInfo().Config
+		switch {
+		case have.Retention != jetstream.LimitsPolicy:
+			return nil, fmt.Errorf("stream %s: retention is %s, it must be limits", name, have.Retention)
+		case have.Storage != jetstream.FileStorage:
+			return nil, fmt.Errorf("stream %s: storage is %s, it must be file", name, have.Storage)
+		case have.NoAck:
+			return nil, fmt.Errorf("stream %s: no_ack is on, it must be off", name)
+		}
+		want.Replicas = have.Replicas
+	}
+	st, err := js.CreateOrUpdateStream(ctx, want)
+	if err != nil {
+		return nil, fmt.Errorf("stream %s: %w", name, err)
+	}
+	return st, nil
+}
+
+// Partitions returns the number of partitions.
+func (s *Streams) Partitions() int { return s.partitions }
+
+// MatchesIdentity tells one MATCHES stream from another of the same name: its sequences mean
+// something within it only (backbone.md, T1).
+func (s *Streams) MatchesIdentity() string { return s.identity }
+
+// State is where a stream stands.
+type State struct {
+	First, Last uint64
+	Messages    uint64
+	Bytes       uint64
+}
+
+// EventsState returns where EVENTS stands.
+func (s *Streams) EventsState(ctx context.Context) (State, error) {
+	info, err := s.events.Info(ctx)
+	if err != nil {
+		return State{}, fmt.Errorf("stream %s: %w", eventsStream, err)
+	}
+	st := info.State
+	return State{st.FirstSeq, st.LastSeq, st.Msgs, st.Bytes}, nil
+}
+
+// LastSeqs returns the sequence of the last message of each partition, 0 for none.
+func (s *Streams) LastSeqs(ctx context.Context) ([]uint64, error) {
+	out := make([]uint64, s.partitions)
+	for p := range out {
+		msg, err := s.matches.GetLastMsgForSubject(ctx, matchesSubject+strconv.Itoa(p))
+		switch {
+		case errors.Is(err, jetstream.ErrMsgNotFound):
+		case err != nil:
+			return nil, fmt.Errorf("last message of partition %d: %w", p, err)
+		default:
+			out[p] = msg.Sequence
+		}
+	}
+	return out, nil
+}
