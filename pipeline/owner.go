@@ -3,6 +3,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,10 +50,12 @@ type OwnerConfig struct {
 	// Lateness is L.
 	Lateness time.Duration
 	// Alerts makes outbox items of incidents that changed.
-	Alerts  func(incident.View, incident.Change) []store.OutboxItem
+	Alerts  func(incident.View, incident.Change) ([]store.OutboxItem, error)
 	Metrics *Metrics
 	Log     *slog.Logger
 	Points  Points
+	// SnapshotEvery is the time between snapshots; 0 is 10 s.
+	SnapshotEvery time.Duration
 }
 
 // owner runs one partition under one lease. It has the engine to itself.
@@ -202,7 +205,7 @@ func (o *owner) restore(ctx context.Context) error {
 func (o *owner) commit(ctx context.Context, changes correlate.Changes, last bool) error {
 	now := time.Now()
 	snapshot := o.stepped > o.saved &&
-		(last || now.Sub(o.savedAt) >= snapshotEvery || o.stepped-o.saved >= snapshotMessages)
+		(last || now.Sub(o.savedAt) >= cmp.Or(o.SnapshotEvery, snapshotEvery) || o.stepped-o.saved >= snapshotMessages)
 	for _, s := range changes.Stats {
 		o.stats[s.Rule] = s
 	}
@@ -219,7 +222,9 @@ func (o *owner) commit(ctx context.Context, changes correlate.Changes, last bool
 	if c.Evidence, err = o.freeze(ctx, changes.Detections); err != nil {
 		return err
 	}
-	c.Outbox = o.outbox(changes)
+	if c.Outbox, err = o.outbox(changes); err != nil {
+		return err
+	}
 	if snapshot {
 		c.Snapshot = &store.Snapshot{Seq: o.stepped, Format: correlate.SnapshotFormat, Cells: o.engine.Snapshot(), Full: o.saved == 0}
 		reached(o.Points.InSnapshot)
@@ -269,7 +274,7 @@ func (o *owner) progress() {
 }
 
 // outbox makes the alerts of a commit.
-func (o *owner) outbox(changes correlate.Changes) []store.OutboxItem {
+func (o *owner) outbox(changes correlate.Changes) ([]store.OutboxItem, error) {
 	byIncident := make(map[string][]incident.Detection)
 	for _, d := range changes.Detections {
 		if !d.Gone && !d.Moved {
@@ -281,9 +286,13 @@ func (o *owner) outbox(changes correlate.Changes) []store.OutboxItem {
 		if in.Rule.Shadow || in.Changed&^incident.Grown == 0 {
 			continue
 		}
-		out = append(out, o.Alerts(in.View(byIncident[in.ID]), in.Changed)...)
+		items, err := o.Alerts(in.View(byIncident[in.ID]), in.Changed)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, items...)
 	}
-	return out
+	return out, nil
 }
 
 // Owners holds leases and runs an owner for each.

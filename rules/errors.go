@@ -44,6 +44,9 @@ func nearest(name string, candidates []string) string {
 	return best
 }
 
+// Nearest returns the candidate closest to name, "" if none is close: what was meant.
+func Nearest(name string, candidates []string) string { return nearest(name, candidates) }
+
 // meant appends a suggestion to a message.
 func meant(name string, candidates []string) string {
 	if n := nearest(name, candidates); n != "" {

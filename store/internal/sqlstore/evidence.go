@@ -30,7 +30,7 @@ func (c *Core) Evidence(ctx context.Context, id string, limit int, at string) ([
 		return nil, "", err
 	}
 	if after != nil {
-		query += " AND (e.time, e.event, e.detection, e.step) >= (?, ?, ?, ?)"
+		query += " AND (e.time, e.event, e.detection, e.step) > (?, ?, ?, ?)"
 		args = append(args, after.at, after.tie[:16], after.tie[16:32], string(after.tie[32:]))
 	}
 	limit = pageSize(limit)

@@ -159,9 +159,12 @@ func (c *Core) Leave(ctx context.Context, owner string) error {
 	return c.exec(ctx, "end a membership", "DELETE FROM members WHERE owner = ?", clean(owner))
 }
 
-// ClearLeases frees all partitions and forgets all members.
+// ClearLeases frees all partitions and alerts and forgets all members.
 func (c *Core) ClearLeases(ctx context.Context) error {
 	if err := c.exec(ctx, "clear leases", free); err != nil {
+		return err
+	}
+	if err := c.exec(ctx, "clear claims", "UPDATE outbox SET lease_owner = '', lease_until = 0 WHERE state = 'pending'"); err != nil {
 		return err
 	}
 	return c.exec(ctx, "clear members", "DELETE FROM members")

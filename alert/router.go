@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package alert
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"tocsin/incident"
+)
+
+// Alert is what one receiver is told about one revision of an incident.
+type Alert struct {
+	Incident string
+	Revision int64
+	Receiver string
+	Kind     Kind
+	// Body is what is sent, byte for byte, however often.
+	Body []byte
+}
+
+// Key is the idempotency key of an alert: equal keys are the same alert.
+func Key(incidentID, receiver string, revision int64) string {
+	return incidentID + ":" + receiver + ":" + strconv.FormatInt(revision, 10)
+}
+
+// Kind says what became of an incident.
+type Kind string
+
+// The kinds of alerts.
+const (
+	Opened    Kind = "opened"
+	Closed    Kind = "closed"
+	Retracted Kind = "retracted"
+	Merged    Kind = "merged"
+)
+
+// KindOf returns what a change is told as. Of several things that became of an incident at once
+// the most final one is told, so that a receiver never keeps open what is over. Growth alone tells
+// nobody: ok is false.
+func KindOf(c incident.Change) (kind Kind, ok bool) {
+	switch {
+	case c&incident.WasMerged != 0:
+		return Merged, true
+	case c&incident.WasRetracted != 0:
+		return Retracted, true
+	case c&incident.ClosedByPerson != 0:
+		return Closed, true
+	case c&incident.Opened != 0:
+		return Opened, true
+	}
+	return "", false
+}
+
+// Router decides who is told what. It is immutable.
+type Router struct {
+	routes []Route
+	source string
+}
+
+// NewRouter returns the router of a valid configuration. source is the CloudEvents source of every
+// alert, a URI reference that names this installation: "" is "/tocsin".
+func NewRouter(c Config, source string) (*Router, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if source == "" {
+		source = "/tocsin"
+	}
+	return &Router{routes: c.complete().Routes, source: source}, nil
+}
+
+// Receivers returns the names of those who hear of an incident, in the order of the routes, each
+// once. Nobody hears of a rule that is in shadow.
+func (r *Router) Receivers(v incident.View) []string {
+	if v.Shadow {
+		return nil
+	}
+	var out []string
+	for _, route := range r.routes {
+		if !route.matches(v) {
+			continue
+		}
+		if !slices.Contains(out, route.Receiver) {
+			out = append(out, route.Receiver)
+		}
+		if !route.Continue {
+			break
+		}
+	}
+	return out
+}
+
+// Alerts returns the alerts that a change of an incident makes.
+func (r *Router) Alerts(v incident.View, changed incident.Change) ([]Alert, error) {
+	kind, ok := KindOf(changed)
+	if !ok {
+		return nil, nil
+	}
+	var out []Alert
+	for _, name := range r.Receivers(v) {
+		body, err := Body(Message{Kind: kind, Receiver: name, Source: r.source, Incident: v})
+		if err != nil {
+			return nil, fmt.Errorf("alert %s: %w", name, err)
+		}
+		out = append(out, Alert{Incident: v.ID, Revision: v.Revision, Receiver: name, Kind: kind, Body: body})
+	}
+	return out, nil
+}
+
+func (r Route) matches(v incident.View) bool {
+	if r.Severity != "" && rank(v.Severity) < rank(r.Severity) {
+		return false
+	}
+	return len(r.Rules) == 0 || slices.ContainsFunc(r.Rules, func(g string) bool { return glob(g, v.Rule.ID) })
+}
+
+// glob reports whether all of s matches a pattern of literal bytes, ? and *. It takes time in
+// proportion to the product of the lengths, whatever the pattern.
+func glob(pattern, s string) bool {
+	p, i, star, from := 0, 0, -1, 0
+	for i < len(s) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, from = p, i
+			p++
+		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == s[i]):
+			p, i = p+1, i+1
+		case star >= 0:
+			// The last star takes one byte more.
+			from++
+			p, i = star+1, from
+		default:
+			return false
+		}
+	}
+	for p < len(pattern) && pattern[p] == '*' {
+		p++
+	}
+	return p == len(pattern)
+}

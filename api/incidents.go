@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"tocsin/incident"
+	"tocsin/rules"
+)
+
+// listInput is a filter of incidents as a query.
+type listInput struct {
+	Status    []string `query:"status" doc:"new, in_progress, on_hold, resolved or closed; several are alternatives"`
+	Severity  []string `query:"severity" doc:"informational, low, medium, high or critical; several are alternatives"`
+	Rule      string   `query:"rule" doc:"id of a rule"`
+	Entity    string   `query:"entity" doc:"type:name, as in user:ana or pod:shop/web-1"`
+	Technique string   `query:"technique" doc:"ATT&CK technique; T1059 finds its sub-techniques too"`
+	Since     string   `query:"since" doc:"RFC 3339, or a span back from now such as 24h"`
+	Until     string   `query:"until" doc:"RFC 3339, or a span back from now"`
+	Q         string   `query:"q" doc:"text in title, rule, entity, key or id"`
+	Include   []string `query:"include" doc:"merged, retracted: show those as well"`
+	Limit     int      `query:"limit" minimum:"1" maximum:"500" default:"50"`
+	Cursor    string   `query:"cursor" doc:"next_cursor of the page before"`
+}
+
+// page is a list with the cursor of what follows.
+type page[T any] struct {
+	Items []T `json:"items"`
+	// NextCursor is empty at the end.
+	NextCursor string `json:"next_cursor"`
+}
+
+type listOutput[T any] struct {
+	Link string `header:"Link"`
+	Body page[T]
+}
+
+func list[T any](items []T, next, path string, query url.Values) *listOutput[T] {
+	out := &listOutput[T]{Body: page[T]{Items: items, NextCursor: next}}
+	if items == nil {
+		out.Body.Items = []T{}
+	}
+	if next != "" {
+		query.Set("cursor", next)
+		out.Link = "<" + path + "?" + query.Encode() + `>; rel="next"`
+	}
+	return out
+}
+
+// one is an answer with one thing.
+type one[T any] struct{ Body T }
+
+type idInput struct {
+	ID string `path:"id" pattern:"^[0-9a-f]{32}$" doc:"id of an incident"`
+}
+
+var statuses = []string{"new", "in_progress", "on_hold", "resolved", "closed"}
+
+// filter checks a query. An error names the parameter.
+func (in *listInput) filter(now time.Time) (incident.Filter, error) {
+	f := incident.Filter{
+		Status: split(in.Status), Severity: split(in.Severity), Rule: in.Rule, Technique: in.Technique,
+		Query: in.Q, Limit: in.Limit, Cursor: in.Cursor,
+	}
+	for _, s := range f.Status {
+		if !slices.Contains(statuses, s) {
+			return f, fmt.Errorf("status: there is no %q; there are %s", s, strings.Join(statuses, ", "))
+		}
+	}
+	for _, s := range f.Severity {
+		if _, ok := rules.ParseSeverity(s); !ok {
+			return f, fmt.Errorf("severity: there is no %q", s)
+		}
+	}
+	if in.Entity != "" {
+		var ok bool
+		if f.EntityType, f.EntityName, ok = strings.Cut(in.Entity, ":"); !ok || f.EntityType == "" {
+			return f, fmt.Errorf("entity: write type:name, as in user:ana, not %q", in.Entity)
+		}
+	}
+	for _, x := range split(in.Include) {
+		switch x {
+		case "merged":
+			f.IncludeMerged = true
+		case "retracted":
+			f.IncludeRetracted = true
+		default:
+			return f, fmt.Errorf("include: there is no %q; there are merged and retracted", x)
+		}
+	}
+	var err error
+	if f.Since, err = moment("since", in.Since, now); err != nil {
+		return f, err
+	}
+	f.Until, err = moment("until", in.Until, now)
+	return f, err
+}
+
+func split(values []string) []string {
+	var out []string
+	for _, v := range values {
+		for part := range strings.SplitSeq(v, ",") {
+			if part = strings.TrimSpace(part); part != "" {
+				out = append(out, part)
+			}
+		}
+	}
+	return out
+}
+
+// moment reads a time, or a span back from now.
+func moment(name, s string, now time.Time) (int64, error) {
+	if s == "" {
+		return 0, nil
+	}
+	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
+		return t.UnixNano(), nil
+	}
+	if d, err := rules.ParseDuration(s); err == nil {
+		return now.Add(-d).UnixNano(), nil
+	}
+	return 0, fmt.Errorf("%s: write RFC 3339 (2026-11-01T00:00:00Z) or a span back (24h), not %q", name, s)
+}
+
+func (in *listInput) query() url.Values {
+	q := url.Values{}
+	for name, vs := range map[string][]string{
+		"status": in.Status, "severity": in.Severity, "include": in.Include, "rule": {in.Rule}, "entity": {in.Entity},
+		"technique": {in.Technique}, "since": {in.Since}, "until": {in.Until}, "q": {in.Q}, "limit": {fmt.Sprint(in.Limit)},
+	} {
+		for _, v := range vs {
+			if v != "" {
+				q.Add(name, v)
+			}
+		}
+	}
+	return q
+}
+
+func (s *server) registerIncidents(h huma.API) {
+	huma.Register(h, huma.Operation{
+		OperationID: "list-incidents", Method: http.MethodGet, Path: "/api/v1/incidents", Summary: "Incidents, newest activity first",
+	}, func(ctx context.Context, in *listInput) (*listOutput[incident.View], error) {
+		f, err := in.filter(s.Now())
+		if err != nil {
+			return nil, problem(http.StatusUnprocessableEntity, err.Error())
+		}
+		items, next, err := s.Backend.Incidents(ctx, f)
+		if err != nil {
+			return nil, failed(err)
+		}
+		return list(items, next, "/api/v1/incidents", in.query()), nil
+	})
+	huma.Register(h, huma.Operation{
+		OperationID: "get-incident", Method: http.MethodGet, Path: "/api/v1/incidents/{id}", Summary: "One incident with its detections",
+	}, func(ctx context.Context, in *idInput) (*one[incident.View], error) {
+		v, err := s.Backend.Incident(ctx, in.ID)
+		if err != nil {
+			return nil, failed(err)
+		}
+		return &one[incident.View]{v}, nil
+	})
+	huma.Register(h, huma.Operation{
+		OperationID: "list-evidence", Method: http.MethodGet, Path: "/api/v1/incidents/{id}/evidence",
+		Summary: "The events that made an incident, with their bytes and hashes, oldest first",
+	}, func(ctx context.Context, in *struct {
+		idInput
+		Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"100"`
+		Cursor string `query:"cursor"`
+	}) (*listOutput[incident.EvidenceItem], error) {
+		items, next, err := s.Backend.Evidence(ctx, in.ID, in.Limit, in.Cursor)
+		if err != nil {
+			return nil, failed(err)
+		}
+		return list(items, next, "/api/v1/incidents/"+in.ID+"/evidence", url.Values{"limit": {fmt.Sprint(in.Limit)}}), nil
+	})
+	huma.Register(h, huma.Operation{
+		OperationID: "close-incident", Method: http.MethodPost, Path: "/api/v1/incidents/{id}/close", Summary: "Close an incident with a verdict",
+	}, func(ctx context.Context, in *struct {
+		idInput
+		Body struct {
+			Verdict string `json:"verdict" enum:"true_positive,benign,false_positive"`
+			By      string `json:"by,omitempty" maxLength:"200" doc:"who closes it"`
+		}
+	}) (*one[incident.View], error) {
+		by := in.Body.By
+		if by == "" {
+			by = "admin"
+		}
+		v, err := s.Backend.Close(ctx, in.ID, incident.Verdict(in.Body.Verdict), by)
+		if err != nil {
+			return nil, failed(err)
+		}
+		return &one[incident.View]{v}, nil
+	})
+}

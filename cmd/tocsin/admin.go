@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// unready names each dependency that does not answer, and why.
+func (n *node) unready(ctx context.Context) map[string]string {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	bad := make(map[string]string)
+	if err := n.store.Ping(ctx); err != nil {
+		bad["store"] = err.Error()
+	}
+	if err := n.embedded.Healthy(); err != nil {
+		bad["stream"] = err.Error()
+	}
+	if have, want := len(n.owners.Progress()), n.streams.Partitions(); have < want {
+		bad["partitions"] = fmt.Sprintf("%d of %d are owned", have, want)
+	}
+	return bad
+}
+
+// adminHandler serves what operators and their tools look at.
+func (n *node) adminHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = fmt.Fprintln(w, "ok") // a prober that went away has its answer
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		bad := n.unready(r.Context())
+		checks := map[string]string{"rules": "ok", "store": "ok", "stream": "ok", "partitions": "ok"}
+		for part, why := range bad {
+			checks[part] = why
+		}
+		w.Header().Set("Content-Type", "application/json")
+		if len(bad) > 0 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"ready": len(bad) == 0, "checks": checks}) // as above
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(n.reg, promhttp.HandlerOpts{}))
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	n.registerGauges()
+	return mux
+}
+
+// registerGauges adds the numbers that are read when somebody asks.
+func (n *node) registerGauges() {
+	gauge := func(name, help string, read func(context.Context) (float64, error)) {
+		n.reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
+			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+			defer cancel()
+			v, err := read(ctx)
+			if err != nil {
+				return -1
+			}
+			return v
+		}))
+	}
+	gauge("tocsin_match_lag_messages", "EVENTS messages that are not matched yet; -1 if it cannot be read.", func(ctx context.Context) (float64, error) {
+		lag, err := n.consumer.Lag(ctx)
+		return float64(lag), err
+	})
+	gauge("tocsin_outbox_pending", "Alerts that wait; -1 if it cannot be read.", func(ctx context.Context) (float64, error) {
+		s, err := n.store.OutboxStats(ctx)
+		return float64(s.Pending), err
+	})
+	gauge("tocsin_outbox_dead", "Alerts that were given up; -1 if it cannot be read.", func(ctx context.Context) (float64, error) {
+		s, err := n.store.OutboxStats(ctx)
+		return float64(s.Dead), err
+	})
+	gauge("tocsin_outbox_oldest_seconds", "Age of the oldest alert that waits; -1 if it cannot be read.", func(ctx context.Context) (float64, error) {
+		s, err := n.store.OutboxStats(ctx)
+		return s.Oldest.Seconds(), err
+	})
+	gauge("tocsin_correlate_cells", "States (rule, grouping key) that are held.", func(context.Context) (float64, error) {
+		var cells int64
+		for _, p := range n.owners.Progress() {
+			cells += p.Cells.Load()
+		}
+		return float64(cells), nil
+	})
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"tocsin/alert"
+	"tocsin/incident"
+	"tocsin/store"
+)
+
+// outbox is the store's as a Deliverer wants it.
+type outbox struct{ store store.Outbox }
+
+func (o outbox) Claim(ctx context.Context, n int, lease time.Duration) ([]alert.Item, error) {
+	rows, err := o.store.ClaimOutbox(ctx, "local", n, lease)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]alert.Item, len(rows))
+	for i, r := range rows {
+		out[i] = alert.Item{
+			ID: r.ID, Incident: r.Incident, Revision: r.Revision, Receiver: r.Receiver, Body: r.Body,
+			Attempt: r.Attempts, Age: time.Since(time.Unix(0, r.Created)),
+		}
+	}
+	return out, nil
+}
+
+func (o outbox) Sent(ctx context.Context, it alert.Item) error { return o.store.OutboxSent(ctx, it.ID) }
+
+func (o outbox) Retry(ctx context.Context, it alert.Item, after time.Duration, reason string) error {
+	return o.store.OutboxRetry(ctx, it.ID, it.Attempt, after, reason)
+}
+
+func (o outbox) Dead(ctx context.Context, it alert.Item, reason string) error {
+	return o.store.OutboxDead(ctx, it.ID, it.Attempt, reason)
+}
+
+// startAlerts makes the router and the deliverer.
+func (n *node) startAlerts() error {
+	var err error
+	if n.router, err = alert.NewRouter(n.cfg.Alert, ""); err != nil {
+		return &usageError{err}
+	}
+	n.deliverer, err = alert.NewDeliverer(n.cfg.Alert, outbox{n.store}, n.out, n.log.With("part", "alert"), n.reg)
+	if err != nil {
+		return &usageError{err}
+	}
+	n.deliverer.Told = n.points.told
+	return nil
+}
+
+// alerts makes the outbox items of an incident that changed.
+func (n *node) alerts(v incident.View, changed incident.Change) ([]store.OutboxItem, error) {
+	as, err := n.router.Alerts(v, changed)
+	if err != nil {
+		return nil, fmt.Errorf("alerts of %s: %w", v.ID, err)
+	}
+	out := make([]store.OutboxItem, len(as))
+	for i, a := range as {
+		out[i] = store.OutboxItem{Incident: a.Incident, Revision: a.Revision, Receiver: a.Receiver, Kind: string(a.Kind), Body: a.Body}
+	}
+	return out, nil
+}

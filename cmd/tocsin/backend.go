@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tocsin/alert"
+	"tocsin/api"
+	"tocsin/console"
+	"tocsin/event"
+	"tocsin/incident"
+	"tocsin/pipeline"
+	"tocsin/rules"
+	"tocsin/store"
+)
+
+// backend is the node as the API wants it.
+type backend struct{ n *node }
+
+func (n *node) apiHandler(durations prometheus.ObserverVec) http.Handler {
+	return api.New(api.Config{
+		Backend: backend{n}, Token: n.cfg.API.Token, Console: console.Handler(), Durations: durations, Now: time.Now,
+	})
+}
+
+func (b backend) Incidents(ctx context.Context, f incident.Filter) ([]incident.View, string, error) {
+	return b.n.store.Incidents(ctx, f)
+}
+
+func (b backend) Incident(ctx context.Context, id string) (incident.View, error) {
+	return b.n.store.Incident(ctx, id)
+}
+
+func (b backend) Evidence(ctx context.Context, id string, limit int, cursor string) ([]incident.EvidenceItem, string, error) {
+	return b.n.store.Evidence(ctx, id, limit, cursor)
+}
+
+func (b backend) Close(ctx context.Context, id string, verdict incident.Verdict, by string) (incident.View, error) {
+	v, err := b.n.closer.Close(ctx, id, verdict, by)
+	if errors.Is(err, pipeline.ErrClosed) {
+		err = api.ErrClosed
+	}
+	return v, err
+}
+
+func (b backend) Rules() []*rules.Rule { return b.n.sets.Current().Rules }
+
+func (b backend) RuleStats(ctx context.Context) (map[string]map[string]int64, error) {
+	stats, err := b.n.store.RuleStats(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]map[string]int64, len(stats))
+	for _, s := range stats {
+		out[s.Rule] = map[string]int64{
+			"matches": s.Matched, "detections": s.Detections, "incidents": s.Incidents, "late": s.Late, "capped": s.Capped,
+			"unkeyed": s.Unkeyed, "excepted": s.Excepted, "retracted": s.Retracted, "duplicates": s.Duplicates,
+		}
+	}
+	return out, nil
+}
+
+func (b backend) Status(ctx context.Context) (api.Status, error) {
+	n := b.n
+	set := n.sets.Current()
+	st := api.Status{Version: version, Partitions: n.streams.Partitions(), Set: set.Hash, Rules: len(set.Rules), Incidents: make(map[string]int64)}
+	var err error
+	if st.MatchLag, err = n.consumer.Lag(ctx); err != nil {
+		return st, err
+	}
+	last, err := n.streams.LastSeqs(ctx)
+	if err != nil {
+		return st, err
+	}
+	progress := n.owners.Progress()
+	st.Owned = len(progress)
+	for p, seq := range last {
+		x := progress[p]
+		if x == nil {
+			st.CorrelateLag++
+			continue
+		}
+		if at := x.Seq.Load(); seq > at {
+			st.CorrelateLag += seq - at
+		}
+		if c := event.Stamp(x.Clock.Load()); st.Clock == 0 || c < st.Clock {
+			st.Clock = c
+		}
+	}
+	out, err := n.store.OutboxStats(ctx)
+	if err != nil {
+		return st, err
+	}
+	st.Outbox, st.DeadAlerts = out.Pending, out.Dead
+	events, err := n.streams.EventsState(ctx)
+	if err != nil {
+		return st, err
+	}
+	st.Events = events.Messages
+	counts, err := n.store.Rollup(ctx)
+	if err != nil {
+		return st, err
+	}
+	for _, c := range counts {
+		if !c.Shadow {
+			st.Incidents[fmt.Sprintf("%s/%s", c.Status, c.Severity)] += c.N
+		}
+	}
+	return st, nil
+}
+
+func (b backend) Alerts(ctx context.Context, state string, limit int, cursor string) ([]api.AlertView, string, error) {
+	rows, next, err := b.n.store.ListOutbox(ctx, store.OutboxFilter{State: state, Limit: limit, Cursor: cursor})
+	if err != nil {
+		return nil, "", err
+	}
+	out := make([]api.AlertView, len(rows))
+	for i, r := range rows {
+		out[i] = api.AlertView{
+			ID: r.ID, Key: alert.Key(r.Incident, r.Receiver, r.Revision), Incident: r.Incident, Receiver: r.Receiver, Kind: r.Kind,
+			State: r.State, Attempts: r.Attempts, Created: event.Stamp(r.Created), Finished: event.Stamp(r.Finished), Error: r.Error,
+		}
+	}
+	return out, next, nil
+}
+
+func (b backend) RetryAlert(ctx context.Context, id int64) error {
+	return b.n.store.OutboxRevive(ctx, id)
+}
+
+func (b backend) Tail(ctx context.Context, fn func(any) error) error {
+	return b.n.streams.Tail(ctx, func(rec event.Record, at int64) error {
+		e, err := b.n.parser.Parse(rec, at)
+		if err != nil {
+			return fn(map[string]any{"source": rec.Source, "error": err.Error()})
+		}
+		return fn(map[string]any{"time": event.Stamp(e.Time), "source": e.Source, "event_id": e.EventID, "fields": e.Fields()})
+	})
+}

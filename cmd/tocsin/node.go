@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"tocsin/alert"
+	"tocsin/event"
+	"tocsin/ingest"
+	"tocsin/pipeline"
+	"tocsin/rules"
+	"tocsin/store"
+	"tocsin/store/open"
+	"tocsin/stream"
+)
+
+// points are the places where a test stops the process; all nil in production.
+type points struct {
+	committed, published, told func()
+	owner                      pipeline.Points
+	snapshotEvery              time.Duration
+	// started is given the node once it serves.
+	started func(*node)
+}
+
+// node is one running tocsin: every part, in the order of the data.
+type node struct {
+	cfg    Config
+	log    *slog.Logger
+	reg    *prometheus.Registry
+	points points
+	out    io.Writer
+
+	embedded *stream.Embedded
+	streams  *stream.Streams
+	consumer *stream.EventsConsumer
+	store    store.Store
+	parser   *ingest.Parser
+	sets     *pipeline.Sets
+	commit   *stream.Committer
+	matcher  *pipeline.Matcher
+	owners   *pipeline.Owners
+	closer   *pipeline.Closer
+
+	router    *alert.Router
+	deliverer *alert.Deliverer
+
+	ingest, api, admin net.Listener
+	cleanups           []cleanup
+}
+
+// cleanup undoes one step of the start; they run backwards.
+type cleanup struct {
+	name string
+	do   func()
+}
+
+func (n *node) onClose(name string, do func()) {
+	n.cleanups = append(n.cleanups, cleanup{name, do})
+}
+
+func (n *node) close() {
+	for i := len(n.cleanups) - 1; i >= 0; i-- {
+		n.log.Debug("stopping", "part", n.cleanups[i].name)
+		n.cleanups[i].do()
+	}
+}
+
+// start builds the node, upstream first: what each part needs exists before it.
+func (n *node) start(ctx context.Context) error {
+	for _, l := range []struct {
+		key, addr string
+		to        *net.Listener
+	}{
+		{"ingest.listen", n.cfg.Ingest.Listen, &n.ingest},
+		{"api.listen", n.cfg.API.Listen, &n.api},
+		{"admin.listen", n.cfg.Admin.Listen, &n.admin},
+	} {
+		ln, err := net.Listen("tcp", l.addr)
+		if err != nil {
+			return fmt.Errorf("%s: %w", l.key, err)
+		}
+		*l.to = ln
+		n.onClose(l.key, func() { _ = ln.Close() }) // the server has closed it already
+	}
+	set, err := loadRules(n.cfg.Rules)
+	if err != nil {
+		return err
+	}
+	if err := n.startStream(ctx); err != nil {
+		return err
+	}
+	if n.store, err = open.Store(ctx, n.cfg.storeURL()); err != nil {
+		return fmt.Errorf("store.url: %w", err)
+	}
+	n.onClose("store", func() {
+		if err := n.store.Close(); err != nil {
+			n.log.Warn("close store", "err", err)
+		}
+	})
+	if err := n.store.Migrate(ctx); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	// The lock on the data directory is the lease: whoever held partitions before is gone.
+	if err := n.store.ClearLeases(ctx); err != nil {
+		return fmt.Errorf("leases: %w", err)
+	}
+	if n.sets, err = pipeline.NewSets(ctx, n.streams, set); err != nil {
+		return err
+	}
+	n.parser = ingest.NewParser(ingest.ParserConfig{FalcoFrom: n.cfg.Ingest.FalcoFrom, JSONFrom: n.cfg.Ingest.JSONFrom})
+	n.commit = stream.NewCommitter(n.streams, 2, func() string { return n.sets.Current().Hash })
+	if n.consumer, err = n.streams.Events(ctx); err != nil {
+		return err
+	}
+	n.onClose("events consumer", n.consumer.Close)
+	if err := n.startAlerts(); err != nil {
+		return err
+	}
+	metrics := pipeline.NewMetrics(n.reg)
+	n.matcher = pipeline.NewMatcher(pipeline.MatcherConfig{
+		Streams: n.streams, Consumer: n.consumer, Parser: n.parser, Sets: n.sets, Metrics: metrics,
+		Log: n.log.With("part", "match"), Published: n.points.published,
+	})
+	n.owners = &pipeline.Owners{
+		Name: "local", TTL: 10 * time.Second,
+		OwnerConfig: pipeline.OwnerConfig{
+			Store: n.store, Streams: n.streams, Sets: n.sets, Parser: n.parser, Lateness: n.cfg.Lateness,
+			Alerts: n.alerts, Metrics: metrics, Log: n.log.With("part", "correlate"), Points: n.points.owner,
+			SnapshotEvery: n.points.snapshotEvery,
+		},
+	}
+	n.closer = &pipeline.Closer{Store: n.store, Streams: n.streams, Wait: 5 * time.Second}
+	return nil
+}
+
+func (n *node) startStream(ctx context.Context) error {
+	var err error
+	if n.embedded, err = stream.StartEmbedded(stream.EmbeddedConfig{Dir: n.cfg.Data}); err != nil {
+		return err
+	}
+	n.onClose("nats", n.embedded.Close)
+	nc, err := n.embedded.Conn()
+	if err != nil {
+		return err
+	}
+	n.onClose("nats connection", nc.Close)
+	n.streams, err = stream.Open(ctx, nc, n.cfg.streamConfig())
+	return err
+}
+
+// run serves until ctx ends, then stops upstream first: nothing that was accepted is left behind.
+func (n *node) run(ctx context.Context) error {
+	g, gctx := errgroup.WithContext(ctx)
+	// What follows the data stops only after what feeds it.
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	w, wctx := errgroup.WithContext(work)
+	w.Go(func() error { return n.matcher.Run(wctx) })
+	w.Go(func() error { return n.matcher.RunMarkers(wctx) })
+	w.Go(func() error { return n.matcher.RunTicks(wctx) })
+	w.Go(func() error { return n.owners.Run(wctx) })
+	w.Go(func() error { return n.deliverer.Run(wctx) })
+
+	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "tocsin_http_request_duration_seconds", Help: "Time of HTTP requests, by handler and code.",
+		Buckets: prometheus.ExponentialBuckets(0.0005, 2.5, 12),
+	}, []string{"handler", "code"})
+	n.reg.MustRegister(durations)
+	for _, s := range []struct {
+		ln      net.Listener
+		handler http.Handler
+	}{{n.ingest, n.ingestHandler(durations)}, {n.api, n.apiHandler(durations)}, {n.admin, n.adminHandler()}} {
+		srv := &http.Server{Handler: s.handler, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug)}
+		g.Go(func() error {
+			if err := srv.Serve(s.ln); !errors.Is(err, http.ErrServerClosed) {
+				return err
+			}
+			return nil
+		})
+		g.Go(func() error {
+			<-gctx.Done()
+			end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+			defer cancel()
+			if err := srv.Shutdown(end); err != nil {
+				return srv.Close()
+			}
+			return nil
+		})
+	}
+	err := g.Wait()
+	n.commit.Close()
+	stopWork()
+	return errors.Join(err, w.Wait())
+}
+
+func (n *node) ingestHandler(durations prometheus.ObserverVec) http.Handler {
+	records := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "tocsin_ingest_records_total", Help: "Records that came in, by source and outcome.",
+	}, []string{"source", "outcome"})
+	n.reg.MustRegister(records)
+	return ingest.NewHandler(ingest.HandlerConfig{
+		Commit: func(ctx context.Context, recs []event.Record) error {
+			if err := n.commit.Commit(ctx, recs); err != nil {
+				return fmt.Errorf("%w: %w", ingest.ErrUnavailable, err)
+			}
+			return nil
+		},
+		Quarantine: func(ctx context.Context, qs []ingest.Quarantined) error {
+			out := make([]stream.Quarantined, len(qs))
+			for i, q := range qs {
+				out[i] = stream.Quarantined{Record: q.Record, Reason: q.Reason, Detail: q.Detail}
+			}
+			return n.streams.Quarantine(ctx, out)
+		},
+		Tokens: n.cfg.ingestTokens(), MaxBody: n.cfg.Ingest.MaxBody, Durations: durations, Records: records,
+		Log: n.log.With("part", "ingest"), Committed: n.points.committed,
+	})
+}
+
+// loadRules reads rule files: *.yml and *.yaml under each path, in order of name.
+func loadRules(paths []string) (*rules.Set, error) {
+	files, err := readRules(paths)
+	if err != nil {
+		return nil, err
+	}
+	set, err := rules.Compile(files)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	return set, nil
+}
+
+func readRules(paths []string) ([]rules.File, error) {
+	var names []string
+	for _, p := range paths {
+		info, err := os.Stat(p)
+		if err != nil {
+			return nil, &usageError{fmt.Errorf("rules: %w", err)}
+		}
+		if !info.IsDir() {
+			names = append(names, p)
+			continue
+		}
+		err = filepath.WalkDir(p, func(path string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			if ext := filepath.Ext(path); !d.IsDir() && (ext == ".yml" || ext == ".yaml") && !strings.HasPrefix(d.Name(), ".") {
+				names = append(names, path)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("rules: %w", err)
+		}
+	}
+	sort.Strings(names)
+	var files []rules.File
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("rules: %w", err)
+		}
+		files = append(files, rules.File{Name: name, Data: data})
+	}
+	return files, nil
+}
