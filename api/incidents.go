@@ -173,7 +173,7 @@ func (s *server) registerIncidents(h huma.API) {
 		OperationID: "list-evidence", Method: http.MethodGet, Path: "/api/v1/incidents/{id}/evidence",
 		Summary: "The events that made an incident, with their bytes and hashes, oldest first",
 	}, func(ctx context.Context, in *struct {
-		idInput
+		ID     string `path:"id" pattern:"^[0-9a-f]{32}$"`
 		Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"100"`
 		Cursor string `query:"cursor"`
 	}) (*listOutput[incident.EvidenceItem], error) {
@@ -186,7 +186,7 @@ func (s *server) registerIncidents(h huma.API) {
 	huma.Register(h, huma.Operation{
 		OperationID: "close-incident", Method: http.MethodPost, Path: "/api/v1/incidents/{id}/close", Summary: "Close an incident with a verdict",
 	}, func(ctx context.Context, in *struct {
-		idInput
+		ID   string `path:"id" pattern:"^[0-9a-f]{32}$"`
 		Body struct {
 			Verdict string `json:"verdict" enum:"true_positive,benign,false_positive"`
 			By      string `json:"by,omitempty" maxLength:"200" doc:"who closes it"`

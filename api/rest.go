@@ -36,8 +36,8 @@ type Status struct {
 	Incidents map[string]int64 `json:"incidents"`
 }
 
-// RuleView is a rule with its public numbers.
-type RuleView struct {
+// RuleInfo is a rule with its public numbers.
+type RuleInfo struct {
 	ID          string           `json:"id"`
 	Title       string           `json:"title"`
 	Description string           `json:"description"`
@@ -84,8 +84,8 @@ type AlertView struct {
 	Error    string      `json:"error"`
 }
 
-func viewRule(r *rules.Rule, stats map[string]int64) RuleView {
-	v := RuleView{
+func viewRule(r *rules.Rule, stats map[string]int64) RuleInfo {
+	v := RuleInfo{
 		ID: r.ID, Title: r.Title, Description: r.Description, Runbook: r.Runbook, Severity: r.Severity.String(),
 		Revision: r.Revision, Attack: append([]string{}, r.Attack...), Tactics: append([]string{}, r.Tactics...),
 		By: append([]string{}, r.By...), Shadow: r.Shadow, File: r.File, Tests: len(r.Tests),
@@ -113,12 +113,12 @@ func viewRule(r *rules.Rule, stats map[string]int64) RuleView {
 func (s *server) registerRest(h huma.API) {
 	huma.Register(h, huma.Operation{
 		OperationID: "list-rules", Method: http.MethodGet, Path: "/api/v1/rules", Summary: "The rules in force, with their numbers",
-	}, func(ctx context.Context, _ *struct{}) (*listOutput[RuleView], error) {
+	}, func(ctx context.Context, _ *struct{}) (*listOutput[RuleInfo], error) {
 		stats, err := s.Backend.RuleStats(ctx)
 		if err != nil {
 			return nil, failed(err)
 		}
-		var out []RuleView
+		var out []RuleInfo
 		for _, r := range s.Backend.Rules() {
 			out = append(out, viewRule(r, stats[r.ID]))
 		}
@@ -128,14 +128,14 @@ func (s *server) registerRest(h huma.API) {
 		OperationID: "get-rule", Method: http.MethodGet, Path: "/api/v1/rules/{id}", Summary: "One rule",
 	}, func(ctx context.Context, in *struct {
 		ID string `path:"id"`
-	}) (*one[RuleView], error) {
+	}) (*one[RuleInfo], error) {
 		stats, err := s.Backend.RuleStats(ctx)
 		if err != nil {
 			return nil, failed(err)
 		}
 		for _, r := range s.Backend.Rules() {
 			if r.ID == in.ID {
-				return &one[RuleView]{viewRule(r, stats[r.ID])}, nil
+				return &one[RuleInfo]{viewRule(r, stats[r.ID])}, nil
 			}
 		}
 		return nil, problem(http.StatusNotFound, "there is no rule with this id")

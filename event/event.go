@@ -68,10 +68,13 @@ func (e *Event) Set(f Field, v any) bool {
 	return true
 }
 
-// Fields returns the canonical fields that are present, by name.
+// Fields returns the canonical fields that are present, by name, for printing: times are Stamps.
 func (e *Event) Fields() map[string]any {
 	out := make(map[string]any, 16)
 	for f, v := range e.fields {
+		if n, ok := v.(int64); ok && registry[f].Kind == Time {
+			v = Stamp(n)
+		}
 		if v != nil {
 			out[registry[f].Name] = v
 		}

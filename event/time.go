@@ -32,3 +32,16 @@ func (s *Stamp) UnmarshalJSON(b []byte) error {
 	*s = Stamp(t.UnixNano())
 	return nil
 }
+
+// MarshalText writes the RFC 3339 form.
+func (s Stamp) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads the RFC 3339 form.
+func (s *Stamp) UnmarshalText(b []byte) error {
+	t, err := time.Parse(time.RFC3339Nano, string(b))
+	if err != nil {
+		return err
+	}
+	*s = Stamp(t.UnixNano())
+	return nil
+}

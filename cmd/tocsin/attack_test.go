@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"tocsin/incident"
+	"tocsin/ingest/vectortest"
+)
+
+// serving is a tocsin in this process.
+type serving struct {
+	t    *testing.T
+	node *node
+	stop func() int
+}
+
+// serveHere starts tocsin on free ports and waits until it is ready.
+func serveHere(t *testing.T, storeURL, data string) *serving {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	started := make(chan *node, 1)
+	code := make(chan int, 1)
+	var log bytes.Buffer
+	cfg := defaultConfig()
+	cfg.Data, cfg.Store.URL, cfg.Rules = data, storeURL, []string{"../../rules.d"}
+	cfg.Ingest.Listen, cfg.API.Listen, cfg.Admin.Listen = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
+	c := &cli{stdin: strings.NewReader(""), stdout: io.Discard, stderr: &log, points: points{started: func(n *node) { started <- n }}}
+	go func() {
+		err := c.serve(ctx, cfg, false)
+		if err != nil {
+			fmt.Fprintln(&log, err)
+			code <- 1
+			return
+		}
+		code <- 0
+	}()
+	var n *node
+	select {
+	case n = <-started:
+	case <-code:
+		t.Fatalf("serve ended:\n%s", &log)
+	}
+	ready, done := context.WithTimeout(ctx, 20*time.Second)
+	defer done()
+	if err := n.waitReady(ready); err != nil {
+		t.Fatal(err)
+	}
+	s := &serving{t: t, node: n}
+	ended := false
+	s.stop = func() int {
+		if ended {
+			return 0
+		}
+		ended = true
+		cancel()
+		return <-code
+	}
+	t.Cleanup(func() {
+		if got := s.stop(); got != 0 {
+			t.Errorf("serve ended with %d:\n%s", got, &log)
+		}
+	})
+	return s
+}
+
+// get asks the API.
+func (s *serving) get(path string, out any) int {
+	s.t.Helper()
+	req, err := http.NewRequest(http.MethodGet, "http://"+s.node.api.Addr().String()+path, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+s.node.cfg.API.Token)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if out != nil {
+		if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return resp.StatusCode
+}
+
+// settled waits until all that was accepted is decided.
+func (s *serving) settled() {
+	s.t.Helper()
+	before := time.Now().UnixNano()
+	waitFor(s.t, 30*time.Second, func() bool { return true }, func() error {
+		var raw map[string]any
+		s.get("/api/v1/status", &raw)
+		text, _ := raw["clock"].(string)
+		clock, err := time.Parse(time.RFC3339Nano, text)
+		if err != nil {
+			return err
+		}
+		if lag, _ := raw["match_lag"].(float64); lag != 0 {
+			return fmt.Errorf("match lag %v", lag)
+		}
+		if lag, _ := raw["correlate_lag"].(float64); lag != 0 {
+			return fmt.Errorf("correlate lag %v", lag)
+		}
+		if clock.UnixNano() < before {
+			return fmt.Errorf("the clock is at %s", clock)
+		}
+		return nil
+	})
+}
+
+// TestTheSameAttackIsTheSameIncident sends one attack through Vector HTTP in each framing and compression, and
+// what Falco saw of it by Falco HTTP, into a real tocsin with each store: however often it came,
+// one incident each is there, with its evidence, bytes and hash.
+func TestTheSameAttackIsTheSameIncident(t *testing.T) {
+	for kind, url := range stores(t) {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			data := t.TempDir()
+			s := serveHere(t, url(t, data), data)
+			vector := "http://" + s.node.ingest.Addr().String() + "/ingest/vector"
+			start := time.Now().Add(-time.Minute).UTC()
+			var events []map[string]any
+			for i := range 6 {
+				outcome := "failure"
+				if i == 5 {
+					outcome = "success"
+				}
+				events = append(events, map[string]any{
+					"event.id": fmt.Sprintf("login-%d", i), "timestamp": start.Add(time.Duration(i) * time.Second).Format(time.RFC3339Nano),
+					"event.category": "authentication", "event.outcome": outcome, "user.name": "ana", "source.ip": "203.0.113.9",
+					"big": int64(9007199254740993),
+				})
+			}
+			ctx := context.Background()
+			for _, framing := range vectortest.Framings {
+				for _, compression := range vectortest.Compressions {
+					sink := &vectortest.Sink{URL: vector, Framing: framing, Compression: compression}
+					if err := sink.Send(ctx, events); err != nil {
+						t.Fatalf("%s %s: %v", framing, compression, err)
+					}
+				}
+			}
+			var falco []string
+			for i, rule := range []string{"Terminal shell in container", "Read sensitive file untrusted", "Contact K8S API Server From Container"} {
+				falco = append(falco, fmt.Sprintf(`{"hostname":"node-a","output":"%s","output_fields":{"evt.time":%d,"k8s.ns.name":"shop","k8s.pod.name":"web-1"},"priority":"Notice","rule":%q,"source":"syscall","tags":["a"],"time":%q}`,
+					rule, 1787307330123456789+i, rule, start.Add(time.Duration(i)*time.Second).Format("2006-01-02T15:04:05.000000000Z")))
+			}
+			for range 2 { // Falco repeats after a time-out of its own
+				for _, body := range falco {
+					resp, err := http.Post("http://"+s.node.ingest.Addr().String()+"/ingest/falco", "application/json", strings.NewReader(body))
+					if err != nil {
+						t.Fatal(err)
+					}
+					_ = resp.Body.Close()
+					if resp.StatusCode != http.StatusOK {
+						t.Fatalf("falco: %s", resp.Status)
+					}
+				}
+			}
+			s.settled()
+
+			var list struct {
+				Items      []incident.View `json:"items"`
+				NextCursor string          `json:"next_cursor"`
+			}
+			if code := s.get("/api/v1/incidents", &list); code != http.StatusOK {
+				t.Fatalf("incidents: %d", code)
+			}
+			byRule := make(map[string]incident.View)
+			for _, v := range list.Items {
+				if _, twice := byRule[v.Rule.ID]; twice {
+					t.Errorf("two incidents of %s", v.Rule.ID)
+				}
+				byRule[v.Rule.ID] = v
+			}
+			if len(byRule) != 3 {
+				t.Errorf("incidents of %d rules, want those of brute-force-then-login, shell-then-sensitive-read and container-takeover", len(byRule))
+			}
+			login := byRule["brute-force-then-login"]
+			if login.EventCount != 6 || len(login.Detections) != 1 || login.Detections[0].Steps["failed"] != 5 || login.Detections[0].Steps["worked"] != 1 {
+				t.Errorf("the login incident is %+v", login)
+			}
+			if login.Key["user.name"] != "ana" || login.Severity != "high" || login.Title != "Password of ana may have been guessed from 203.0.113.9" {
+				t.Errorf("the login incident is %+v", login)
+			}
+			s.evidence(login.ID, 6, func(i int, item incident.EvidenceItem) {
+				if item.EventID != fmt.Sprintf("login-%d", i) {
+					t.Errorf("evidence %d is %s", i, item.EventID)
+				}
+				if !strings.Contains(string(item.Raw), "9007199254740993") {
+					t.Errorf("the record lost a digit: %s", item.Raw)
+				}
+			})
+			takeover := byRule["container-takeover"]
+			if takeover.EventCount != 3 || takeover.Severity != "critical" {
+				t.Errorf("the takeover is %+v", takeover)
+			}
+			s.evidence(takeover.ID, 3, func(i int, item incident.EvidenceItem) {
+				if string(item.Raw) != falco[i] {
+					t.Errorf("the record is %s\nit was sent as %s", item.Raw, falco[i])
+				}
+				sum := sha256.Sum256([]byte(falco[i]))
+				if item.SHA256 != hex.EncodeToString(sum[:]) {
+					t.Errorf("the hash of %s is %s", item.EventID, item.SHA256)
+				}
+			})
+
+			// A restart shows the same and opens nothing.
+			if got := s.stop(); got != 0 {
+				t.Fatalf("stop: %d", got)
+			}
+			again := serveHere(t, s.node.cfg.Store.URL, data)
+			again.settled()
+			var after struct{ Items []incident.View }
+			again.get("/api/v1/incidents", &after)
+			if len(after.Items) != len(list.Items) {
+				t.Errorf("after a restart there are %d incidents, before %d", len(after.Items), len(list.Items))
+			}
+		})
+	}
+}
+
+func (s *serving) evidence(id string, n int, check func(i int, item incident.EvidenceItem)) {
+	s.t.Helper()
+	var page struct{ Items []incident.EvidenceItem }
+	if code := s.get("/api/v1/incidents/"+id+"/evidence", &page); code != http.StatusOK {
+		s.t.Fatalf("evidence: %d", code)
+	}
+	if len(page.Items) != n {
+		s.t.Fatalf("%d pieces of evidence, want %d", len(page.Items), n)
+	}
+	for i, item := range page.Items {
+		check(i, item)
+	}
+}
+
+// TestBadInputLosesNothing posts what is wrong: it is answered with 200, kept in quarantine with its reason, and what stands
+// beside it is taken.
+func TestBadInputLosesNothing(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	s := serveHere(t, "sqlite:"+filepath.Join(data, "tocsin.db"), data)
+	post := func(source, body string) (int, string) {
+		resp, err := http.Post("http://"+s.node.ingest.Addr().String()+"/ingest/"+source, "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		b, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, strings.TrimSpace(string(b))
+	}
+	for _, tt := range []struct{ source, body, want string }{
+		{"vector", "{\"a\":1}\n{\"b\": }\n{\"c\":3}\n", `{"accepted":2,"quarantined":1}`},
+		{"vector", `[{"a":1},7,{"b":2}]`, `{"accepted":2,"quarantined":1}`},
+		{"vector", `{"deep":` + strings.Repeat("[", 70) + strings.Repeat("]", 70) + `}`, `{"accepted":0,"quarantined":1}`},
+		{"falco", `{"rule":"x","priority":"Odd","time":"2026-08-21T10:15:30Z"}`, `{"accepted":1,"quarantined":0}`}, // found out when it is parsed
+	} {
+		if code, body := post(tt.source, tt.body); code != http.StatusOK || body != tt.want {
+			t.Errorf("%s: %d %s, want %s", tt.body[:min(40, len(tt.body))], code, body, tt.want)
+		}
+	}
+	if code, _ := post("Not a source", "x"); code != http.StatusNotFound {
+		t.Errorf("a bad name of a source is answered with %d", code)
+	}
+	s.settled()
+	qs, err := s.node.streams.QuarantineList(context.Background(), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reasons := make(map[string]bool)
+	for _, q := range qs {
+		reasons[q.Reason] = true
+	}
+	for _, want := range []string{"malformed_json", "no_object", "too_deep", "malformed_falco"} {
+		if !reasons[want] {
+			t.Errorf("nothing in quarantine says %s: %v", want, reasons)
+		}
+	}
+}
