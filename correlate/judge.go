@@ -18,6 +18,9 @@ type verdict struct {
 func (w *window) judge(e *match) verdict {
 	p := w.plan
 	t := e.ref.Time
+	if !w.possible() {
+		return verdict{}
+	}
 	if p.alone {
 		one := []*match{e}
 		return p.judge(e, one, one)
@@ -27,6 +30,23 @@ func (w *window) judge(e *match) verdict {
 		around = meeting(around, e)
 	}
 	return p.judge(e, between(around, add(t, -p.t), t), around)
+}
+
+// possible reports whether the window has events enough for any of the conjunctions: most windows of a sequence
+// wait for one step that never comes.
+func (w *window) possible() bool {
+	for i := range w.plan.conjs {
+		enough := true
+		for j := range w.plan.conjs[i].pos {
+			for _, n := range w.plan.conjs[i].pos[j].needs {
+				enough = enough && w.seen[n.pattern] >= n.events
+			}
+		}
+		if enough {
+			return true
+		}
+	}
+	return false
 }
 
 // meeting returns the events of ms that met e.

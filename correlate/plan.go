@@ -49,6 +49,13 @@ type atom struct {
 	values []int // of distinct; nil counts matches
 	n      int64
 	steps  []uint64 // of a sequence, repeats unrolled; nil otherwise
+	needs  []need
+}
+
+// need is how many events of a pattern a condition cannot do without.
+type need struct {
+	pattern int
+	events  int32
 }
 
 // comparison is a count that a further event could make false (`< <= == !=`).
@@ -92,11 +99,37 @@ func newPlan(r *rules.Rule, lateness int64) (*plan, error) {
 				c.mask |= s
 			}
 		}
+		for j := range c.pos {
+			c.pos[j].needs = c.pos[j].least(len(r.Patterns))
+		}
 		if c.settled() {
 			p.settled, p.reach = true, 2*p.t
 		}
 	}
 	return p, nil
+}
+
+// least returns what the atom needs of each pattern.
+func (a *atom) least(patterns int) []need {
+	events := make([]int32, patterns)
+	for i := range events {
+		bit := uint64(1) << i
+		if a.bit == bit {
+			events[i] = int32(min(a.n, math.MaxInt32))
+		}
+		for _, s := range a.steps {
+			if s == bit {
+				events[i]++
+			}
+		}
+	}
+	var out []need
+	for i, n := range events {
+		if n > 0 {
+			out = append(out, need{i, n})
+		}
+	}
+	return out
 }
 
 // delay is the longest time that a firing point of p waits after its event.

@@ -229,9 +229,8 @@ func (w *window) decode(r *event.Reader) {
 			return
 		}
 		m.keep = add(max(m.ref.Time, m.ref.Arrival), w.plan.reach+w.plan.late)
-		if m.late = m.ref.Arrival > add(m.ref.Time, w.plan.late); m.late {
-			w.lates++
-		}
+		m.late = m.ref.Arrival > add(m.ref.Time, w.plan.late)
+		w.note(m, 1)
 		w.ms = append(w.ms, m)
 		w.byID[m.ref.ID] = m
 	}

@@ -18,7 +18,8 @@ type window struct {
 
 	ms    []*match // by time, then id
 	byID  map[event.ID]*match
-	lates int // how many of ms came late
+	lates int     // how many of ms came late
+	seen  []int32 // events in ms by pattern
 	runs  []*run
 
 	flips  []*match // events that became or ceased to be firing points
@@ -28,7 +29,7 @@ type window struct {
 }
 
 func newWindow(p *plan, path string, key rules.Key) *window {
-	return &window{plan: p, path: path, key: key, byID: make(map[event.ID]*match)}
+	return &window{plan: p, path: path, key: key, byID: make(map[event.ID]*match), seen: make([]int32, len(p.rule.Patterns))}
 }
 
 // now is what judging needs to know of the present: the clock, the end of the input (0 while it goes
@@ -69,9 +70,7 @@ func (w *window) put(ref rules.EventRef, bits uint64, vals []string, at now) boo
 	copy(w.ms[i+1:], w.ms[i:])
 	w.ms[i] = m
 	w.byID[ref.ID] = m
-	if m.late {
-		w.lates++
-	}
+	w.note(m, 1)
 	w.rejudge(m, at)
 	w.dirty = true
 	return true
@@ -83,7 +82,10 @@ func (w *window) drop(id event.ID, bits uint64, at now) {
 	if m == nil || m.bits&bits == 0 {
 		return
 	}
-	if m.bits &^= bits; m.bits == 0 {
+	w.note(m, -1)
+	m.bits &^= bits
+	w.note(m, 1)
+	if m.bits == 0 {
 		w.take(m)
 		if m.fp {
 			w.unfire(m, at)
@@ -98,8 +100,18 @@ func (w *window) take(m *match) {
 	i := sort.Search(len(w.ms), func(i int) bool { return !w.ms[i].before(m) })
 	w.ms = append(w.ms[:i], w.ms[i+1:]...)
 	delete(w.byID, m.ref.ID)
+	w.note(m, -1)
+}
+
+// note counts an event that came or went.
+func (w *window) note(m *match, n int32) {
 	if m.late {
-		w.lates--
+		w.lates += int(n)
+	}
+	for s := range w.seen {
+		if m.bits&(1<<s) != 0 {
+			w.seen[s] += n
+		}
 	}
 }
 
@@ -113,6 +125,11 @@ func (w *window) rejudge(m *match, at now) {
 	}
 	for _, e := range between(w.ms, from, add(t, w.plan.reach)) {
 		if e != m && !e.met(m) {
+			continue
+		}
+		// Of a positive condition the tight window is a shortest suffix: what lies before it, or at its
+		// start, neither adds to it nor takes from it.
+		if e != m && !w.plan.settled && e.holds && e.start >= t {
 			continue
 		}
 		e.verdict = w.judge(e)
@@ -213,9 +230,7 @@ func (w *window) fold(m *match, lates bool) {
 		}
 	}
 	delete(w.byID, m.ref.ID)
-	if m.late {
-		w.lates--
-	}
+	w.note(m, -1)
 }
 
 // wake is the next clock at which the window has something to do, 0 if never. Forgetting may lag: it
@@ -238,6 +253,7 @@ func (w *window) fleeting() bool { return w.plan.alone && len(w.plan.children) =
 // clear forgets everything of a fleeting window.
 func (w *window) clear() {
 	clear(w.byID)
+	clear(w.seen)
 	w.ms, w.runs, w.flips, w.lates, w.due = nil, nil, nil, 0, 0
 }
 

@@ -19,25 +19,21 @@ func BenchmarkCommit(b *testing.B, k Kind) {
 	for i := range 60 {
 		raw = append(raw, "{\"k\":\"v\"}0"[i%2:]...)
 	}
-	var open []incident.Incident
-	number, piece := 0, 0
+	number, piece := incidents, 0
+	open := make([]incident.Incident, incidents)
+	for i := range open {
+		open[i] = anOpen(r, i)
+	}
 	var rows int64
 	for b.Loop() {
 		b.StopTimer()
 		for i := range fresh {
-			if len(open) < incidents {
-				open = append(open, make([]incident.Incident, incidents)...)
-				for j := range open {
-					number++
-					open[j] = anOpen(r, number)
-				}
-			}
 			number++
 			open[i] = anOpen(r, number)
 		}
 		c := s.next(correlate.Changes{})
 		for i := range open {
-			in := &open[(i+int(s.seq))%len(open)]
+			in := &open[i]
 			in.Revision++
 			in.LastEvent++
 			c.Changes.Incidents = append(c.Changes.Incidents, *in)

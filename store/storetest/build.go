@@ -42,7 +42,7 @@ func aRule(name string) *rules.Rule {
 	}
 }
 
-// anOpen returns the n-th incident of a rule, new, with one detection.
+// anOpen returns the n-th incident of a rule, new; later ones are later.
 func anOpen(r *rules.Rule, n int) incident.Incident {
 	user := fmt.Sprintf("user-%d", n)
 	at := base + int64(n)*second
@@ -129,7 +129,7 @@ func (o *owned) commit(c store.Commit) {
 	}
 }
 
-// put commits incidents, each with one detection of its own number.
+// put commits incidents without detections.
 func (o *owned) put(ins ...incident.Incident) {
 	o.t.Helper()
 	o.commit(o.next(correlate.Changes{Incidents: ins}))
@@ -169,7 +169,8 @@ func (o *owned) list(f incident.Filter) []string {
 func (o *owned) evidence(id string, page int) []string {
 	o.t.Helper()
 	var out []string
-	for cursor := ""; ; {
+	cursor := ""
+	for range 1000 {
 		items, next, err := o.Evidence(o.t.Context(), id, page, cursor)
 		if err != nil {
 			o.t.Fatalf("Evidence(%s): %v", id, err)
@@ -181,4 +182,6 @@ func (o *owned) evidence(id string, page int) []string {
 			return out
 		}
 	}
+	o.t.Fatal("Evidence never ends")
+	return nil
 }

@@ -228,7 +228,7 @@ func longIncidents(t *testing.T, k Kind) {
 	var ds []correlate.DetectionChange
 	for n := range 30 {
 		d := aDetectionOf(one, n, evidenceOf(n, n, "s"))
-		d.Detection.First += int64(n)
+		d.Detection.First += int64(30 - n) // the order of time is not that of the ids
 		ds = append(ds, d)
 	}
 	ds = append(ds, aDetectionOf(two, 99))
@@ -248,7 +248,7 @@ func longIncidents(t *testing.T, k Kind) {
 		t.Errorf("the list has others than the earliest (-want +got):\n%s", diff)
 	}
 	for n, d := range whole {
-		if d.ID != id(aDetection, n) || len(d.Evidence) != 1 {
+		if d.ID != id(aDetection, 29-n) || len(d.Evidence) != 1 {
 			t.Errorf("detection %d is %s with %d pieces of evidence", n, d.ID, len(d.Evidence))
 		}
 	}

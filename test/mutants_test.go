@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// mutants are faults that an engine like ours is known to have. The property test of package correlate must catch each:
+// a mutant that lives says that the test has gone blind.
+var mutants = []struct{ name, file, from, to string }{
+	{"no deduplication", "correlate/window.go", "old := w.byID[ref.ID]", "old := w.byID[event.ID{}]"},
+	{"arrival order instead of event time", "correlate/match.go", "if m.ref.Time != o.ref.Time {\n\t\treturn m.ref.Time < o.ref.Time", "if m.ref.Arrival != o.ref.Arrival {\n\t\treturn m.ref.Arrival < o.ref.Arrival"},
+	{"half-open windows: < for <=", "correlate/judge.go", "between(around, add(t, -p.t), t), around)", "between(around, add(t, 1-p.t), t), around)"},
+	{"no tight window", "correlate/judge.go", "start = min(start, s)", "start = min(start, s, add(e.ref.Time, -1))"},
+	{"firing points are not chained", "correlate/settle.go", "b.ref.Time-a.ref.Time <= w.plan.t", "b.ref.Time-a.ref.Time < w.plan.t"},
+	{"late joins are not made", "correlate/settle.go", "for j := i - 1; j >= 0 &&", "for j := i - 1; j >= i-1 && j >= 0 &&"},
+	{"incidents are not merged", "incident/settle.go", "if i == 0 || l.first-end > c.quiet {", "if i == 0 || l.first-end >= c.quiet {"},
+	{"closings do not cut", "incident/settle.go", "if l.firing <= cl.at {", "if true {"},
+	{"absence looks back only", "correlate/judge.go", "add(last, -p.t), add(first, p.t))", "add(last, -p.t), e.ref.Time)"},
+	{"absence at the end of a sequence is not waited for", "correlate/sequence.go", "!occurs(around, s.guards[n], time+1, time+t)", "true"},
+	{"an event serves two steps", "correlate/sequence.go", "if m.owner[i] < 0 || m.augment(m.owner[i], seen) {", "if true {"},
+	{"equal times have one order", "correlate/sequence.go", "for begin > 0 && ms[begin-1].ref.Time == ms[begin].ref.Time {", "for false {"},
+	{"a guard's own event contradicts", "correlate/sequence.go", "if x.bits&s.guards[k] == 0 || s.isChosen(chosen, from, k, i) {", "if x.bits&s.guards[k] == 0 {"},
+	{"tuples run together", "correlate/judge.go", "out = append(out, v...)", "out = v[:1:1]"},
+	{"fewer-than looks back", "correlate/judge.go", "seen = between(around, e.ref.Time, add(e.ref.Time, p.t))", "seen = w"},
+	{"contradiction is forgotten", "correlate/window.go", "case !e.holds && e.fp:\n\t\tw.unfire(e, at)", "case !e.holds && e.fp:"},
+	{"events are forgotten too early", "correlate/window.go", "return 2*(w.plan.reach+w.plan.late) + w.plan.delay()", "return w.plan.t"},
+	{"what never met is counted", "correlate/match.go", "return max(m.ref.Arrival, o.ref.Arrival) <= min(m.keep, o.keep)", "return true"},
+	{"a snapshot loses verdicts", "correlate/snapshot.go", "m.holds, m.fp = r.Bool(), r.Bool()", "m.holds, m.fp = r.Bool(), r.Bool() && false"},
+	{"a snapshot loses incidents", "incident/encode.go", "l.capped, l.retracted, l.incident = r.Bool(), r.Bool(), r.String()", "l.capped, l.retracted, l.incident = r.Bool(), r.Bool(), r.String()[:0]"},
+	{"the first copy in the log counts, not the first to arrive", "correlate/window.go", "if bits&^old.bits == 0 && !earlier {", "if bits&^old.bits == 0 {"},
+	{"firing points of a referenced rule are not taken back", "correlate/cell.go", "} else if !c.firesElsewhere(w, e, key) {", "} else if false {"},
+}
+
+func TestMutantsAreCaught(t *testing.T) {
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range mutants {
+		t.Run(m.name, func(t *testing.T) {
+			src, err := os.ReadFile(filepath.Join(root, m.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Count(string(src), m.from) != 1 {
+				t.Fatalf("%s has %q %d times: the list is behind the code", m.file, m.from, strings.Count(string(src), m.from))
+			}
+			dir := t.TempDir()
+			changed := filepath.Join(dir, "mutant.go")
+			if err := os.WriteFile(changed, []byte(strings.Replace(string(src), m.from, m.to, 1)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(root, m.file): changed}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join(dir, "overlay.json")
+			if err := os.WriteFile(file, overlay, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command("go", "test", "-overlay", file, "./correlate", "-run", "^TestEngineEqualsOracle$",
+				"-count=1", "-args", "-rapid.checks=200000", "-rapid.nofailfile", "-rapid.shrinktime=0s")
+			cmd.Dir = root
+			out, err := cmd.CombinedOutput()
+			switch {
+			case err == nil:
+				t.Errorf("the mutant lives")
+			case !strings.Contains(string(out), "differs from the oracle") && !strings.Contains(string(out), "panic"):
+				t.Errorf("the mutant did not run:\n%s", out)
+			}
+		})
+	}
+}
