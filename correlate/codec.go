@@ -159,7 +159,7 @@ func encodeRef(w *event.Writer, e *rules.EventRef) {
 	w.String(e.Source)
 	w.Uint(e.Seq)
 	w.Uint(uint64(e.Index))
-	w.Value(map[string]any(e.Fields))
+	w.Value(e.Fields)
 }
 
 func decodeRef(r *event.Reader, e *rules.EventRef) {

@@ -38,8 +38,12 @@ func (w *window) possible() bool {
 	for i := range w.plan.conjs {
 		enough := true
 		for j := range w.plan.conjs[i].pos {
-			for _, n := range w.plan.conjs[i].pos[j].needs {
+			a := &w.plan.conjs[i].pos[j]
+			for _, n := range a.needs {
 				enough = enough && w.seen[n.pattern] >= n.events
+			}
+			if a.tuples > 0 {
+				enough = enough && int64(len(w.tuples[a.tuples-1])) >= a.n
 			}
 		}
 		if enough {

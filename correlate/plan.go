@@ -27,6 +27,14 @@ type plan struct {
 	reach   int64
 	settled bool // some firing points wait for a deadline
 	conjs   []conj
+	// distincts are the distinct conditions among the positive parts.
+	distincts []distinct
+}
+
+// distinct is a condition over distinct values: at least n tuples.
+type distinct struct {
+	bit    uint64
+	values []int
 }
 
 // conj is a conjunction. It holds of an event's window when all of pos do, no sequence's absence is
@@ -50,6 +58,8 @@ type atom struct {
 	n      int64
 	steps  []uint64 // of a sequence, repeats unrolled; nil otherwise
 	needs  []need
+	// tuples is 1 + the place of the atom in plan.distincts, 0 if it is none.
+	tuples int
 }
 
 // need is how many events of a pattern a condition cannot do without.
@@ -100,7 +110,12 @@ func newPlan(r *rules.Rule, lateness int64) (*plan, error) {
 			}
 		}
 		for j := range c.pos {
-			c.pos[j].needs = c.pos[j].least(len(r.Patterns))
+			a := &c.pos[j]
+			a.needs = a.least(len(r.Patterns))
+			if a.values != nil {
+				p.distincts = append(p.distincts, distinct{a.bit, a.values})
+				a.tuples = len(p.distincts)
+			}
 		}
 		if c.settled() {
 			p.settled, p.reach = true, 2*p.t

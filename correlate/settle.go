@@ -25,6 +25,14 @@ func (w *window) settle() []told {
 		return nil
 	}
 	w.dirty = false
+	tail := w.tail
+	full := w.full
+	w.tail, w.full = nil, false
+	if !full {
+		if out, ok := w.extend(tail); ok {
+			return out
+		}
+	}
 	var fps []*match
 	for _, m := range w.ms {
 		if m.fp {

@@ -20,16 +20,24 @@ type window struct {
 	byID  map[event.ID]*match
 	lates int     // how many of ms came late
 	seen  []int32 // events in ms by pattern
-	runs  []*run
+	// tuples counts, for each distinct of the plan, the events in ms by their values.
+	tuples []map[string]int32
+	runs   []*run
 
 	flips  []*match // events that became or ceased to be firing points
 	due    int64    // least deadline of an event that holds and does not show, 0 if none
 	dirty  bool     // runs are behind ms
+	tail   []*match // all that changed since they were settled is that these came, in order, at the end
+	full   bool     // more than that changed
 	capped bool     // a limit dropped something
 }
 
 func newWindow(p *plan, path string, key rules.Key) *window {
-	return &window{plan: p, path: path, key: key, byID: make(map[event.ID]*match), seen: make([]int32, len(p.rule.Patterns))}
+	w := &window{plan: p, path: path, key: key, byID: make(map[event.ID]*match), seen: make([]int32, len(p.rule.Patterns))}
+	for range p.distincts {
+		w.tuples = append(w.tuples, make(map[string]int32))
+	}
+	return w
 }
 
 // now is what judging needs to know of the present: the clock, the end of the input (0 while it goes
@@ -55,6 +63,7 @@ func (w *window) put(ref rules.EventRef, bits uint64, vals []string, at now) boo
 		if !earlier {
 			ref = old.ref
 		}
+		w.full = true
 		w.take(old)
 		w.rejudge(old, at)
 	}
@@ -73,6 +82,9 @@ func (w *window) put(ref rules.EventRef, bits uint64, vals []string, at now) boo
 	w.note(m, 1)
 	w.rejudge(m, at)
 	w.dirty = true
+	if w.full = w.full || i != len(w.ms)-1 || w.lates > 0 || w.plan.alone; !w.full {
+		w.tail = append(w.tail, m)
+	}
 	return true
 }
 
@@ -82,6 +94,7 @@ func (w *window) drop(id event.ID, bits uint64, at now) {
 	if m == nil || m.bits&bits == 0 {
 		return
 	}
+	w.full = true
 	w.note(m, -1)
 	m.bits &^= bits
 	w.note(m, 1)
@@ -113,6 +126,15 @@ func (w *window) note(m *match, n int32) {
 			w.seen[s] += n
 		}
 	}
+	for i, d := range w.plan.distincts {
+		v, ok := m.tuple(d.bit, d.values)
+		if !ok {
+			continue
+		}
+		if w.tuples[i][v] += n; w.tuples[i][v] == 0 {
+			delete(w.tuples[i], v)
+		}
+	}
 }
 
 // rejudge judges again all events that m can matter to. Those that never met it are left alone: what
@@ -127,13 +149,17 @@ func (w *window) rejudge(m *match, at now) {
 		if e != m && !e.met(m) {
 			continue
 		}
-		// Of a positive condition the tight window is a shortest suffix: what lies before it, or at its
-		// start, neither adds to it nor takes from it.
-		if e != m && !w.plan.settled && e.holds && e.start >= t {
+		// Of a positive condition the tight window is a shortest suffix: what lies before it neither adds to
+		// it nor takes from it.
+		if e != m && !w.plan.settled && e.holds && e.start > t {
 			continue
 		}
+		was, shown := e.verdict, e.fp
 		e.verdict = w.judge(e)
 		w.show(e, at)
+		if e != m && (e.verdict != was || e.fp != shown) {
+			w.full, w.dirty = true, true
+		}
 	}
 }
 
@@ -156,8 +182,6 @@ func (w *window) show(e *match, at now) {
 		w.dirty = true
 	case !e.holds && e.fp:
 		w.unfire(e, at)
-	case e.holds:
-		w.dirty = true // its tight window may have changed
 	}
 }
 
@@ -168,7 +192,7 @@ func (w *window) unfire(e *match, at now) {
 		e.run = nil
 	}
 	w.flips = append(w.flips, e)
-	w.dirty = true
+	w.dirty, w.full = true, true
 }
 
 // tick shows what has fallen due.
@@ -180,6 +204,7 @@ func (w *window) tick(at now) {
 	for _, e := range w.ms {
 		if e.holds && !e.fp {
 			w.show(e, at)
+			w.full = w.full || e.fp
 		}
 	}
 }
@@ -254,6 +279,10 @@ func (w *window) fleeting() bool { return w.plan.alone && len(w.plan.children) =
 func (w *window) clear() {
 	clear(w.byID)
 	clear(w.seen)
+	for _, t := range w.tuples {
+		clear(t)
+	}
+	w.tail, w.full = nil, false
 	w.ms, w.runs, w.flips, w.lates, w.due = nil, nil, nil, 0, 0
 }
 

@@ -43,7 +43,6 @@ type draft struct {
 	node ast.Node
 	rule *Rule
 	refs []string // by pattern: the rule that detection(…) names
-	when ast.Node
 	at   map[string]ast.Node
 	bad  bool
 }
@@ -79,8 +78,8 @@ func compile(files []File) (*Set, []error) {
 		if err != nil {
 			d.source.rule = d.rule.ID
 			d.fail(d.at["match"], "%v", err)
-			errs = append(errs, d.source.errors...)
-			d.source.errors = nil
+			errs = append(errs, d.errors...)
+			d.errors = nil
 			continue
 		}
 		set.Rules = append(set.Rules, r)

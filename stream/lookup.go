@@ -60,7 +60,7 @@ func (s *Streams) Record(ctx context.Context, seq uint64, index uint32) (rec eve
 			return rec, false, fmt.Errorf("message %d of %s: %w", seq, eventsStream, err)
 		}
 		if b, err = DecodeBatch(msg.Data); err != nil {
-			return rec, false, nil // it was quarantined when it was matched
+			return rec, false, nil //nolint:nilerr // it was quarantined when it was matched: there is no record
 		}
 		s.cache.put(seq, b)
 	}

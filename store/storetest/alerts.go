@@ -160,7 +160,14 @@ func alertLife(t *testing.T, k Kind) {
 	}
 	sent, _, err := s.ListOutbox(ctx, store.OutboxFilter{State: store.Sent, Receiver: "hook", Incident: id(anIncident, 1)})
 	if err != nil || len(sent) != 1 || sent[0].Error != "" || sent[0].Finished < sent[0].Created {
-		t.Errorf("sent alerts: %+v, %v", sent, err)
+		t.Fatalf("sent alerts: %+v, %v", sent, err)
+	}
+	if err := s.OutboxSent(ctx, alertID); err != nil {
+		t.Fatal(err)
+	}
+	again, _, err := s.ListOutbox(ctx, store.OutboxFilter{State: store.Sent})
+	if diff := cmp.Diff(sent, again); err != nil || diff != "" {
+		t.Errorf("sent once more: %v (-once +twice):\n%s", err, diff)
 	}
 }
 

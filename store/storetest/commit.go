@@ -101,6 +101,36 @@ func commitTwice(t *testing.T, k Kind) {
 	}
 }
 
+// twiceInOne commits everything twice in one commit: of what is absolute, the last one counts.
+func twiceInOne(t *testing.T, k Kind) {
+	s := own(t, k)
+	in := anOpen(aRule("r"), 1)
+	in.Entities = append(in.Entities, in.Entities...)
+	changed := in
+	changed.Revision, changed.Title = 2, "last"
+	e := evidenceOf(1, 1, "failed")
+	d := aDetectionOf(in, 1, e)
+	last := d
+	last.Detection.EventCount = 9
+	c := s.next(correlate.Changes{
+		Incidents: []incident.Incident{in, changed}, Detections: []correlate.DetectionChange{d, last},
+		Stats: []correlate.Stats{{Rule: "r", Matched: 1}, {Rule: "r", Matched: 2}},
+	}, append(freeze(in.ID, e), freeze(in.ID, e)...)...)
+	c.Outbox = []store.OutboxItem{alert(1, 1, "hook"), alert(1, 1, "hook")}
+	s.commit(c)
+	v := s.incident(in.ID)
+	if v.Title != "last" || len(v.Detections) != 1 || v.Detections[0].EventCount != 9 || len(v.Detections[0].Evidence) != 1 {
+		t.Errorf("Incident = %+v", v)
+	}
+	stats, err := s.RuleStats(t.Context())
+	if err != nil || len(stats) != 1 || stats[0].Matched != 2 {
+		t.Errorf("RuleStats = %+v, %v", stats, err)
+	}
+	if rows := s.claim(10, longLease); len(rows) != 1 {
+		t.Errorf("%d alerts, want 1", len(rows))
+	}
+}
+
 func revisions(t *testing.T, k Kind) {
 	s := own(t, k)
 	in := anOpen(aRule("r"), 1)
@@ -185,11 +215,14 @@ func allOrNothing(t *testing.T, k Kind) {
 func closeForgotten(t *testing.T, k Kind) {
 	s := own(t, k)
 	r := aRule("r")
-	old, heir, open := anOpen(r, 1), anOpen(r, 2), anOpen(r, 3)
-	old.MergedInto = heir.ID
-	s.put(old, heir, open)
+	old, older, heir, open := anOpen(r, 1), anOpen(r, 4), anOpen(r, 2), anOpen(r, 3)
+	old.MergedInto, older.MergedInto = heir.ID, old.ID
+	s.put(old, older, heir, open)
+	// Three closings lead to one incident; the first one closes it.
 	closing := correlate.Changes{Closed: []correlate.Close{
 		{Incident: old.ID, Verdict: incident.TruePositive, By: "mo", At: base + 99},
+		{Incident: older.ID, Verdict: incident.Benign, By: "jo", At: base + 100},
+		{Incident: heir.ID, Verdict: incident.Benign, By: "jo", At: base + 101},
 		{Incident: id(anIncident, 77), Verdict: incident.Benign, At: base}, // nobody knows it
 	}}
 	s.commit(s.next(closing))

@@ -25,6 +25,7 @@ func Run(t *testing.T, k Kind) {
 	}{
 		{"a commit is read back whole", readBack},
 		{"a commit twice is the commit once", commitTwice},
+		{"a commit that says a thing twice", twiceInOne},
 		{"only a newer revision replaces an incident", revisions},
 		{"what people write stays", peopleStay},
 		{"evidence is displaced", displaced},

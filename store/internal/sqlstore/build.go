@@ -63,8 +63,7 @@ func NewPlan(c store.Commit) (*Plan, error) {
 	p.add(addOutbox, []Column{
 		{"incident", Bytes}, {"revision", Int}, {"receiver", Text}, {"kind", Text}, {"body", Bytes}, {"not_before", Int},
 	}, outbox)
-	p.snapshot(c)
-	return p, nil
+	return p, p.snapshot(c)
 }
 
 func (p *Plan) fence(c store.Commit) {
@@ -78,9 +77,9 @@ func (p *Plan) fence(c store.Commit) {
 	p.FenceArgs = append(p.FenceArgs, int64(c.Partition), c.Epoch, clean(c.Stream), int64(c.Applied))
 }
 
-func (p *Plan) snapshot(c store.Commit) {
+func (p *Plan) snapshot(c store.Commit) error {
 	if c.Snapshot == nil {
-		return
+		return nil
 	}
 	part := int64(c.Partition)
 	if c.Snapshot.Full {
@@ -91,6 +90,8 @@ func (p *Plan) snapshot(c store.Commit) {
 	for i, x := range c.Snapshot.Cells {
 		switch {
 		case last[x.ID] != i:
+		case len(x.State) > maxPacked:
+			return fmt.Errorf("store: cell %q has %d bytes, above %d", cut(x.ID, 64), len(x.State), maxPacked)
 		case x.State == nil:
 			gone = append(gone, []any{part, cellHash(x.ID)})
 		default:
@@ -99,6 +100,7 @@ func (p *Plan) snapshot(c store.Commit) {
 	}
 	p.add("DELETE FROM snapshot_cells WHERE (partition_id, cell_hash) IN ({rows})", cellsTable().columns[:2], gone)
 	p.add(cellsTable().upsert(), cellsTable().columns, kept)
+	return nil
 }
 
 // lastOf maps each key to the place of its last element.

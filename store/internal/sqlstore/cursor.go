@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"tocsin/incident"
 )
@@ -35,7 +36,8 @@ func decodeCursor(s string, of [8]byte, size int) (*cursor, error) {
 		return nil, nil
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	if err != nil || len(b) < 17 || b[0] != cursorVersion || [8]byte(b[1:9]) != of || size >= 0 && len(b) != 17+size {
+	// The decoder skips line breaks; a cursor has none.
+	if err != nil || strings.ContainsAny(s, "\r\n") || len(b) < 17 || b[0] != cursorVersion || [8]byte(b[1:9]) != of || size >= 0 && len(b) != 17+size {
 		return nil, incident.ErrBadCursor
 	}
 	return &cursor{at: int64(binary.BigEndian.Uint64(b[9:17])), tie: b[17:]}, nil

@@ -15,6 +15,7 @@ func FuzzCursor(f *testing.F) {
 	of := [8]byte{1, 2, 3}
 	f.Add("")
 	f.Add("%%%")
+	f.Add("\n")
 	f.Add(encodeCursor(cursor{at: -1, tie: make([]byte, 16)}, of))
 	f.Add(encodeCursor(cursor{at: 1 << 62}, of))
 	f.Add(encodeCursor(cursor{at: 7, tie: append(make([]byte, 32), "step"...)}, of))

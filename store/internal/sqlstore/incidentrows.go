@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"tocsin/incident"
-	"tocsin/rules"
 	"tocsin/store"
 )
 
@@ -94,7 +93,7 @@ const techniqueLabel = "technique"
 // searchText is what `q` looks through: a line for each thing that people would type.
 func searchText(in incident.Incident) string {
 	parts := []string{in.Title, in.Rule.ID, in.Rule.Title, in.ID}
-	for _, v := range rules.Key(in.Key).Values() {
+	for _, v := range in.Key.Values() {
 		parts = append(parts, fmt.Sprint(v))
 	}
 	for _, e := range in.Entities {

@@ -130,7 +130,7 @@ func (c *Core) ListOutbox(ctx context.Context, f store.OutboxFilter) ([]store.Ou
 	if f.Incident != "" {
 		id, err := parseID(f.Incident)
 		if err != nil {
-			return []store.OutboxRow{}, "", nil
+			return []store.OutboxRow{}, "", nil //nolint:nilerr // what is no id names no incident
 		}
 		w.and("incident = ?", id)
 	}

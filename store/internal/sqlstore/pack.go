@@ -14,6 +14,9 @@ import (
 	"tocsin/store"
 )
 
+// maxPacked bounds what is decompressed: damaged bytes may claim any size.
+const maxPacked = 256 << 20
+
 // pack compresses bytes; nil stays nil, so that what was dropped differs from what was empty.
 func pack(b []byte) []byte {
 	if b == nil {
@@ -25,6 +28,13 @@ func pack(b []byte) []byte {
 func unpack(b []byte) ([]byte, error) {
 	if b == nil {
 		return nil, nil
+	}
+	n, err := s2.DecodedLen(b)
+	if err == nil && n > maxPacked {
+		err = fmt.Errorf("%d bytes are above %d", n, maxPacked)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("store: decompress: %w", err)
 	}
 	out, err := s2.Decode(nil, b)
 	if err != nil {
