@@ -27,7 +27,7 @@ var mutants = []struct{ name, file, from, to string }{
 	{"an event serves two steps", "correlate/sequence.go", "if m.owner[i] < 0 || m.augment(m.owner[i], seen) {", "if true {"},
 	{"equal times have one order", "correlate/sequence.go", "for begin > 0 && ms[begin-1].ref.Time == ms[begin].ref.Time {", "for false {"},
 	{"a guard's own event contradicts", "correlate/sequence.go", "if x.bits&s.guards[k] == 0 || s.isChosen(chosen, from, k, i) {", "if x.bits&s.guards[k] == 0 {"},
-	{"tuples run together", "correlate/judge.go", "out = append(out, v...)", "out = v[:1:1]"},
+	{"tuples run together", "correlate/judge.go", "out = append(out, v...)", "out = append(out[:0], v...)"},
 	{"fewer-than looks back", "correlate/judge.go", "seen = between(around, e.ref.Time, add(e.ref.Time, p.t))", "seen = w"},
 	{"contradiction is forgotten", "correlate/window.go", "case !e.holds && e.fp:\n\t\tw.unfire(e, at)", "case !e.holds && e.fp:"},
 	{"events are forgotten too early", "correlate/window.go", "return 2*(w.plan.reach+w.plan.late) + w.plan.delay()", "return w.plan.t"},

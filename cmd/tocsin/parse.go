@@ -29,12 +29,10 @@ func newParseCommand(c *cli) *cobra.Command {
 			enc.SetEscapeHTML(false)
 			bad := 0
 			for _, name := range args {
-				err := c.records(name, func(line int, raw []byte) error {
+				n, err := c.records(name, func(raw []byte) error {
 					e, err := parser.Parse(event.Record{Input: "parse", Source: input, Raw: raw}, 0)
 					if err != nil {
-						bad++
-						fmt.Fprintf(c.stderr, "%s:%d: %v\n", name, line, err)
-						return nil
+						return err
 					}
 					return enc.Encode(map[string]any{
 						"id": e.ID.String(), "event_id": e.EventID, "time": event.Stamp(e.Time),
@@ -44,6 +42,7 @@ func newParseCommand(c *cli) *cobra.Command {
 				if err != nil {
 					return err
 				}
+				bad += n
 			}
 			if bad > 0 {
 				return fmt.Errorf("%d records cannot be read: serve would quarantine them", bad)

@@ -54,16 +54,11 @@ func newReplayCommand(c *cli) *cobra.Command {
 			play := pipeline.NewReplay(set, parser, cfg.Lateness)
 			bad := 0
 			for _, name := range args {
-				err := c.records(name, func(line int, raw []byte) error {
-					if err := play.Add(input, raw); err != nil {
-						bad++
-						fmt.Fprintf(c.stderr, "%s:%d: %v\n", name, line, err)
-					}
-					return nil
-				})
+				n, err := c.records(name, func(raw []byte) error { return play.Add(input, raw) })
 				if err != nil {
 					return err
 				}
+				bad += n
 			}
 			if cmd.Flags().Changed("shuffle") {
 				play.Shuffle(shuffle)
@@ -129,13 +124,14 @@ func (c *cli) replayStats(events, bad int, res pipeline.Result) {
 	}
 }
 
-// records passes each record of a file to fn, with the line that it begins on.
-func (c *cli) records(name string, fn func(line int, raw []byte) error) error {
+// records passes each record of a file to fn, and says on stderr, with its line, what is no record or what fn
+// does not take; bad counts those.
+func (c *cli) records(name string, fn func(raw []byte) error) (bad int, err error) {
 	in := c.stdin
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		defer f.Close()
 		in = f
@@ -143,22 +139,22 @@ func (c *cli) records(name string, fn func(line int, raw []byte) error) error {
 	r := bufio.NewReaderSize(in, 1<<20)
 	for line := 1; ; line++ {
 		raw, err := r.ReadBytes('\n')
-		if len(raw) > 0 {
-			records, bad := ingest.Split(raw)
-			for _, b := range bad {
-				fmt.Fprintf(c.stderr, "%s:%d: %s: %v\n", name, line, b.Reason, b.Err)
-			}
-			for _, rec := range records {
-				if err := fn(line, rec); err != nil {
-					return err
-				}
+		records, broken := ingest.Split(raw)
+		for _, b := range broken {
+			bad++
+			fmt.Fprintf(c.stderr, "%s:%d: %s: %v\n", name, line, b.Reason, b.Err)
+		}
+		for _, rec := range records {
+			if err := fn(rec); err != nil {
+				bad++
+				fmt.Fprintf(c.stderr, "%s:%d: %v\n", name, line, err)
 			}
 		}
 		if err == io.EOF {
-			return nil
+			return bad, nil
 		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+			return bad, fmt.Errorf("%s: %w", name, err)
 		}
 	}
 }

@@ -100,7 +100,7 @@ func (d *db) statement(ctx context.Context, query string) (*sql.Stmt, error) {
 	if st := d.statements[query]; st != nil {
 		return st, nil
 	}
-	st, err := d.writer.PrepareContext(ctx, query)
+	st, err := d.writer.PrepareContext(ctx, query) //nolint:sqlclosecheck // close closes what is kept here
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"tocsin/event"
+)
+
+func page(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("../..", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// TestDocsNameEveryField, key and metric: what the docs list is what there is.
+func TestDocsNameEveryField(t *testing.T) {
+	t.Parallel()
+	text := page(t, "docs/fields.md")
+	for _, d := range event.Registry() {
+		if !strings.Contains(text, "| `"+d.Name+"` | "+d.Kind.String()+" |") {
+			t.Errorf("docs/fields.md does not have %s (%s)", d.Name, d.Kind)
+		}
+	}
+}
+
+func TestDocsNameEveryKey(t *testing.T) {
+	t.Parallel()
+	text := page(t, "docs/configuration.md")
+	var walk func(prefix string, typ reflect.Type)
+	walk = func(prefix string, typ reflect.Type) {
+		for i := range typ.NumField() {
+			f := typ.Field(i)
+			key := prefix + f.Tag.Get("yaml")
+			if f.Type.Kind() == reflect.Struct && f.Type != reflect.TypeFor[retention]() {
+				walk(key+".", f.Type)
+				continue
+			}
+			if !strings.Contains(text, "`"+key+"`") {
+				t.Errorf("docs/configuration.md does not have %s", key)
+			}
+		}
+	}
+	walk("", reflect.TypeFor[Config]())
+	for _, e := range environment {
+		if !strings.Contains(text, "`"+e.name+"`") {
+			t.Errorf("docs/configuration.md does not have %s", e.name)
+		}
+	}
+}
+
+func TestDocsNameEveryMetric(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	s := serveHere(t, "sqlite:"+filepath.Join(data, "tocsin.db"), data)
+	families, err := s.node.reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := page(t, "docs/metrics.md")
+	for _, f := range families {
+		if strings.HasPrefix(f.GetName(), "tocsin_") && !strings.Contains(text, "`"+f.GetName()+"`") {
+			t.Errorf("docs/metrics.md does not have %s", f.GetName())
+		}
+	}
+	for _, name := range regexp.MustCompile("`(tocsin_[a-z_]+)`").FindAllStringSubmatch(text, -1) {
+		src := false
+		for _, dir := range []string{"../../pipeline/metrics.go", "../../ingest/handler.go", "node.go", "admin.go", "../../alert/deliver.go"} {
+			b, err := os.ReadFile(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			short := strings.TrimSuffix(strings.TrimPrefix(name[1], "tocsin_rule_"), "_total")
+			src = src || bytes.Contains(b, []byte(name[1])) || bytes.Contains(b, []byte(`"`+short+`"`))
+		}
+		if !src {
+			t.Errorf("docs/metrics.md has %s, and nothing makes it", name[1])
+		}
+	}
+	resp, err := http.Get("http://" + s.node.admin.Addr().String() + "/readyz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if b, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != http.StatusOK || !strings.Contains(string(b), `"ready":true`) {
+		t.Errorf("/readyz: %d %s %v", resp.StatusCode, b, err)
+	}
+}
+
+// TestReadmeRuleWorks: the rule that the README shows passes its tests, and rules of ours fire and stay silent.
+func TestReadmeRuleWorks(t *testing.T) {
+	t.Parallel()
+	yaml := regexp.MustCompile("(?s)```yaml\n(rule: .*?)```")
+	for _, name := range []string{"README.md", "docs/rules.md"} {
+		m := yaml.FindStringSubmatch(page(t, name))
+		if m == nil {
+			t.Fatalf("%s shows no rule", name)
+		}
+		file := filepath.Join(t.TempDir(), "rule.yml")
+		if err := os.WriteFile(file, []byte(m[1]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var out, errs bytes.Buffer
+		if code := run(context.Background(), []string{"rules", "test", file}, strings.NewReader(""), &out, &errs); code != 0 {
+			t.Errorf("%s: %s%s", name, &out, &errs)
+		}
+	}
+	set, err := loadRules([]string{"../../rules.d"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(set.Rules) < 8 {
+		t.Errorf("there are %d rules", len(set.Rules))
+	}
+	for _, r := range set.Rules {
+		fires, silent := false, false
+		for _, x := range r.Tests {
+			fires = fires || len(x.Expect) > 0
+			silent = silent || len(x.Expect) == 0
+		}
+		if !fires || !silent || len(r.Attack) == 0 || r.Runbook == "" {
+			t.Errorf("%s needs a test that fires, one that stays silent, ATT&CK and a runbook", r.ID)
+		}
+	}
+}
+
+// TestCommandLine is what a user meets: exit codes and what is said.
+func TestCommandLine(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	config := write("bad.yaml", "ingest:\n  lisen: 127.0.0.1:1\n")
+	open := write("open.yaml", "api: {listen: 0.0.0.0:8080}\n")
+	rule := write("bad.yml", "rule: r\ntitle: t\nseverity: low\nmatch: usr.name == \"a\"\n")
+	events := write("events.ndjson", `{"timestamp":"2026-08-21T10:00:00Z","user.name":"a"}`+"\n{oops\n"+`{"user.name":"b"}`+"\n")
+	good := write("good.yml", "rule: r\ntitle: t\nseverity: low\nmatch: exists(user.name)\n")
+	tests := []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"version"}, 0, "tocsin"},
+		{[]string{"nonsense"}, 2, `unknown command "nonsense"`},
+		{[]string{"serve", "--nonsense"}, 2, "unknown flag"},
+		{[]string{"config", "check"}, 0, "lateness: 5m0s"},
+		{[]string{"config", "check", "--config", config}, 2, `did you mean "listen"?`},
+		{[]string{"config", "check", "--config", open}, 2, "api.listen: 0.0.0.0:8080 is not loopback"},
+		{[]string{"rules", "check", rule}, 2, `did you mean "user.name"?`},
+		{[]string{"serve", "--rules", rule, "--data", filepath.Join(dir, "data")}, 2, `rule "r"`},
+		{[]string{"replay", "--rules", good, events}, 0, `"rule":{"id":"r"`},
+		{[]string{"replay", "--rules", good, events}, 0, "it has no time"},
+		{[]string{"replay", "--rules", rule, "--lenient", events}, 0, "left out:"},
+		{[]string{"parse", "--input", "vector", events}, 1, `"user.name":"a"`},
+		{[]string{"incidents", "list", "--url", "http://127.0.0.1:1", "--token", "x"}, 1, "is `tocsin serve` running there?"},
+		{[]string{"incidents", "close", "x"}, 2, "--verdict is"},
+	}
+	for _, tt := range tests {
+		t.Run(strings.Join(tt.args[:min(2, len(tt.args))], " "), func(t *testing.T) {
+			var out bytes.Buffer
+			code := run(context.Background(), tt.args, strings.NewReader(""), &out, &out)
+			if code != tt.code || !strings.Contains(out.String(), tt.want) {
+				t.Errorf("%v: %d\n%s\nwant %d and %q", tt.args, code, &out, tt.code, tt.want)
+			}
+		})
+	}
+}
+
+// TestPortTaken names the key of the port that is taken.
+func TestPortTaken(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	s := serveHere(t, "sqlite:"+filepath.Join(data, "tocsin.db"), data)
+	cfg := defaultConfig()
+	cfg.Data, cfg.Rules = t.TempDir(), []string{"../../rules.d"}
+	cfg.Ingest.Listen, cfg.API.Listen, cfg.Admin.Listen = "127.0.0.1:0", s.node.api.Addr().String(), "127.0.0.1:0"
+	c := &cli{stdout: io.Discard, stderr: io.Discard}
+	if err := c.serve(context.Background(), cfg, false); err == nil || !strings.HasPrefix(err.Error(), "api.listen: ") {
+		t.Errorf("serve on a port that is taken: %v", err)
+	}
+}
