@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"tocsin/incident"
+	"tocsin/rules"
+)
+
+var update = flag.Bool("update", false, "rewrite docs/openapi.json")
+
+// noBackend answers nothing: what is tested here comes before it.
+type noBackend struct{}
+
+func (noBackend) Incidents(_ context.Context, f incident.Filter) ([]incident.View, string, error) {
+	if f.Cursor == "bad" {
+		return nil, "", incident.ErrBadCursor
+	}
+	return nil, "more", nil
+}
+
+func (noBackend) Incident(context.Context, string) (incident.View, error) {
+	return incident.View{}, incident.ErrNotFound
+}
+
+func (noBackend) Evidence(context.Context, string, int, string) ([]incident.EvidenceItem, string, error) {
+	return nil, "", incident.ErrNotFound
+}
+
+func (noBackend) Close(context.Context, string, incident.Verdict, string) (incident.View, error) {
+	return incident.View{}, ErrClosed
+}
+func (noBackend) Rules() []*rules.Rule { return nil }
+
+func (noBackend) RuleStats(context.Context) (map[string]map[string]int64, error) { return nil, nil }
+func (noBackend) Status(context.Context) (Status, error)                         { return Status{}, nil }
+
+func (noBackend) Alerts(context.Context, string, int, string) ([]AlertView, string, error) {
+	return nil, "", nil
+}
+func (noBackend) RetryAlert(context.Context, int64) error     { return nil }
+func (noBackend) Tail(context.Context, func(any) error) error { return nil }
+
+func handler() http.Handler {
+	return New(Config{Backend: noBackend{}, Token: "secret", Now: func() time.Time { return time.Unix(1_700_000_000, 0) }})
+}
+
+func TestAnswers(t *testing.T) {
+	t.Parallel()
+	const id = "0123456789abcdef0123456789abcdef"
+	tests := []struct {
+		name, method, path, token, body string
+		code                            int
+		want                            string
+	}{
+		{"no token", "GET", "/api/v1/incidents", "", "", 401, "Authorization: Bearer TOKEN"},
+		{"wrong token", "GET", "/api/v1/incidents", "secreT", "", 401, "problems/unauthorized"},
+		{"list", "GET", "/api/v1/incidents", "secret", "", 200, `{"items":[],"next_cursor":"more"}`},
+		{"unknown severity", "GET", "/api/v1/incidents?severity=hihg", "secret", "", 422, `severity: there is no \"hihg\"`},
+		{"unknown status", "GET", "/api/v1/incidents?status=new,odd", "secret", "", 422, `status: there is no \"odd\"`},
+		{"entity without a type", "GET", "/api/v1/incidents?entity=ana", "secret", "", 422, "write type:name"},
+		{"a time that is none", "GET", "/api/v1/incidents?since=soon", "secret", "", 422, "since: write RFC 3339"},
+		{"limit", "GET", "/api/v1/incidents?limit=501", "secret", "", 422, "limit"},
+		{"bad cursor", "GET", "/api/v1/incidents?cursor=bad", "secret", "", 422, "begin again without it"},
+		{"not there", "GET", "/api/v1/incidents/" + id, "secret", "", 404, "problems/not-found"},
+		{"no id", "GET", "/api/v1/incidents/xyz", "secret", "", 422, "id"},
+		{"unknown path", "GET", "/api/v1/nothing", "secret", "", 404, "see /openapi.json"},
+		{"verdict", "POST", "/api/v1/incidents/" + id + "/close", "secret", `{"verdict":"maybe"}`, 422, "verdict"},
+		{"closed already", "POST", "/api/v1/incidents/" + id + "/close", "secret", `{"verdict":"benign"}`, 409, "closed already"},
+		{"openapi", "GET", "/openapi.json", "", "", 200, `"openapi":"3.1.0"`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			req := httptest.NewRequest(tt.method, tt.path, strings.NewReader(tt.body))
+			if tt.token != "" {
+				req.Header.Set("Authorization", "Bearer "+tt.token)
+			}
+			if tt.body != "" {
+				req.Header.Set("Content-Type", "application/json")
+			}
+			w := httptest.NewRecorder()
+			handler().ServeHTTP(w, req)
+			if w.Code != tt.code || !strings.Contains(w.Body.String(), tt.want) {
+				t.Errorf("%d %s\nwant %d and %s", w.Code, w.Body, tt.code, tt.want)
+			}
+			if w.Code >= 400 && w.Header().Get("Content-Type") != "application/problem+json" {
+				t.Errorf("an error is %s", w.Header().Get("Content-Type"))
+			}
+			if w.Header().Get("X-Content-Type-Options") != "nosniff" {
+				t.Error("nosniff is missing")
+			}
+		})
+	}
+}
+
+// TestOpenAPIIsAsCommitted: a change of the contract is a change of docs/openapi.json (-update).
+func TestOpenAPIIsAsCommitted(t *testing.T) {
+	t.Parallel()
+	w := httptest.NewRecorder()
+	handler().ServeHTTP(w, httptest.NewRequest("GET", "/openapi.json", nil))
+	var doc any
+	if err := json.Unmarshal(w.Body.Bytes(), &doc); err != nil {
+		t.Fatal(err)
+	}
+	got, err := json.MarshalIndent(doc, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const file = "../docs/openapi.json"
+	if *update {
+		if err := os.WriteFile(file, append(got, '\n'), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(want) != string(got)+"\n" {
+		t.Error("the API is not that of docs/openapi.json; go test ./api -update rewrites it")
+	}
+}
+
+func FuzzFilter(f *testing.F) {
+	f.Add("new,closed", "high", "user:ana", "24h", "2026-11-01T00:00:00Z")
+	f.Fuzz(func(t *testing.T, status, severity, entity, since, until string) {
+		in := listInput{Status: []string{status}, Severity: []string{severity}, Entity: entity, Since: since, Until: until}
+		out, err := in.filter(time.Unix(1_700_000_000, 0))
+		if err == nil && len(out.Status) > len(status)+1 {
+			t.Error("more statuses than were given")
+		}
+	})
+}
