@@ -22,13 +22,13 @@ import (
 
 // serving is a tocsin in this process.
 type serving struct {
-	t    *testing.T
+	t    testing.TB
 	node *node
 	stop func() int
 }
 
 // serveHere starts tocsin on free ports and waits until it is ready.
-func serveHere(t *testing.T, storeURL, data string) *serving {
+func serveHere(t testing.TB, storeURL, data string) *serving {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	started := make(chan *node, 1)

@@ -373,7 +373,7 @@ func TestGracefulStopUnderLoad(t *testing.T) {
 }
 
 // waitFor polls until what returns nil.
-func waitFor(t *testing.T, limit time.Duration, alive func() bool, what func() error) {
+func waitFor(t testing.TB, limit time.Duration, alive func() bool, what func() error) {
 	t.Helper()
 	end := time.Now().Add(limit)
 	for {

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"runtime"
+	"sort"
+	"testing"
+	"time"
+
+	"tocsin/incident"
+)
+
+func benchNode(b *testing.B) *serving {
+	data := b.TempDir()
+	return serveHere(b, "sqlite:"+filepath.Join(data, "tocsin.db"), data)
+}
+
+func postBody(b *testing.B, client *http.Client, url string, body []byte) {
+	resp, err := client.Post(url, "application/json", bytes.NewReader(body))
+	if err != nil {
+		b.Error(err)
+		return
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		b.Errorf("answered %s", resp.Status)
+	}
+}
+
+// BenchmarkIngest is records from HTTP to fsynced, with 64 clients; what matches them runs beside.
+func BenchmarkIngest(b *testing.B) {
+	for _, n := range []int{1, 100} {
+		b.Run(fmt.Sprintf("records=%d", n), func(b *testing.B) {
+			s := benchNode(b)
+			url := "http://" + s.node.ingest.Addr().String() + "/ingest/vector"
+			var events []map[string]any
+			for i := range n {
+				events = append(events, map[string]any{"message": "GET /index.html 200", "host": "node-a", "n": i, "timestamp": time.Now().Format(time.RFC3339Nano)})
+			}
+			body, err := json.Marshal(events)
+			if err != nil {
+				b.Fatal(err)
+			}
+			client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}}
+			b.SetParallelism(32)
+			b.ResetTimer()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					postBody(b, client, url, body)
+				}
+			})
+			b.ReportMetric(float64(b.N*n)/b.Elapsed().Seconds(), "records/s")
+			b.StopTimer()
+			s.settled()
+		})
+	}
+}
+
+// BenchmarkEndToEnd is events from HTTP to decided, a third of which match a rule.
+func BenchmarkEndToEnd(b *testing.B) {
+	s := benchNode(b)
+	url := "http://" + s.node.ingest.Addr().String() + "/ingest/vector"
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
+	const batch = 500
+	start := time.Now()
+	b.SetParallelism(4)
+	b.ResetTimer()
+	var events []map[string]any
+	for i := range b.N * batch {
+		e := map[string]any{"event.id": fmt.Sprint(i), "timestamp": start.Add(time.Duration(i) * time.Microsecond).Format(time.RFC3339Nano), "message": "GET /index.html 200", "host": "node-a"}
+		if i%3 == 0 {
+			e["event.category"], e["event.outcome"] = "authentication", "failure"
+			e["user.name"], e["source.ip"] = fmt.Sprintf("user-%d", i%5000), fmt.Sprintf("198.51.%d.%d", i/250%250, i%250)
+		}
+		if events = append(events, e); len(events) == batch {
+			body, err := json.Marshal(events)
+			if err != nil {
+				b.Fatal(err)
+			}
+			postBody(b, client, url, body)
+			events = nil
+		}
+	}
+	s.settled()
+	b.ReportMetric(float64(b.N*batch)/b.Elapsed().Seconds(), "events/s")
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	b.ReportMetric(float64(m.Sys)/(1<<20), "MiB-from-system")
+}
+
+// BenchmarkLatency is the time from the POST of the completing event to its incident in the store that the API reads.
+func BenchmarkLatency(b *testing.B) {
+	s := benchNode(b)
+	url := "http://" + s.node.ingest.Addr().String() + "/ingest/falco"
+	var took []time.Duration
+	ctx := context.Background()
+	for i := 0; b.Loop(); i++ {
+		pod := fmt.Sprintf("pod-%d-%d", b.N, i)
+		body := fmt.Appendf(nil, `{"rule":"Detect release_agent File Container Escapes","priority":"Critical","source":"syscall","time":%q,"output_fields":{"k8s.ns.name":"shop","k8s.pod.name":%q}}`,
+			time.Now().UTC().Format(time.RFC3339Nano), pod)
+		start := time.Now()
+		postBody(b, http.DefaultClient, url, body)
+		for {
+			page, _, err := s.node.store.Incidents(ctx, incident.Filter{EntityType: "pod", EntityName: "shop/" + pod, Limit: 1})
+			if err != nil {
+				b.Fatal(err)
+			}
+			if len(page) == 1 {
+				break
+			}
+		}
+		took = append(took, time.Since(start))
+	}
+	sort.Slice(took, func(i, j int) bool { return took[i] < took[j] })
+	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "p50-ms")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
+}
