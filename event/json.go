@@ -20,7 +20,7 @@ var ErrDepth = fmt.Errorf("nested deeper than %d", MaxDepth)
 // ParseJSON decodes one JSON value: numbers become int64 where they are integers that fit, uint64 above that,
 // else float64 (P3); of a key that stands twice the last counts.
 func ParseJSON(b []byte) (any, error) {
-	if err := checkDepth(b); err != nil {
+	if err := CheckDepth(b); err != nil {
 		return nil, err
 	}
 	d := json.NewDecoder(bytes.NewReader(b))
@@ -35,8 +35,8 @@ func ParseJSON(b []byte) (any, error) {
 	return exactNumbers(v), nil
 }
 
-// checkDepth counts brackets outside of strings, before anything is allocated for them.
-func checkDepth(b []byte) error {
+// CheckDepth returns ErrDepth for JSON that is nested too deep. It counts brackets outside of strings, before anything is allocated for them.
+func CheckDepth(b []byte) error {
 	depth, quoted := 0, false
 	for i := 0; i < len(b); i++ {
 		switch c := b[i]; {

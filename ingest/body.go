@@ -40,7 +40,7 @@ func Split(body []byte) (records [][]byte, bad []Bad) {
 
 // keep sorts one record among the good or the bad ones.
 func keep(raw []byte, records *[][]byte, bad *[]Bad) {
-	switch err := depth(raw); {
+	switch err := event.CheckDepth(raw); {
 	case len(raw) > MaxRecord:
 		*bad = append(*bad, Bad{raw, "too_large", fmt.Errorf("%d bytes, more than %d", len(raw), MaxRecord)})
 	case err != nil:
@@ -48,26 +48,6 @@ func keep(raw []byte, records *[][]byte, bad *[]Bad) {
 	default:
 		*records = append(*records, raw)
 	}
-}
-
-func depth(raw []byte) error {
-	level, quoted := 0, false
-	for i := 0; i < len(raw); i++ {
-		switch c := raw[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '{' || c == '[':
-			if level++; level > event.MaxDepth {
-				return event.ErrDepth
-			}
-		case c == '}' || c == ']':
-			level--
-		}
-	}
-	return nil
 }
 
 // splitArray takes the elements of an array. What follows a malformed element cannot be trusted to
