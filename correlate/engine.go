@@ -177,7 +177,11 @@ func (e *Engine) settle() {
 }
 
 func (e *Engine) schedule(c *cell) {
-	if at := c.wake(); at != 0 && (c.woken == 0 || at < c.woken) {
+	at := c.wake()
+	if at != 0 {
+		at = max(at, add(e.clock, 1)) // a cell is never woken twice by one tick
+	}
+	if at != 0 && (c.woken == 0 || at < c.woken) {
 		c.woken = at
 		heap.Push(&e.due, wakeup{at, c.id})
 	}
