@@ -93,6 +93,10 @@ func compile(files []File) (*Set, []error) {
 func (s *source) draft(doc *ast.MappingNode) *draft {
 	s.rule = ""
 	before := len(s.errors)
+	if len(doc.Values) == 0 {
+		s.fail(doc, "the rule is empty")
+		return nil
+	}
 	for _, v := range doc.Values {
 		switch key := v.Key.GetToken().Value; key {
 		case "detection", "correlation":

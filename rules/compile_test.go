@@ -266,6 +266,7 @@ func FuzzCompile(f *testing.F) {
 	f.Add(shell)
 	f.Add(one("match: {a: detection(\"r\")}\nwhen: a"))
 	f.Add("a: [&x {y: *x}]\n---\n!t")
+	f.Add("{}")
 	f.Fuzz(func(t *testing.T, file string) {
 		set, err := rules.Compile([]rules.File{{Name: "f", Data: []byte(file)}})
 		if err != nil {

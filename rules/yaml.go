@@ -45,7 +45,7 @@ func (s *source) failLine(line int, format string, args ...any) {
 
 // documents parses the YAML of a file.
 func (s *source) documents() []*ast.MappingNode {
-	f, err := parser.ParseBytes(s.file.Data, 0)
+	f, err := parseYAML(s.file.Data)
 	if err != nil {
 		line, msg := position(err)
 		if strings.Contains(msg, "mapping value is not allowed") {
@@ -66,6 +66,16 @@ func (s *source) documents() []*ast.MappingNode {
 		}
 	}
 	return out
+}
+
+// parseYAML parses a file. The parser is not ours: where it panics, the file is wrong and the process is well.
+func parseYAML(data []byte) (f *ast.File, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			f, err = nil, fmt.Errorf("[1:1] the YAML parser cannot read this: %v", r)
+		}
+	}()
+	return parser.ParseBytes(data, 0)
 }
 
 // position takes the line out of a parser's error, whose text begins with [line:column].
