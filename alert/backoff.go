@@ -2,7 +2,11 @@
 
 package alert
 
-import "time"
+import (
+	"errors"
+	"math/rand/v2"
+	"time"
+)
 
 // The backoff of a receiver that fails: the first delay is up to a second, and the longest up to five minutes.
 const (
@@ -18,4 +22,13 @@ func backoff(n int, r float64) time.Duration {
 		bound = min(maxDelay, firstDelay<<max(n-1, 0))
 	}
 	return time.Duration(r * float64(bound))
+}
+
+// delay is the time before the next attempt after n failures in a row: what the receiver asked for,
+// else backoff.
+func delay(n int, err error) time.Duration {
+	if r, ok := errors.AsType[*retryLater](err); ok && r.after > 0 {
+		return min(r.after, maxRetryAfter)
+	}
+	return backoff(n, rand.Float64())
 }

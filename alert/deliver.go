@@ -18,10 +18,14 @@ import (
 // Limits of delivery.
 const (
 	claimSize = 32
-	// claimFor is how long a claim keeps an Item from others: longer than a batch takes of which every request times out.
-	claimFor = 10 * time.Minute
-	timeout  = 10 * time.Second
-	pollEach = 200 * time.Millisecond
+	// claimFor is how long a claim keeps an Item from others: so long does an alert wait that a killed replica had.
+	claimFor = 2 * time.Minute
+	// laneSize is how many claimed alerts wait for one receiver; those beyond wait in the outbox for crowded.
+	laneSize    = 128
+	crowded     = time.Minute
+	noteTimeout = 5 * time.Second
+	timeout     = 10 * time.Second
+	pollEach    = 200 * time.Millisecond
 	// maxAge is how long an alert is tried before it is dead.
 	maxAge = 24 * time.Hour
 	// maxRetryAfter is how long a receiver's Retry-After is honoured for at most.
@@ -105,88 +109,86 @@ func NewDeliverer(c Config, o outbox, out io.Writer, log *slog.Logger, reg prome
 	return d, nil
 }
 
-// Run delivers until ctx ends. Receivers are served side by side: a slow one holds up nobody
-// else's alerts for longer than one claim.
+// Run delivers until ctx ends. Each receiver has a lane of its own, so that one that is slow or down
+// holds up nobody else's alerts.
 func (d *Deliverer) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	lanes := make(map[string]*lane, len(d.senders))
+	for name, s := range d.senders {
+		l := &lane{d: d, name: name, sender: s, wake: make(chan struct{}, 1)}
+		lanes[name] = l
+		wg.Go(func() { l.run(ctx) })
+	}
 	for ctx.Err() == nil {
+		until := time.Now().Add(claimFor)
 		items, err := d.outbox.Claim(ctx, claimSize, claimFor)
 		if err != nil && ctx.Err() == nil {
 			d.log.Error("outbox", "err", err)
 		}
-		byReceiver := make(map[string][]Item)
 		for _, it := range items {
-			byReceiver[it.Receiver] = append(byReceiver[it.Receiver], it)
-		}
-		var wg sync.WaitGroup
-		for _, its := range byReceiver {
-			wg.Go(func() {
-				for _, it := range its {
-					d.deliver(ctx, it)
-				}
-			})
-		}
-		wg.Wait()
-		if len(items) == 0 {
-			t := time.NewTimer(pollEach)
-			select {
-			case <-ctx.Done():
-			case <-t.C:
+			l := lanes[it.Receiver]
+			switch {
+			case l == nil:
+				d.stray(ctx, it)
+			case !l.offer(claimed{it, until}):
+				d.note(ctx, it, func(ctx context.Context) error {
+					return d.outbox.Retry(ctx, it, crowded, "many alerts to this receiver wait before it")
+				})
 			}
-			t.Stop()
+		}
+		if len(items) < claimSize {
+			pause(ctx, pollEach)
 		}
 	}
 	return nil
 }
 
-// deliver makes one attempt and notes how it went. What a receiver has taken is noted even while the
-// program stops.
-func (d *Deliverer) deliver(ctx context.Context, it Item) {
-	note := context.WithoutCancel(ctx)
-	err := ctx.Err()
-	if err == nil {
-		err = d.send(note, it)
+// stray puts off an alert to a receiver that this process does not know. While replicas are replaced it may
+// be another one's, with a newer configuration: it is given up by age only.
+func (d *Deliverer) stray(ctx context.Context, it Item) {
+	reason := fmt.Sprintf("no receiver %q is configured", it.Receiver)
+	if it.Age > maxAge {
+		d.giveUp(ctx, it, errors.New(reason))
+		return
 	}
-	if err == nil && d.Told != nil {
-		d.Told()
-	}
-	var failed error
-	outcome := "sent"
-	switch {
-	case err == nil:
-		failed = d.outbox.Sent(note, it)
-	case errors.Is(err, errPermanent) || it.Age > maxAge:
-		outcome = "dead"
-		failed = d.outbox.Dead(note, it, err.Error())
-		d.log.Error("alert given up", "receiver", it.Receiver, "incident", it.Incident, "err", err)
-	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
-		failed = d.outbox.Retry(note, it, 0, "the program stopped")
-		outcome = "stopped"
-	default:
-		outcome = "retry"
-		after := delay(it.Attempt, err)
-		failed = d.outbox.Retry(note, it, after, err.Error())
-		d.log.Warn("alert waits", "receiver", it.Receiver, "incident", it.Incident, "attempt", it.Attempt, "after", after, "err", err)
-	}
-	d.delivered.WithLabelValues(it.Receiver, outcome).Inc()
-	if failed != nil {
-		d.log.Error("outbox", "receiver", it.Receiver, "incident", it.Incident, "err", failed)
+	d.note(ctx, it, func(ctx context.Context) error { return d.outbox.Retry(ctx, it, maxDelay, reason) })
+}
+
+// giveUp makes an alert dead.
+func (d *Deliverer) giveUp(ctx context.Context, it Item, err error) {
+	d.log.Error("alert given up", "receiver", it.Receiver, "incident", it.Incident, "err", err)
+	d.note(ctx, it, func(ctx context.Context) error { return d.outbox.Dead(ctx, it, err.Error()) })
+	d.delivered.WithLabelValues(it.Receiver, "dead").Inc()
+}
+
+// note writes an outcome down, again and again while the store is away: one that is lost is an alert told
+// twice. It stops when the program does, and when the claim is over and the item somebody else's. Also
+// while the program stops there is one try.
+func (d *Deliverer) note(ctx context.Context, it Item, write func(context.Context) error) {
+	end := time.Now().Add(claimFor)
+	for n := 1; ; n++ {
+		once, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTimeout)
+		err := write(once)
+		cancel()
+		if err == nil {
+			return
+		}
+		d.log.Error("outbox", "receiver", it.Receiver, "incident", it.Incident, "err", err)
+		if !pause(ctx, backoff(n, rand.Float64())) || time.Now().After(end) {
+			return
+		}
 	}
 }
 
-func (d *Deliverer) send(ctx context.Context, it Item) error {
-	s := d.senders[it.Receiver]
-	if s == nil {
-		return fmt.Errorf("%w: no receiver %q is configured any more", errPermanent, it.Receiver)
+// pause waits; it reports false if ctx ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	return s.send(ctx, it)
-}
-
-// delay is the time before the next attempt: what the receiver asked for, else backoff with full jitter.
-func delay(attempt int, err error) time.Duration {
-	if r, ok := errors.AsType[*retryLater](err); ok && r.after > 0 {
-		return min(r.after, maxRetryAfter)
-	}
-	return backoff(attempt, rand.Float64())
 }

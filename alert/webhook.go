@@ -61,10 +61,11 @@ func (w *webhook) send(ctx context.Context, it Item) error {
 	switch code := resp.StatusCode; {
 	case code >= 200 && code < 300:
 		return nil
-	case code == http.StatusTooManyRequests || code == http.StatusRequestTimeout || code >= 500:
-		return &retryLater{retryAfter(resp.Header.Get("Retry-After"), at), fmt.Errorf("answered %s", resp.Status)}
-	default:
+	case code >= 400 && code < 500 && code != http.StatusTooManyRequests && code != http.StatusRequestTimeout:
 		return fmt.Errorf("%w: answered %s", errPermanent, resp.Status)
+	default:
+		// A redirect is somebody's login page or a move: either may be put right within the age.
+		return &retryLater{retryAfter(resp.Header.Get("Retry-After"), at), fmt.Errorf("answered %s", resp.Status)}
 	}
 }
 

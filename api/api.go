@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"tocsin/event"
 	"tocsin/incident"
 	"tocsin/rules"
 )
@@ -65,12 +67,23 @@ func New(c Config) http.Handler {
 	cfg := huma.DefaultConfig("Tocsin", "1")
 	cfg.CreateHooks = nil // no $schema in answers
 	cfg.DocsPath, cfg.SchemasPath = "", ""
+	cfg.Transformers = []huma.Transformer{typed}
+	// A filter that is misspelt must not quietly select everything.
+	cfg.RejectUnknownQueryParameters = true
+	// A Stamp is a number only inside.
+	cfg.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[event.Stamp](), reflect.TypeFor[*time.Time]())
 	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
 	cfg.Security = []map[string][]string{{"token": {}}}
 	h := humago.New(mux, cfg)
 	s.registerIncidents(h)
 	s.registerRest(h)
 	mux.HandleFunc("GET /api/v1/events/tail", s.tail)
+	h.OpenAPI().AddOperation(&huma.Operation{
+		OperationID: "tail-events", Method: http.MethodGet, Path: "/api/v1/events/tail", Summary: "Events from now on, one JSON object a line",
+		Responses: map[string]*huma.Response{
+			"200": {Description: "OK", Content: map[string]*huma.MediaType{"application/x-ndjson": {}}},
+		},
+	})
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, _ *http.Request) {
 		writeProblem(w, http.StatusNotFound, "there is no such resource: see /openapi.json")
 	})
@@ -112,7 +125,8 @@ func (s *server) guard(next http.Handler) http.Handler {
 func (s *server) authorised(r *http.Request) bool {
 	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
 	sum := sha256.Sum256([]byte(strings.TrimSpace(token)))
-	return ok && strings.EqualFold(scheme, "bearer") && subtle.ConstantTimeCompare(sum[:], s.sum[:]) == 1
+	// Without a token of its own the server lets nobody in.
+	return s.Token != "" && ok && strings.EqualFold(scheme, "bearer") && subtle.ConstantTimeCompare(sum[:], s.sum[:]) == 1
 }
 
 // recorder notes the status.
@@ -135,9 +149,26 @@ const problemType = "https://tocsin.dev/problems/"
 // problem makes an error of the API; the type names its status.
 func problem(status int, detail string) error {
 	return &huma.ErrorModel{
-		Type:  problemType + strings.ToLower(strings.ReplaceAll(http.StatusText(status), " ", "-")),
-		Title: http.StatusText(status), Status: status, Detail: detail,
+		Type: typeOf(status), Title: http.StatusText(status), Status: status, Detail: detail,
 	}
+}
+
+func typeOf(status int) string {
+	return problemType + strings.ToLower(strings.ReplaceAll(http.StatusText(status), " ", "-"))
+}
+
+// typed gives the errors that huma makes the form of ours. What was sent is not sent back: it may be the
+// whole body, and it may be a secret in the wrong place.
+func typed(_ huma.Context, _ string, v any) (any, error) {
+	if m, ok := v.(*huma.ErrorModel); ok {
+		if m.Type == "" {
+			m.Type = typeOf(m.Status)
+		}
+		for _, d := range m.Errors {
+			d.Value = nil
+		}
+	}
+	return v, nil
 }
 
 func writeProblem(w http.ResponseWriter, status int, detail string) {
@@ -159,7 +190,7 @@ func failed(err error) error {
 	return problem(http.StatusServiceUnavailable, "the store does not answer")
 }
 
-// tail streams events as lines of JSON, with an empty line when nothing came for a while.
+// tail streams events as lines of JSON.
 func (s *server) tail(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	flush := http.NewResponseController(w)

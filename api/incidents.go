@@ -19,15 +19,15 @@ import (
 
 // listInput is a filter of incidents as a query.
 type listInput struct {
-	Status    []string `query:"status" doc:"new, in_progress, on_hold, resolved or closed; several are alternatives"`
-	Severity  []string `query:"severity" doc:"informational, low, medium, high or critical; several are alternatives"`
+	Status    []string `query:"status,explode" doc:"new, in_progress, on_hold, resolved or closed; several, repeated or with commas, are alternatives"`
+	Severity  []string `query:"severity,explode" doc:"informational, low, medium, high or critical; several, repeated or with commas, are alternatives"`
 	Rule      string   `query:"rule" doc:"id of a rule"`
 	Entity    string   `query:"entity" doc:"type:name, as in user:ana or pod:shop/web-1"`
 	Technique string   `query:"technique" doc:"ATT&CK technique; T1059 finds its sub-techniques too"`
 	Since     string   `query:"since" doc:"RFC 3339, or a span back from now such as 24h"`
 	Until     string   `query:"until" doc:"RFC 3339, or a span back from now"`
 	Q         string   `query:"q" doc:"text in title, rule, entity, key or id"`
-	Include   []string `query:"include" doc:"merged, retracted: show those as well"`
+	Include   []string `query:"include,explode" doc:"merged, retracted: show those as well"`
 	Limit     int      `query:"limit" minimum:"1" maximum:"500" default:"50"`
 	Cursor    string   `query:"cursor" doc:"next_cursor of the page before"`
 }
@@ -123,6 +123,9 @@ func moment(name, s string, now time.Time) (int64, error) {
 		return 0, nil
 	}
 	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
+		if y := t.UTC().Year(); y < 1678 || y > 2261 {
+			return 0, fmt.Errorf("%s: %s is outside the years 1678 to 2261, which nanoseconds can tell", name, s)
+		}
 		return t.UnixNano(), nil
 	}
 	if d, err := rules.ParseDuration(s); err == nil {

@@ -43,7 +43,7 @@ function row(v) {
     element("td", { textContent: v.event_count + (v.capped ? "+" : "") }),
     element("td", { textContent: when(v.last_event) }),
     element("td", { textContent: v.status }));
-  const open = () => show(v.id);
+  const open = () => show(v.id).catch(tell);
   r.addEventListener("click", open);
   r.addEventListener("keydown", (e) => { if (e.key === "Enter") open(); });
   return r;
@@ -62,6 +62,9 @@ async function refresh() {
   }
 }
 
+// tell shows why something did not work: an answer that nobody sees is a button that does nothing.
+const tell = (e) => { byId("status").textContent = e.message; };
+
 async function show(id) {
   const [v, evidence] = await Promise.all([ask("incidents/" + id), ask("incidents/" + id + "/evidence")]);
   const back = element("button", { textContent: "Back" });
@@ -70,7 +73,7 @@ async function show(id) {
   if (v.status !== "closed") {
     for (const [verdict, text] of [["true_positive", "Close: true positive"], ["benign", "Close: benign"], ["false_positive", "Close: false positive"]]) {
       const b = element("button", { textContent: text });
-      b.addEventListener("click", async () => { await ask("incidents/" + id + "/close", { method: "POST", body: JSON.stringify({ verdict }) }); show(id); });
+      b.addEventListener("click", () => ask("incidents/" + id + "/close", { method: "POST", body: JSON.stringify({ verdict }) }).then(() => show(id)).catch(tell));
       buttons.push(b);
     }
   }

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package alert
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// claimed is an Item in the hands of this process, until its claim is over.
+type claimed struct {
+	Item
+	until time.Time
+}
+
+// lane delivers to one receiver, one alert after the other. After a failure the whole lane waits: what
+// one alert could not reach another would not.
+type lane struct {
+	d      *Deliverer
+	name   string
+	sender sender
+	wake   chan struct{}
+	// fails counts failures in a row. Only run uses it.
+	fails int
+
+	mu    sync.Mutex
+	queue []claimed
+}
+
+// offer adds an item, or replaces an older claim of it. It reports false if the lane is full.
+func (l *lane) offer(c claimed) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.queue {
+		if l.queue[i].ID == c.ID {
+			l.queue[i] = c
+			return true
+		}
+	}
+	if len(l.queue) >= laneSize {
+		return false
+	}
+	l.queue = append(l.queue, c)
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+	return true
+}
+
+// take returns the next item whose claim outlasts an attempt. The others are somebody's again.
+func (l *lane) take() (Item, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for len(l.queue) > 0 {
+		c := l.queue[0]
+		l.queue = l.queue[1:]
+		if time.Until(c.until) > timeout {
+			return c.Item, true
+		}
+	}
+	return Item{}, false
+}
+
+func (l *lane) run(ctx context.Context) {
+	defer l.giveBack()
+	for ctx.Err() == nil {
+		it, ok := l.take()
+		if !ok {
+			select {
+			case <-ctx.Done():
+			case <-l.wake:
+			}
+			continue
+		}
+		if wait := l.deliver(ctx, it); wait > 0 && !pause(ctx, wait) {
+			return
+		}
+	}
+}
+
+// deliver makes one attempt, notes how it went, and returns how long the receiver is left alone. An
+// attempt under way ends in its own time while the program stops.
+func (l *lane) deliver(ctx context.Context, it Item) time.Duration {
+	d := l.d
+	timed, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+	err := l.sender.send(timed, it)
+	cancel()
+	if err == nil {
+		if d.Told != nil {
+			d.Told()
+		}
+		l.fails = 0
+		d.note(ctx, it, func(ctx context.Context) error { return d.outbox.Sent(ctx, it) })
+		d.delivered.WithLabelValues(it.Receiver, "sent").Inc()
+		return 0
+	}
+	if errors.Is(err, errPermanent) {
+		l.fails = 0 // it answered
+		d.giveUp(ctx, it, err)
+		return 0
+	}
+	l.fails++
+	wait := delay(l.fails, err)
+	if it.Age > maxAge {
+		d.giveUp(ctx, it, err)
+	} else {
+		// An alert that fails where others do not must not be the first again each time.
+		after := max(wait, backoff(it.Attempt, rand.Float64()))
+		d.log.Warn("alert waits", "receiver", it.Receiver, "incident", it.Incident, "attempt", it.Attempt, "after", after, "err", err)
+		d.note(ctx, it, func(ctx context.Context) error { return d.outbox.Retry(ctx, it, after, err.Error()) })
+		d.delivered.WithLabelValues(it.Receiver, "retry").Inc()
+	}
+	l.expire(ctx, err)
+	return wait
+}
+
+// expire gives up what waits behind a failure and is too old to be tried on.
+func (l *lane) expire(ctx context.Context, err error) {
+	l.mu.Lock()
+	var old []Item
+	kept := l.queue[:0]
+	for _, c := range l.queue {
+		if c.Age > maxAge {
+			old = append(old, c.Item)
+		} else {
+			kept = append(kept, c)
+		}
+	}
+	l.queue = kept
+	l.mu.Unlock()
+	for _, it := range old {
+		l.d.giveUp(ctx, it, err)
+	}
+}
+
+// giveBack puts what was only claimed back into the outbox, for whoever comes next. What a store
+// that does not answer keeps of it comes back when the claims are over.
+func (l *lane) giveBack() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), noteTimeout)
+	defer cancel()
+	for _, c := range l.queue {
+		if err := l.d.outbox.Retry(ctx, c.Item, 0, "the program stopped"); err != nil {
+			l.d.log.Error("outbox", "receiver", l.name, "err", err)
+			return
+		}
+		l.d.delivered.WithLabelValues(l.name, "stopped").Inc()
+	}
+}
