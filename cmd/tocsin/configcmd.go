@@ -3,87 +3,141 @@
 package main
 
 import (
-	"context"
 	"fmt"
+	"io"
 	"net/url"
+	"reflect"
+	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
-
-	"tocsin/store/open"
 )
 
 // masked stands for a secret.
-const masked = "********"
+const masked = "xxxxx"
 
 func newConfigCommand(c *cli) *cobra.Command {
 	cmd := &cobra.Command{Use: "config", Short: "Look at the configuration"}
 	cmd.AddCommand(&cobra.Command{
-		Use: "check", Short: "Read the configuration and print what is in force, without secrets", Args: cobra.NoArgs,
+		Use: "check", Short: "Read the configuration and print what is in force and where it came from, without secrets", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			cfg, err := c.config()
+			cfg, origins, err := c.loadConfig()
 			if err != nil {
 				return err
 			}
+			cfg.Store.URL = cfg.storeURL()
 			mask(&cfg)
-			b, err := yaml.MarshalWithOptions(cfg, yaml.CustomMarshaler(func(d time.Duration) ([]byte, error) {
-				return []byte(d.String()), nil
-			}))
-			if err != nil {
-				return err
-			}
-			_, err = c.stdout.Write(b)
-			return err
+			return printConfig(c.stdout, reflect.ValueOf(cfg), origins, "")
 		},
 	})
 	return cmd
 }
 
+// printConfig prints YAML that can be read again, a key a line, each followed by where its value came from.
+func printConfig(w io.Writer, section reflect.Value, origins map[string]string, path string) error {
+	indent := strings.Repeat("  ", strings.Count(path, "."))
+	for i := range section.NumField() {
+		key, v := section.Type().Field(i).Tag.Get("yaml"), section.Field(i)
+		if v.Kind() == reflect.Struct {
+			// Keys of a later version would only mislead.
+			if v.IsZero() && (key == "vector" || key == "nats") {
+				continue
+			}
+			if _, err := fmt.Fprintf(w, "%s%s:\n", indent, key); err != nil {
+				return err
+			}
+			if err := printConfig(w, v, origins, path+key+"."); err != nil {
+				return err
+			}
+			continue
+		}
+		text, err := scalar(v)
+		if err != nil {
+			return fmt.Errorf("%s%s: %w", path, key, err)
+		}
+		origin := origins[path+key]
+		if origin == "" {
+			origin = "default"
+		}
+		if _, err := fmt.Fprintf(w, "%-50s # %s\n", indent+key+": "+text, origin); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func scalar(v reflect.Value) (string, error) {
+	if d, ok := v.Interface().(time.Duration); ok {
+		return spell(d), nil
+	}
+	b, err := yaml.MarshalWithOptions(v.Interface(), yaml.Flow(true), yaml.JSON())
+	return strings.TrimSpace(string(b)), err
+}
+
+// spell writes a duration as the configuration reads it: 90s, 5m, 7d.
+func spell(d time.Duration) string {
+	for _, u := range []struct {
+		unit time.Duration
+		name string
+	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "m"}} {
+		if d >= u.unit && d%u.unit == 0 {
+			return fmt.Sprintf("%d%s", d/u.unit, u.name)
+		}
+	}
+	return fmt.Sprintf("%ds", d/time.Second)
+}
+
+// mask takes the secrets out. The slices are copies, since the configuration in force may share them.
 func mask(cfg *Config) {
 	for _, s := range []*string{&cfg.API.Token, &cfg.Ingest.Token} {
 		if *s != "" {
 			*s = masked
 		}
 	}
+	cfg.Ingest.Tokens = append(cfg.Ingest.Tokens[:0:0], cfg.Ingest.Tokens...)
 	for i := range cfg.Ingest.Tokens {
 		cfg.Ingest.Tokens[i].Value = masked
 	}
+	cfg.Alert.Receivers = append(cfg.Alert.Receivers[:0:0], cfg.Alert.Receivers...)
 	for i := range cfg.Alert.Receivers {
-		for j := range cfg.Alert.Receivers[i].Secrets {
-			cfg.Alert.Receivers[i].Secrets[j] = masked
+		r := &cfg.Alert.Receivers[i]
+		r.Secrets = append(r.Secrets[:0:0], r.Secrets...)
+		for j := range r.Secrets {
+			r.Secrets[j] = masked
 		}
+		r.URL = maskWebhook(r.URL)
 	}
-	if u, err := url.Parse(cfg.Store.URL); err == nil && u.User != nil {
-		u.User = url.UserPassword(u.User.Username(), masked)
-		cfg.Store.URL = u.String()
+	if !strings.HasPrefix(cfg.Store.URL, "sqlite:") {
+		cfg.Store.URL = maskStore(cfg.Store.URL)
 	}
 }
 
-func newMigrateCommand(c *cli) *cobra.Command {
-	return &cobra.Command{
-		Use: "migrate", Short: "Bring the store's tables up to this version", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := c.config()
-			if err != nil {
-				return err
-			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), 10*time.Minute)
-			defer cancel()
-			s, err := open.Store(ctx, cfg.storeURL())
-			if err != nil {
-				return fmt.Errorf("store.url: %w", err)
-			}
-			defer s.Close()
-			before, want, err := s.Version(ctx)
-			if err != nil {
-				return err
-			}
-			if err := s.Migrate(ctx); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(c.stdout, "the tables were at version %d and are at %d\n", before, want)
-			return err
-		},
+// maskStore takes the password out of a database's URL, also out of its query.
+func maskStore(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return masked
 	}
+	if q := u.Query(); q.Has("password") || q.Has("sslpassword") {
+		for _, name := range []string{"password", "sslpassword"} {
+			if q.Has(name) {
+				q.Set(name, masked)
+			}
+		}
+		u.RawQuery = q.Encode()
+	}
+	return u.Redacted()
+}
+
+// maskWebhook leaves of a webhook's URL where it leads: many a service has its secret in the path.
+func maskWebhook(text string) string {
+	if text == "" {
+		return ""
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" {
+		return masked
+	}
+	return u.Scheme + "://" + u.Host + "/" + masked
 }

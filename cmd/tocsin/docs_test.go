@@ -160,8 +160,10 @@ func TestCommandLine(t *testing.T) {
 	}{
 		{[]string{"version"}, 0, "tocsin"},
 		{[]string{"nonsense"}, 2, `unknown command "nonsense"`},
+		{[]string{"incidents", "lst"}, 2, `did you mean "tocsin incidents list"?`},
+		{[]string{"migrate", "now"}, 2, "tocsin migrate: "},
 		{[]string{"serve", "--nonsense"}, 2, "unknown flag"},
-		{[]string{"config", "check"}, 0, "lateness: 5m0s"},
+		{[]string{"config", "check"}, 0, "lateness: 5m"},
 		{[]string{"config", "check", "--config", config}, 2, `did you mean "listen"?`},
 		{[]string{"config", "check", "--config", open}, 2, "api.listen: 0.0.0.0:8080 is not loopback"},
 		{[]string{"rules", "check", rule}, 2, `did you mean "user.name"?`},

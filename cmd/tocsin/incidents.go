@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -49,6 +48,9 @@ func newIncidentsList(c *cli) *cobra.Command {
 			if err := cl.get(cmd.Context(), http.MethodGet, "incidents?"+q.Encode(), nil, &page); err != nil {
 				return err
 			}
+			if page.NextCursor != "" {
+				defer func() { fmt.Fprintf(c.stderr, "there are more: --cursor %s\n", page.NextCursor) }()
+			}
 			if c.flags.output == "json" {
 				return c.printJSON(page.Items)
 			}
@@ -58,13 +60,7 @@ func newIncidentsList(c *cli) *cobra.Command {
 				fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", v.ID, v.Severity, v.Status, v.EventCount,
 					time.Unix(0, int64(v.LastEvent)).UTC().Format(time.RFC3339), printable(v.Title))
 			}
-			if err := w.Flush(); err != nil {
-				return err
-			}
-			if page.NextCursor != "" {
-				fmt.Fprintf(c.stderr, "there are more: --cursor %s\n", page.NextCursor)
-			}
-			return nil
+			return w.Flush()
 		},
 	}
 	f := cmd.Flags()
@@ -97,12 +93,16 @@ func newIncidentsShow(c *cli) *cobra.Command {
 				return c.printJSON(v)
 			}
 			var page struct {
-				Items []incident.EvidenceItem `json:"items"`
+				Items      []incident.EvidenceItem `json:"items"`
+				NextCursor string                  `json:"next_cursor"`
 			}
 			if err := cl.get(cmd.Context(), http.MethodGet, "incidents/"+url.PathEscape(args[0])+"/evidence?limit=100", nil, &page); err != nil {
 				return err
 			}
 			c.showIncident(v, page.Items)
+			if page.NextCursor != "" {
+				fmt.Fprintf(c.stderr, "there is more evidence: see the page, or /api/v1/incidents/%s/evidence\n", v.ID)
+			}
 			return nil
 		},
 	}
@@ -163,51 +163,6 @@ func newIncidentsClose(c *cli) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&verdict, "verdict", "", "what it was")
 	cmd.Flags().StringVar(&by, "by", "admin", "who closes it")
-	return cmd
-}
-
-func newEventsCommand(c *cli) *cobra.Command {
-	cmd := &cobra.Command{Use: "events", Short: "Look at events as they come"}
-	tail := &cobra.Command{
-		Use: "tail", Short: "Print events as they come, until Ctrl-C", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cl, err := c.client()
-			if err != nil {
-				return err
-			}
-			r, err := cl.do(cmd.Context(), http.MethodGet, "events/tail", nil)
-			if err != nil {
-				return err
-			}
-			defer r.Close()
-			lines := bufio.NewScanner(r)
-			lines.Buffer(nil, 4<<20)
-			for lines.Scan() {
-				if c.flags.output == "json" {
-					fmt.Fprintln(c.stdout, lines.Text())
-					continue
-				}
-				var e struct {
-					Time, Source, Error string
-					Fields              map[string]any
-				}
-				if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-					return fmt.Errorf("tail: %w", err)
-				}
-				text, _ := e.Fields["message"].(string)
-				if text == "" {
-					text, _ = e.Fields["event.action"].(string)
-				}
-				fmt.Fprintf(c.stdout, "%s  %s  %s\n", e.Time, e.Source, printable(text+e.Error))
-			}
-			if cmd.Context().Err() != nil {
-				return nil
-			}
-			return lines.Err()
-		},
-	}
-	cmd.AddCommand(tail)
-	c.clientFlags(cmd.PersistentFlags())
 	return cmd
 }
 

@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"tocsin/rules"
 )
 
 // version is set by the build.
@@ -39,6 +41,8 @@ type cli struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	flags          flags
+	// getenv is os.Getenv if it is nil.
+	getenv func(string) string
 	// points are set by tests alone.
 	points points
 }
@@ -71,13 +75,6 @@ func newRootCommand(c *cli) *cobra.Command {
 		Short:         "Tocsin correlates security events into incidents",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return &usageError{fmt.Errorf("unknown command %q: see tocsin --help", args[0])}
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(c.stdin)
 	root.SetOut(c.stdout)
@@ -95,7 +92,40 @@ func newRootCommand(c *cli) *cobra.Command {
 		newMigrateCommand(c),
 		newVersionCommand(c),
 	)
+	strict(root)
 	return root
+}
+
+// strict makes each mistake in arguments a mistake in usage, also the name of a command that there is not, for which
+// cobra would print the help and be content.
+func strict(cmd *cobra.Command) {
+	if inner := cmd.Args; inner != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if err := inner(cmd, args); err != nil {
+				return &usageError{fmt.Errorf("%s: %w", cmd.CommandPath(), err)}
+			}
+			return nil
+		}
+	}
+	if cmd.HasSubCommands() && !cmd.Runnable() {
+		cmd.Args = cobra.ArbitraryArgs
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			var names []string
+			for _, sub := range cmd.Commands() {
+				names = append(names, sub.Name())
+			}
+			if n := rules.Nearest(args[0], names); n != "" {
+				return &usageError{fmt.Errorf("unknown command %q: did you mean %q?", args[0], cmd.CommandPath()+" "+n)}
+			}
+			return &usageError{fmt.Errorf("unknown command %q: see %s --help", args[0], cmd.CommandPath())}
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		strict(sub)
+	}
 }
 
 func newVersionCommand(c *cli) *cobra.Command {

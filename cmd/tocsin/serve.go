@@ -39,6 +39,7 @@ func newServeCommand(c *cli) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringArrayVar(&c.flags.rules, "rules", nil, "rule file or directory (repeatable, default ./rules.d)")
+	cmd.Flags().StringSliceVar(&c.flags.roles, "roles", nil, "roles to run (default all)")
 	cmd.Flags().BoolVar(&demo, "demo", false, "play a recorded attack into a data directory of its own")
 	return cmd
 }

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// configured runs `config check` on a file's text with an environment, and returns the exit code and all that was said.
+func configured(t *testing.T, text string, env map[string]string, args ...string) (int, string) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "tocsin.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	c := &cli{stdin: strings.NewReader(""), stdout: &out, stderr: &out, getenv: func(k string) string { return env[k] }}
+	code := runCLI(context.Background(), c, append([]string{"config", "check", "--config", file}, args...))
+	return code, strings.ReplaceAll(out.String(), file, "FILE")
+}
+
+func TestConfigMistakes(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name, text string
+		env        map[string]string
+		want       string
+	}{
+		{"unknown key", "ingest:\n  lisen: 127.0.0.1:1\n", nil, `FILE:2: there is no key ingest.lisen: did you mean "listen"?`},
+		{"unknown section", "zebra: 1\n", nil, "FILE:1: there is no key zebra: here are"},
+		{"not a section", "ingest: 3\n", nil, "FILE:1: ingest is a section of keys: listen, "},
+		{"two documents", "data: a\n---\ndata: b\n", nil, "FILE:3: a second document begins here"},
+		{"not YAML", "data: [a\n", nil, "FILE:1: "},
+		{"no value", "data:\n", nil, "FILE:1: data has no value"},
+		{"number for text", "data: 0123\n", nil, "FILE:1: data is text: put it in quotes"},
+		{"text for number", "partitions: many\n", nil, "FILE:1: partitions is a whole number"},
+		{"text for truth", "api:\n  allow_plaintext: maybe\n", nil, "FILE:2: api.allow_plaintext is true or false"},
+		{"no list", "rules: a\n", nil, "FILE:1: rules is a list"},
+		{"no duration", "lateness: soon\n", nil, "FILE:1: lateness: "},
+		{"out of range", "lateness: 25h\n", nil, "FILE:1: lateness: it is between 1s and 24h, not 25h"},
+		{"from the environment", "", map[string]string{"TOCSIN_LATENESS": "0s"}, "TOCSIN_LATENESS: lateness: it is between 1s and 24h"},
+		{"open API", "api:\n  listen: 0.0.0.0:1\n", nil, "FILE:2: api.listen: 0.0.0.0:1 is not loopback, and there is no TLS"},
+		{"open ingest without a token", "ingest:\n  listen: 0.0.0.0:1\n  allow_plaintext: true\n", nil, "whoever reaches it could post: set ingest.token"},
+		{"empty token", "ingest:\n  tokens: [{name: a, value: ''}]\n", nil, "ingest.tokens[0].value: it is empty"},
+		{"later version", "", map[string]string{"TOCSIN_NATS_URL": "nats://x"}, "TOCSIN_NATS_URL: nats.url: an external NATS comes with a later version"},
+		{"unknown role", "roles: [ingst]\n", nil, `FILE:1: roles: there is no role "ingst"`},
+		{"receiver without a URL", "alert:\n  receivers: [{name: a, type: webhook}]\n", nil, "alert.receivers[0]"},
+		{"secret on the line", "store:\n  url: {a: hunter2}\n", nil, "FILE:2: store.url is text"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			code, said := configured(t, tc.text, tc.env)
+			if code != 2 || !strings.Contains(said, tc.want) || strings.Contains(said, "hunter2") {
+				t.Errorf("exit %d:\n%s\nwant 2 and %q", code, said, tc.want)
+			}
+		})
+	}
+}
+
+// TestConfigCheck: what is in force, from where, and no secret.
+func TestConfigCheck(t *testing.T) {
+	t.Parallel()
+	code, said := configured(t, `
+store: {url: "postgres://me:hunter2@db/x?sslpassword=hunter2"}
+ingest:
+  tokens: [{name: edge, value: hunter2}]
+alert:
+  receivers: [{name: chat, type: webhook, url: "https://hooks.example/services/hunter2", secrets: [whsec_aHVudGVyMmh1bnRlcjJodW50ZXIyaHVudGVyMg==]}]
+  routes: [{receiver: chat}]
+`, map[string]string{"TOCSIN_API_TOKEN": "hunter2", "TOCSIN_LATENESS": "90s"}, "--data", "here")
+	if code != 0 || strings.Contains(said, "hunter2") || strings.Contains(said, "aHVudGVy") {
+		t.Errorf("exit %d:\n%s", code, said)
+	}
+	for _, want := range []string{
+		`data: "here" # --data`, "lateness: 90s # TOCSIN_LATENESS", `token: "xxxxx" # TOCSIN_API_TOKEN`, "FILE:2", "FILE:4", "partitions: 16 # default",
+	} {
+		if flat := strings.Join(strings.Fields(said), " "); !strings.Contains(flat, want) {
+			t.Errorf("it does not say %q:\n%s", want, said)
+		}
+	}
+}

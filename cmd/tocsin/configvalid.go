@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"tocsin/alert"
+	"tocsin/ingest"
+)
+
+// keyError is a mistake in the value of one key, wherever that came from.
+type keyError struct {
+	key string
+	err error
+}
+
+func (e *keyError) Error() string { return e.key + ": " + e.err.Error() }
+
+func (e *keyError) Unwrap() error { return e.err }
+
+func wrongKey(key, format string, args ...any) *keyError {
+	return &keyError{key, fmt.Errorf(format, args...)}
+}
+
+// roles are the parts that one process can run.
+var roles = [...]string{"ingest", "match", "correlate", "alert", "api"}
+
+// validate returns the first mistake, a [*keyError].
+func (c *Config) validate() error {
+	switch {
+	case c.Data == "":
+		return wrongKey("data", "it names no directory")
+	case c.Lateness < time.Second || c.Lateness > 24*time.Hour:
+		return wrongKey("lateness", "it is between 1s and 24h, not %s", spell(c.Lateness))
+	case c.Partitions < 1 || c.Partitions > 1024:
+		return wrongKey("partitions", "it is between 1 and 1024, not %d", c.Partitions)
+	case len(c.Rules) == 0 || slices.Contains(c.Rules, ""):
+		return wrongKey("rules", "a path is missing")
+	case c.Ingest.MaxBody < 1 || c.Ingest.MaxBody > ingest.MaxBody:
+		return wrongKey("ingest.max_body", "it is between 1 and %d bytes, not %d", ingest.MaxBody, c.Ingest.MaxBody)
+	case c.NATS.URL != "":
+		return wrongKey("nats.url", "an external NATS comes with a later version: leave the key out and the embedded one is used")
+	case c.Vector.Listen != "":
+		return wrongKey("vector.listen", "Vector's own gRPC comes with a later version: leave the key out and use Vector's http sink")
+	}
+	for _, check := range []func() error{c.validateRoles, c.validateListeners, c.validateTokens, c.validateRetention, c.validateLog} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	err := c.Alert.Validate()
+	if wrong, ok := errors.AsType[*alert.ConfigError](err); ok {
+		return &keyError{"alert." + wrong.Key, wrong.Err}
+	}
+	return err
+}
+
+func (c *Config) validateRoles() error {
+	if slices.Contains(c.Roles, "all") {
+		return nil
+	}
+	for _, r := range c.Roles {
+		if !slices.Contains(roles[:], r) {
+			return wrongKey("roles", "there is no role %q: they are all, %s", r, strings.Join(roles[:], ", "))
+		}
+	}
+	for _, r := range roles {
+		if !slices.Contains(c.Roles, r) {
+			return wrongKey("roles", "this version runs all roles in one process: leave the key out, or name all")
+		}
+	}
+	return nil
+}
+
+func (c *Config) validateListeners() error {
+	for _, l := range []struct {
+		key, addr string
+		// open says that other machines may ask without TLS: metrics are scraped from elsewhere.
+		open bool
+	}{
+		{"ingest.listen", c.Ingest.Listen, c.Ingest.AllowPlaintext},
+		{"api.listen", c.API.Listen, c.API.AllowPlaintext},
+		{"admin.listen", c.Admin.Listen, true},
+	} {
+		if _, _, err := net.SplitHostPort(l.addr); err != nil {
+			return wrongKey(l.key, "%w", err)
+		}
+		if !l.open && !loopback(l.addr) {
+			part, _, _ := strings.Cut(l.key, ".")
+			return wrongKey(l.key, "%s is not loopback, and there is no TLS: put a proxy with TLS before it, or say %s.allow_plaintext: true", l.addr, part)
+		}
+	}
+	if !loopback(c.Ingest.Listen) && len(c.ingestTokens()) == 0 {
+		return wrongKey("ingest.listen", "%s is not loopback, and whoever reaches it could post: set ingest.token or ingest.tokens", c.Ingest.Listen)
+	}
+	return nil
+}
+
+// loopback reports whether only this machine reaches an address.
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// validateTokens refuses blank tokens: a variable that a template left empty would let everybody in.
+func (c *Config) validateTokens() error {
+	for i, t := range c.Ingest.Tokens {
+		if strings.TrimSpace(t.Value) == "" {
+			return wrongKey(fmt.Sprintf("ingest.tokens[%d].value", i), "it is empty")
+		}
+	}
+	for _, t := range []struct{ key, value string }{{"ingest.token", c.Ingest.Token}, {"api.token", c.API.Token}} {
+		if t.value != strings.TrimSpace(t.value) {
+			return wrongKey(t.key, "it has blanks around it")
+		}
+	}
+	return nil
+}
+
+func (c *Config) validateRetention() error {
+	for _, r := range []struct {
+		key string
+		retention
+	}{{"events", c.Retention.Events}, {"matches", c.Retention.Matches}, {"quarantine", c.Retention.Quarantine}} {
+		if r.Bytes < 0 {
+			return wrongKey("retention."+r.key+".bytes", "it is negative")
+		}
+	}
+	return nil
+}
+
+func (c *Config) validateLog() error {
+	switch strings.ToLower(c.Log.Level) {
+	case "debug", "info", "warn", "error":
+	default:
+		return wrongKey("log.level", "it is debug, info, warn or error, not %q", c.Log.Level)
+	}
+	if c.Log.Format != "text" && c.Log.Format != "json" {
+		return wrongKey("log.format", "it is text or json, not %q", c.Log.Format)
+	}
+	return nil
+}
