@@ -35,7 +35,7 @@ func newCell(p *plan, group rules.Key, lim Limits) *cell {
 		id: cellID(p.rule.Revision, group), plan: p, group: group, limits: lim,
 		windows: make(map[string]*window),
 	}
-	c.chain = incident.NewChain(p.rule, group, p.late, p.delay(), lim.Detections)
+	c.chain = incident.NewChain(p.rule, group, p.late, p.delay(), p.lag, lim.Detections)
 	return c
 }
 
@@ -119,7 +119,7 @@ func (c *cell) carry(w *window, path []int, at now, n *Stats) {
 				// It was not to be known before its deadline, whatever armed it.
 				ref.Arrival = max(ref.Arrival, add(ref.Time, w.plan.delay()))
 			}
-			pw.put(ref, bits, valuesOf(parent.rule, ref), at)
+			pw.put(ref, bits, e.vals[min(len(w.plan.rule.Values), len(e.vals)):], at)
 		} else if !c.firesElsewhere(w, e, key) {
 			pw.drop(e.ref.ID, bits, at)
 		}
@@ -302,17 +302,3 @@ func (c *cell) wake() int64 {
 }
 
 func (c *cell) empty() bool { return len(c.windows) == 0 && c.chain.Empty() }
-
-// valuesOf gives a firing point the values that the referring rule counts.
-func valuesOf(r *rules.Rule, ref rules.EventRef) []string {
-	if len(r.Values) == 0 {
-		return nil
-	}
-	out := make([]string, len(r.Values))
-	for i, name := range r.Values {
-		if v := ref.Fields[name]; v != nil {
-			out[i] = string(rules.MakeKey(v))
-		}
-	}
-	return out
-}

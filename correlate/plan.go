@@ -26,7 +26,10 @@ type plan struct {
 	// reach is how far apart in time two events can matter to each other.
 	reach   int64
 	settled bool // some firing points wait for a deadline
-	conjs   []conj
+	// lag is how much later than by its own arrival a firing point of a referenced rule can turn up: a late
+	// event can make one of an event that was there long before.
+	lag   int64
+	conjs []conj
 	// distincts are the distinct conditions among the positive parts.
 	distincts []distinct
 }
@@ -120,6 +123,9 @@ func newPlan(r *rules.Rule, lateness int64) (*plan, error) {
 		if c.settled() {
 			p.settled, p.reach = true, 2*p.t
 		}
+	}
+	for _, c := range p.children {
+		p.lag = max(p.lag, c.reach+c.late+c.delay()+c.lag)
 	}
 	return p, nil
 }

@@ -63,11 +63,11 @@ func (e evidence) before(o evidence) bool {
 }
 
 // counts reports whether the settled run counts m.
-func (r *run) counts(m *match, lates bool) bool {
+func (r *run) counts(m *match, uneven bool) bool {
 	if r.retracted != nil || m.ref.Time < r.from || m.ref.Time > r.to {
 		return false
 	}
-	if !lates {
+	if !uneven {
 		return true
 	}
 	for _, c := range m.counted {

@@ -199,8 +199,12 @@ func (w *window) tell(r *run, g []*match) (told, bool) {
 	steps := append([]int64(nil), r.steps...)
 	ev := append([]evidence(nil), r.evidence...)
 	taken := make([]int, len(steps))
-	for _, m := range between(w.ms, d.First, d.Last) {
-		if w.lates > 0 && !w.enrol(m, r, g) {
+	uneven, interval := w.uneven(), between(w.ms, d.First, d.Last)
+	if w.plan.alone {
+		uneven, interval = false, g
+	}
+	for _, m := range interval {
+		if uneven && !w.enrol(m, r, g) {
 			continue
 		}
 		d.EventCount++

@@ -12,7 +12,7 @@ import (
 )
 
 // SnapshotFormat is the version of a Cell's encoding.
-const SnapshotFormat = 1
+const SnapshotFormat = 2
 
 // engineCell is the Cell that holds what is the whole partition's: clock, floor, numbers.
 const engineCell = ""
@@ -173,6 +173,7 @@ func (w *window) encode(out *event.Writer) {
 	place := make(map[*run]uint64, len(w.runs))
 	out.Bool(w.capped)
 	out.Int(w.due)
+	out.Int(w.unevenTo)
 	out.Uint(uint64(len(w.runs)))
 	for i, r := range w.runs {
 		place[r] = uint64(i + 1)
@@ -197,7 +198,7 @@ func (w *window) encode(out *event.Writer) {
 }
 
 func (w *window) decode(r *event.Reader) {
-	w.capped, w.due = r.Bool(), r.Int()
+	w.capped, w.due, w.unevenTo = r.Bool(), r.Int(), r.Int()
 	for range r.Len() {
 		x := &run{}
 		x.decode(r, w)

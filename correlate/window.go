@@ -3,6 +3,9 @@
 package correlate
 
 import (
+	"cmp"
+	"math"
+	"slices"
 	"sort"
 
 	"tocsin/event"
@@ -18,8 +21,10 @@ type window struct {
 
 	ms    []*match // by time, then id
 	byID  map[event.ID]*match
-	lates int     // how many of ms came late
-	seen  []int32 // events in ms by pattern
+	lates int // how many of ms came late
+	// unevenTo is up to where a late firing point that was folded away still decides what is counted.
+	unevenTo int64
+	seen     []int32 // events in ms by pattern
 	// tuples counts, for each distinct of the plan, the events in ms by their values.
 	tuples []map[string]int32
 	runs   []*run
@@ -33,7 +38,7 @@ type window struct {
 }
 
 func newWindow(p *plan, path string, key rules.Key) *window {
-	w := &window{plan: p, path: path, key: key, byID: make(map[event.ID]*match), seen: make([]int32, len(p.rule.Patterns))}
+	w := &window{plan: p, path: path, key: key, byID: make(map[event.ID]*match), unevenTo: math.MinInt64, seen: make([]int32, len(p.rule.Patterns))}
 	for range p.distincts {
 		w.tuples = append(w.tuples, make(map[string]int32))
 	}
@@ -52,20 +57,17 @@ type now struct {
 func (w *window) put(ref rules.EventRef, bits uint64, vals []string, at now) bool {
 	old := w.byID[ref.ID]
 	if old != nil {
-		earlier := ref.Arrival < old.ref.Arrival || ref.Arrival == old.ref.Arrival && ref.Time < old.ref.Time
+		earlier := cmp.Or(cmp.Compare(ref.Arrival, old.ref.Arrival), cmp.Compare(ref.Time, old.ref.Time),
+			slices.Compare(vals, old.vals)) < 0
 		if bits&^old.bits == 0 && !earlier {
 			return false
 		}
 		bits |= old.bits
-		if len(vals) < len(old.vals) {
-			vals = old.vals
-		}
 		if !earlier {
-			ref = old.ref
+			ref, vals = old.ref, old.vals
 		}
 		w.full = true
 		w.take(old)
-		w.rejudge(old, at)
 	}
 	m := &match{ref: ref, bits: bits, vals: vals}
 	if old != nil && old.fp {
@@ -74,6 +76,9 @@ func (w *window) put(ref rules.EventRef, bits uint64, vals []string, at now) boo
 	}
 	m.keep = add(max(ref.Time, ref.Arrival), w.plan.reach+w.plan.late)
 	m.late = ref.Arrival > add(ref.Time, w.plan.late)
+	if m.late && !w.uneven() {
+		w.enrolFolded()
+	}
 	i := sort.Search(len(w.ms), func(i int) bool { return m.before(w.ms[i]) })
 	w.ms = append(w.ms, nil)
 	copy(w.ms[i+1:], w.ms[i:])
@@ -81,8 +86,11 @@ func (w *window) put(ref rules.EventRef, bits uint64, vals []string, at now) boo
 	w.byID[ref.ID] = m
 	w.note(m, 1)
 	w.rejudge(m, at)
+	if old != nil {
+		w.rejudge(old, at) // after it is replaced: nothing is taken back because of a copy
+	}
 	w.dirty = true
-	if w.full = w.full || i != len(w.ms)-1 || w.lates > 0 || w.plan.alone; !w.full {
+	if w.full = w.full || i != len(w.ms)-1 || w.uneven() || w.plan.alone; !w.full {
 		w.tail = append(w.tail, m)
 	}
 	return true
@@ -210,23 +218,44 @@ func (w *window) tick(at now) {
 }
 
 // retention is how long after max(time, arrival) an event can still matter: it can meet others
-// until reach + L, and those it met can be judged again as long after their own.
-func (w *window) retention() int64 { return 2*(w.plan.reach+w.plan.late) + w.plan.delay() }
+// until reach + L, those it met can be judged again as long after their own, and a firing point that it
+// meets can turn up by so much later.
+func (w *window) retention() int64 { return 2*(w.plan.reach+w.plan.late) + w.plan.delay() + w.plan.lag }
 
 // forgetAt is the clock at which m is no longer needed.
 func (w *window) forgetAt(m *match) int64 {
 	return add(max(m.ref.Time, m.ref.Arrival), w.retention()+1)
 }
 
+// uneven reports whether late events are about: then an event in a detection's interval need not count in it.
+func (w *window) uneven() bool {
+	return w.lates > 0 || len(w.ms) > 0 && w.ms[0].ref.Time <= w.unevenTo
+}
+
+// enrolFolded notes what counts in a detection by firing points that are folded away. As long as all came on time
+// that is a question of intervals.
+func (w *window) enrolFolded() {
+	for _, r := range w.runs {
+		if !r.folded || r.retracted != nil {
+			continue
+		}
+		for _, m := range between(w.ms, r.from, min(r.to, add(r.last, w.plan.t))) {
+			if !slices.Contains(m.counted, r) {
+				m.counted = append(m.counted, r)
+			}
+		}
+	}
+}
+
 // forget folds what can no longer matter into its detections. The runs must be settled.
 func (w *window) forget(clock int64) {
-	kept, lates := w.ms[:0], w.lates > 0
+	kept, uneven := w.ms[:0], w.uneven()
 	for _, m := range w.ms {
 		if clock < w.forgetAt(m) || m.holds && !m.fp && clock < m.due {
 			kept = append(kept, m)
 			continue
 		}
-		w.fold(m, lates)
+		w.fold(m, uneven)
 	}
 	clear(w.ms[len(kept):])
 	w.ms = kept
@@ -236,9 +265,9 @@ func (w *window) forget(clock int64) {
 // shrink folds the oldest events away until n are left (B2).
 func (w *window) shrink(n int) (dropped int) {
 	dropped = len(w.ms) - n
-	lates := w.lates > 0
+	uneven := w.uneven()
 	for _, m := range w.ms[:dropped] {
-		w.fold(m, lates)
+		w.fold(m, uneven)
 	}
 	rest := copy(w.ms, w.ms[dropped:])
 	clear(w.ms[rest:])
@@ -248,11 +277,14 @@ func (w *window) shrink(n int) (dropped int) {
 }
 
 // fold moves one event out of the window into the detections that count it.
-func (w *window) fold(m *match, lates bool) {
+func (w *window) fold(m *match, uneven bool) {
 	for _, r := range w.runs {
-		if r.counts(m, lates) {
+		if w.plan.alone && m.run == r || !w.plan.alone && r.counts(m, uneven) {
 			r.fold(m)
 		}
+	}
+	if m.late && m.fp {
+		w.unevenTo = max(w.unevenTo, add(m.ref.Time, w.plan.t))
 	}
 	delete(w.byID, m.ref.ID)
 	w.note(m, -1)
@@ -283,7 +315,7 @@ func (w *window) clear() {
 		clear(t)
 	}
 	w.tail, w.full = nil, false
-	w.ms, w.runs, w.flips, w.lates, w.due = nil, nil, nil, 0, 0
+	w.ms, w.runs, w.flips, w.lates, w.unevenTo, w.due = nil, nil, nil, 0, math.MinInt64, 0
 }
 
 func (w *window) empty() bool { return len(w.ms) == 0 && len(w.runs) == 0 }

@@ -23,8 +23,10 @@ type Chain struct {
 	// memory is how much longer than Q a detection waits for others to chain with:
 	// T + L and what settling takes.
 	memory int64
-	late   int64
-	limit  int
+	// lag is how much longer the chain keeps it: a detection can turn up so much after its arrival.
+	lag   int64
+	late  int64
+	limit int
 
 	links     map[string]*link
 	incidents map[string]*state
@@ -66,12 +68,13 @@ const (
 	maxSources  = 100
 )
 
-// NewChain returns the empty chain of a rule and grouping key. Lateness is L, memory how much later
-// than its event a detection can show, both in nanoseconds; limit bounds the detections that it keeps (B2).
-func NewChain(r *rules.Rule, key rules.Key, lateness, memory int64, limit int) *Chain {
+// NewChain returns the empty chain of a rule and grouping key. Lateness is L, delay how much later than its
+// event a detection can show, lag how much later again where it is over referenced rules, all in nanoseconds;
+// limit bounds the detections that it keeps (B2).
+func NewChain(r *rules.Rule, key rules.Key, lateness, delay, lag int64, limit int) *Chain {
+	memory := int64(r.Within) + lateness + delay
 	return &Chain{
-		rule: r, key: key, quiet: int64(r.Quiet), late: lateness,
-		memory: int64(r.Within) + lateness + memory, limit: limit,
+		rule: r, key: key, quiet: int64(r.Quiet), late: lateness, memory: memory, lag: memory + lag, limit: limit,
 		links: make(map[string]*link), incidents: make(map[string]*state),
 	}
 }

@@ -70,12 +70,12 @@ func (l *link) before(o *link) bool {
 	return l.id < o.id
 }
 
-// closedPart returns the detections that a closing keeps: of those that first fired by
-// then, the group that the closed incident's earliest one is in.
+// closedPart returns the detections that a closing keeps: of those that first fired by then, or had come by
+// then with a time in the future, the group that the closed incident's earliest one is in.
 func (c *Chain) closedPart(pool []*link, cl closing) []*link {
 	var by []*link
 	for _, l := range pool {
-		if l.firing <= cl.at {
+		if min(l.firing, l.born) <= cl.at {
 			by = append(by, l)
 		}
 	}
@@ -299,7 +299,7 @@ func same(a, b Incident) bool {
 func (c *Chain) Forget(clock int64) bool {
 	last := make(map[string]int64)
 	for _, l := range c.links {
-		last[l.incident] = max(last[l.incident], c.remembered(l)+c.memory)
+		last[l.incident] = max(last[l.incident], c.remembered(l)+c.lag)
 	}
 	went := false
 	for id := range c.incidents {
@@ -330,7 +330,7 @@ func (c *Chain) Forget(clock int64) bool {
 func (c *Chain) Wake() int64 {
 	var at int64
 	for _, l := range c.links {
-		if k := c.remembered(l) + c.memory + 1; k > at {
+		if k := c.remembered(l) + c.lag + 1; k > at {
 			at = k
 		}
 	}

@@ -136,12 +136,14 @@ func (r *Rule) emitPerPattern(e *event.Event, top *Rule, path []int, bits uint64
 
 func (r *Rule) add(e *event.Event, top *Rule, path []int, key Key, bits uint64, out *Result) {
 	group := key
+	vals := r.matcher.read(nil, e)
 	for i, at := r, len(path)-1; at >= 0; at-- {
 		group = group.Part(i.ParentKey)
 		i = top.at(path[:at])
+		vals = i.matcher.read(vals, e)
 	}
 	match := Match{
-		Rule: top.Revision, Path: path, Key: key, Group: group.Part(top.GroupBy), Patterns: bits,
+		Rule: top.Revision, Path: path, Key: key, Group: group.Part(top.GroupBy), Patterns: bits, Values: vals,
 		Event: EventRef{
 			ID: e.ID, EventID: e.EventID, Time: e.Time, Arrival: e.Arrival, Source: sourceOf(e),
 			Fields: make(map[string]any, len(top.matcher.fields)),
@@ -152,15 +154,19 @@ func (r *Rule) add(e *event.Event, top *Rule, path []int, key Key, bits uint64, 
 			match.Event.Fields[f.Name()] = v
 		}
 	}
-	if vs := r.matcher.values; len(vs) > 0 {
-		match.Values = make([]string, len(vs))
-		for i, get := range vs {
-			if v := get(e); v != nil {
-				match.Values[i] = string(event.AppendValue(nil, v))
-			}
+	out.Matches = append(out.Matches, match)
+}
+
+// read appends the encodings of the values that `distinct` counts.
+func (m *matcher) read(vals []string, e *event.Event) []string {
+	for _, get := range m.values {
+		if v := get(e); v != nil {
+			vals = append(vals, string(event.AppendValue(nil, v)))
+		} else {
+			vals = append(vals, "")
 		}
 	}
-	out.Matches = append(out.Matches, match)
+	return vals
 }
 
 // at follows a path of children.

@@ -153,7 +153,8 @@ type Match struct {
 	Key, Group Key
 	// Patterns has bit i set if pattern i matched.
 	Patterns uint64
-	// Values holds the typed encoding of each of the rule's Values, "" if the event lacks it.
+	// Values holds the typed encoding of each of the Values of the rule at Path, then of the rule that
+	// refers to it, and so on up to the top; "" if the event lacks it.
 	Values []string
 	Event  EventRef
 }

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package correlate_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"tocsin/event"
+	"tocsin/rules"
+)
+
+// The world of the property: rules are written as files and compiled, events are matched as in `serve`. Times
+// are few small numbers, in seconds after zero, so that they collide, gaps fall on T and just beside it, and
+// arrivals fall within, at and beyond L.
+const (
+	lateness = 5
+	patterns = 3
+	// midnight is the end of the day on which some exceptions expire.
+	midnight = 1010
+)
+
+var zero = time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC).Unix() - midnight
+
+// drawn is a rule as the oracle reads it, of which text makes a file.
+type drawn struct {
+	rules.Rule // When, Within and Quiet (in seconds), Patterns, Children, By, GroupBy
+	labels     string
+	hop        bool // the pattern b has its key in another field
+	except     []exemption
+	child      *drawn
+}
+
+// exemption covers events with a value of w, up to a time.
+type exemption struct {
+	w       string
+	expires int64
+}
+
+// item is one event of the input, as it arrives once.
+type item struct {
+	id     event.ID
+	t, a   int64
+	labels map[string][]string // what patterns match
+	k, m   []string            // the elements of the key fields; none: missing
+	g      string
+	v, w   string // "" is missing
+}
+
+func patternName(i int) string { return string(rune('a' + i)) }
+
+func drawCond(t *rapid.T, depth int) rules.Cond {
+	kinds := []string{"is", "count", "distinct", "sequence", "fewer", "distinct-fewer"}
+	if depth > 0 {
+		kinds = append(kinds, "and", "or", "and-not", "and", "and-not")
+	}
+	pattern := func() int { return rapid.IntRange(0, patterns-1).Draw(t, "pattern") }
+	settled := []rules.Op{rules.LT, rules.LE, rules.EQ, rules.NE}
+	switch rapid.SampledFrom(kinds).Draw(t, "form") {
+	case "is":
+		return rules.Is{Pattern: pattern()}
+	case "count":
+		op := rapid.SampledFrom([]rules.Op{rules.GE, rules.GT}).Draw(t, "op")
+		return rules.Count{Pattern: pattern(), Op: op, N: rapid.Int64Range(1, 3).Draw(t, "n")}
+	case "fewer":
+		op := rapid.SampledFrom(settled).Draw(t, "op")
+		return rules.Count{Pattern: pattern(), Op: op, N: rapid.Int64Range(1, 3).Draw(t, "n")}
+	case "distinct":
+		values := rapid.SampledFrom([][]int{{0}, {0, 1}}).Draw(t, "values")
+		return rules.Distinct{Pattern: pattern(), Values: values, Op: rules.GE, N: rapid.Int64Range(1, 3).Draw(t, "n")}
+	case "distinct-fewer":
+		op := rapid.SampledFrom(settled).Draw(t, "op")
+		return rules.Distinct{Pattern: pattern(), Values: []int{0}, Op: op, N: rapid.Int64Range(1, 3).Draw(t, "n")}
+	case "sequence":
+		return drawSequence(t, pattern)
+	case "and", "or", "and-not":
+		x, y := drawCond(t, depth-1), drawCond(t, depth-1)
+		switch rapid.SampledFrom([]string{"and", "or", "and-not"}).Draw(t, "join") {
+		case "and":
+			return rules.And{X: []rules.Cond{x, y}}
+		case "or":
+			return rules.Or{X: []rules.Cond{x, y}}
+		}
+		if settles(y) {
+			return rules.And{X: []rules.Cond{x, y}} // `not` of what waits is refused
+		}
+		return rules.And{X: []rules.Cond{x, rules.Not{X: y}}}
+	}
+	panic("unreachable")
+}
+
+func drawSequence(t *rapid.T, pattern func() int) rules.Cond {
+	var q rules.Sequence
+	positive := false
+	for range rapid.IntRange(1, 4).Draw(t, "steps") {
+		s := rules.Step{Pattern: pattern(), Times: 1}
+		switch rapid.IntRange(0, 3).Draw(t, "step") {
+		case 0:
+			s.Not = true
+		case 1:
+			s.Times = 2
+		}
+		positive = positive || !s.Not
+		q.Steps = append(q.Steps, s)
+	}
+	if !positive {
+		q.Steps = append(q.Steps, rules.Step{Pattern: pattern(), Times: 1})
+	}
+	return q
+}
+
+func drawRule(t *rapid.T, id, labels string) *drawn {
+	r := &drawn{labels: labels}
+	r.ID, r.By = id, []string{"k"}
+	for i := range patterns {
+		r.Patterns = append(r.Patterns, rules.Pattern{Name: patternName(i), Child: -1})
+	}
+	r.Within = time.Duration(rapid.SampledFrom([]int64{1, 4, 10}).Draw(t, "within"))
+	r.Quiet = time.Duration(rapid.SampledFrom([]int64{0, 3, 12, 40}).Draw(t, "quiet"))
+	r.When = drawCond(t, 2)
+	if rapid.Bool().Draw(t, "two parts") {
+		r.By = append(r.By, "g")
+	}
+	for i := range r.By {
+		if rapid.IntRange(0, 3).Draw(t, "grouped") > 0 {
+			r.GroupBy = append(r.GroupBy, i)
+		}
+	}
+	r.hop = rapid.IntRange(0, 2).Draw(t, "hop") == 0
+	if rapid.IntRange(0, 2).Draw(t, "except") == 0 {
+		r.except = append(r.except, exemption{rapid.SampledFrom([]string{"p", "q"}).Draw(t, "known"), midnight - 1})
+		if rapid.Bool().Draw(t, "always") {
+			r.except = append(r.except, exemption{"r", 1 << 40})
+		}
+	}
+	return r
+}
+
+func drawRules(t *rapid.T) *drawn {
+	r := drawRule(t, "top", "own")
+	each := rules.Or{X: []rules.Cond{rules.Is{Pattern: 0}, rules.Is{Pattern: 1}, rules.Is{Pattern: 2}}}
+	switch rapid.IntRange(0, 9).Draw(t, "kind") {
+	case 0: // each event alone
+		r.Within, r.When = 0, each
+	case 1, 2: // over another rule, whose key has all parts of this one's
+		r.child = drawRule(t, "below", "below")
+		if len(r.By) > len(r.child.By) {
+			r.child.By = r.By
+		}
+		r.hop = false
+		r.Children, r.Patterns[2].Child = []*rules.Rule{&r.child.Rule}, 0
+		if rapid.IntRange(0, 5).Draw(t, "alone") == 0 {
+			r.Within, r.When = 0, each
+		}
+	}
+	return r
+}
+
+func drawItems(t *rapid.T) []item {
+	n := rapid.IntRange(1, 9).Draw(t, "events")
+	span := rapid.SampledFrom([]int64{8, 25, 60}).Draw(t, "span")
+	some := func(name string) []string {
+		bits := rapid.IntRange(0, 7).Draw(t, name)
+		var out []string
+		for i := range patterns {
+			if bits&(1<<i) != 0 {
+				out = append(out, patternName(i))
+			}
+		}
+		return out
+	}
+	value := func(name string) string { return rapid.SampledFrom([]string{"", "p", "q", "r"}).Draw(t, name) }
+	keys := func(name string) []string {
+		return rapid.SampledFrom([][]string{{"x"}, {"x"}, {"y"}, {"x", "y"}, {"x", "x"}, nil}).Draw(t, name)
+	}
+	var out []item
+	for i := range n {
+		at := 1000 + rapid.Int64Range(0, span).Draw(t, "t")
+		delay := rapid.SampledFrom([]int64{0, 0, 0, 1, 2, lateness, lateness, lateness + 1, 20, 45, -3}).Draw(t, "delay")
+		x := item{
+			id: event.NewID("test", fmt.Sprint(rapid.IntRange(0, 1<<30).Draw(t, "id"), i), 0), t: at, a: at + delay,
+			labels: map[string][]string{"own": some("own"), "below": some("below")},
+			k:      keys("k"), m: keys("m"), g: rapid.SampledFrom([]string{"1", "1", "1", "2"}).Draw(t, "g"),
+			v: value("v"), w: value("w"),
+		}
+		out = append(out, x)
+		if rapid.IntRange(0, 3).Draw(t, "again") == 0 {
+			x.a += rapid.SampledFrom([]int64{0, 1, 4}).Draw(t, "later")
+			out = append(out, x)
+		}
+	}
+	slices.SortStableFunc(out, func(x, y item) int { return int(x.a - y.a) })
+	return out
+}
+
+// event returns the Event that a parser would make of the item.
+func (x item) event() *event.Event {
+	raw := map[string]any{"g": x.g}
+	list := func(xs []string) []any {
+		var out []any
+		for _, s := range xs {
+			out = append(out, s)
+		}
+		return out
+	}
+	for name, labels := range x.labels {
+		raw[name] = list(labels)
+	}
+	for name, elements := range map[string][]string{"k": x.k, "m": x.m} {
+		switch len(elements) {
+		case 0:
+		case 1:
+			raw[name] = elements[0]
+		default:
+			raw[name] = list(elements)
+		}
+	}
+	for name, v := range map[string]string{"v": x.v, "w": x.w} {
+		if v != "" {
+			raw[name] = v
+		}
+	}
+	return &event.Event{
+		ID: x.id, EventID: x.id.String(), Source: "test", Raw: raw,
+		Time: (zero + x.t) * int64(time.Second), Arrival: (zero + x.a) * int64(time.Second),
+	}
+}
+
+// text writes the rule, and the one it refers to, as a file.
+func (r *drawn) text() string {
+	var b strings.Builder
+	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	if r.child != nil {
+		b.WriteString(r.child.text())
+	}
+	p("---\nrule: %s\ntitle: %s\nseverity: high\nmatch:", r.ID, r.ID)
+	for _, pat := range r.Patterns {
+		if pat.Child >= 0 {
+			p("  %s: detection(%q)", pat.Name, r.child.ID)
+		} else {
+			p("  %s: has(raw.%s, %q)", pat.Name, r.labels, pat.Name)
+		}
+	}
+	p("when: %s\nby:", when(r.When))
+	for _, part := range r.By {
+		if part == "k" && r.hop {
+			p("  k: {a: raw.k, b: raw.m, c: raw.k}")
+		} else {
+			p("  %s: raw.%s", part, part)
+		}
+	}
+	if r.Within != 0 {
+		p("within: %ds", r.Within)
+	}
+	if len(r.except) > 0 {
+		p("except:")
+	}
+	for _, x := range r.except {
+		day := "2099-12-31"
+		if x.expires < midnight {
+			day = "2026-03-01"
+		}
+		p("  - {when: raw.w == %q, reason: known, owner: us, expires: %s}", x.w, day)
+	}
+	names := make([]string, 0, len(r.GroupBy))
+	for _, i := range r.GroupBy {
+		names = append(names, r.By[i])
+	}
+	p("incident: {quiet: %ds, group_by: [%s]}", r.Quiet, strings.Join(names, ", "))
+	return b.String()
+}
+
+func when(c rules.Cond) string {
+	all := func(xs []rules.Cond, word string) string {
+		var out []string
+		for _, x := range xs {
+			out = append(out, "("+when(x)+")")
+		}
+		return strings.Join(out, word)
+	}
+	switch c := c.(type) {
+	case rules.Is:
+		return patternName(c.Pattern)
+	case rules.Count:
+		return fmt.Sprintf("count(%s) %s %d", patternName(c.Pattern), c.Op, c.N)
+	case rules.Distinct:
+		return fmt.Sprintf("distinct(%s, %s) %s %d", patternName(c.Pattern),
+			[]string{"raw.v", "raw.v, raw.w"}[len(c.Values)-1], c.Op, c.N)
+	case rules.Sequence:
+		var steps []string
+		for _, s := range c.Steps {
+			step := patternName(s.Pattern)
+			switch {
+			case s.Not:
+				step = "not " + step
+			case s.Times > 1:
+				step = fmt.Sprintf("repeat(%s, %d)", step, s.Times)
+			}
+			steps = append(steps, step)
+		}
+		return "sequence(" + strings.Join(steps, ", ") + ")"
+	case rules.And:
+		return all(c.X, " and ")
+	case rules.Or:
+		return all(c.X, " or ")
+	case rules.Not:
+		return "not (" + when(c.X) + ")"
+	}
+	panic(fmt.Sprintf("no condition: %T", c))
+}
