@@ -54,13 +54,15 @@ func (m *Matcher) Run(ctx context.Context) error {
 		if err == nil {
 			err = m.round(ctx, msgs)
 		}
-		if err == nil || ctx.Err() != nil {
+		if err == nil {
 			continue
 		}
-		// What was not acknowledged comes again.
-		m.Log.Error("match", "err", err)
-		if !pause(ctx, time.Second) {
-			break
+		if ctx.Err() == nil {
+			m.Log.Error("match", "err", err)
+			pause(ctx, time.Second)
+		}
+		for i := range msgs {
+			_ = msgs[i].Nak() // else it comes again after the wait
 		}
 	}
 	return nil

@@ -20,6 +20,8 @@ var (
 	ErrBehind = errors.New("store: the commit is behind what was applied")
 	// ErrCorrupt says that a stored snapshot is not what was written.
 	ErrCorrupt = errors.New("store: the snapshot is damaged")
+	// ErrUnavailable says that the database does not answer now and may again.
+	ErrUnavailable = errors.New("store: not available")
 	// ErrNewer says that a newer version of the program has migrated the database.
 	ErrNewer = errors.New("store: the database belongs to a newer version")
 )

@@ -37,6 +37,7 @@ func open(cons jetstream.Consumer, size int, opts ...jetstream.PullConsumeOpt) (
 		select {
 		case in.ch <- m:
 		case <-in.done:
+			_ = m.Nak() // as in EventsConsumer.Close
 		}
 	}, opts...)
 	if err != nil {
@@ -97,12 +98,53 @@ type EventsMsg struct {
 // Ack says that the message is done. Until then, or 30 s later, it comes again to somebody.
 func (m *EventsMsg) Ack() error { return m.msg.Ack() }
 
+// Nak gives the message back: it comes again at once.
+func (m *EventsMsg) Nak() error { return m.msg.Nak() }
+
+// Reclaim frees what a predecessor took of EVENTS and had not done when it died. It is for a process that knows to be
+// the only one, since it holds the lock on the data directory: it need not wait for the 30 s to run out.
+func (s *Streams) Reclaim(ctx context.Context) error {
+	cons, err := s.events.Consumer(ctx, matchConsumer)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("consumer of %s: %w", eventsStream, err)
+	}
+	if cons.CachedInfo().NumAckPending == 0 {
+		return nil
+	}
+	// A change of the wait makes the server look after a tenth of a second for what has waited longer. Opening the
+	// consumer sets the true wait again.
+	if _, err := s.events.UpdateConsumer(ctx, matchConfig(reclaimWait)); err != nil {
+		return fmt.Errorf("consumer of %s: %w", eventsStream, err)
+	}
+	t := time.NewTimer(3 * reclaimWait)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+const (
+	matchConsumer = "match"
+	ackWait       = 30 * time.Second
+	reclaimWait   = 100 * time.Millisecond
+)
+
+func matchConfig(wait time.Duration) jetstream.ConsumerConfig {
+	return jetstream.ConsumerConfig{
+		Durable: matchConsumer, AckPolicy: jetstream.AckExplicitPolicy, AckWait: wait,
+		MaxDeliver: -1, MaxAckPending: 1024, DeliverPolicy: jetstream.DeliverAllPolicy,
+	}
+}
+
 // Events opens the shared durable consumer of EVENTS.
 func (s *Streams) Events(ctx context.Context) (*EventsConsumer, error) {
-	cons, err := s.events.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
-		Durable: "match", AckPolicy: jetstream.AckExplicitPolicy, AckWait: 30 * time.Second,
-		MaxDeliver: -1, MaxAckPending: 1024, DeliverPolicy: jetstream.DeliverAllPolicy,
-	})
+	cons, err := s.events.CreateOrUpdateConsumer(ctx, matchConfig(ackWait))
 	if err != nil {
 		return nil, fmt.Errorf("consumer of %s: %w", eventsStream, err)
 	}
@@ -150,8 +192,18 @@ func (c *EventsConsumer) Lag(ctx context.Context) (uint64, error) {
 	return info.NumPending + uint64(max(info.NumAckPending, 0)), nil
 }
 
-// Close stops reading; what was not acknowledged comes again.
-func (c *EventsConsumer) Close() { c.in.close() }
+// Close stops reading and gives back what nobody has taken from it.
+func (c *EventsConsumer) Close() {
+	c.in.close()
+	for {
+		select {
+		case m := <-c.in.ch:
+			_ = m.Nak() // else it comes again after the wait
+		default:
+			return
+		}
+	}
+}
 
 // PartitionReader follows the log of one partition.
 type PartitionReader struct {

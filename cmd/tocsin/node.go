@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -51,12 +52,15 @@ type node struct {
 	streams  *stream.Streams
 	consumer *stream.EventsConsumer
 	store    store.Store
-	parser   *ingest.Parser
-	sets     *pipeline.Sets
-	commit   *stream.Committer
-	matcher  *pipeline.Matcher
-	owners   *pipeline.Owners
-	closer   *pipeline.Closer
+	// preparing guards prepared: the store may come after the start.
+	preparing sync.Mutex
+	prepared  bool
+	parser    *ingest.Parser
+	sets      *pipeline.Sets
+	commit    *stream.Committer
+	matcher   *pipeline.Matcher
+	owners    *pipeline.Owners
+	closer    *pipeline.Closer
 
 	router    *alert.Router
 	deliverer *alert.Deliverer
@@ -114,18 +118,19 @@ func (n *node) start(ctx context.Context) error {
 			n.log.Warn("close store", "err", err)
 		}
 	})
-	if err := n.store.Migrate(ctx); err != nil {
-		return fmt.Errorf("migrate: %w", err)
-	}
-	// The lock on the data directory is the lease: whoever held partitions before is gone.
-	if err := n.store.ClearLeases(ctx); err != nil {
-		return fmt.Errorf("leases: %w", err)
+	if err := n.prepareStore(ctx); errors.Is(err, store.ErrUnavailable) {
+		n.log.Warn("the store is away: records are taken in, correlation waits for it", "err", err)
+	} else if err != nil {
+		return err
 	}
 	if n.sets, err = pipeline.NewSets(ctx, n.streams, set); err != nil {
 		return err
 	}
 	n.parser = ingest.NewParser(ingest.ParserConfig{FalcoFrom: n.cfg.Ingest.FalcoFrom, JSONFrom: n.cfg.Ingest.JSONFrom})
 	n.commit = stream.NewCommitter(n.streams, 2, func() string { return n.sets.Current().Hash })
+	if err := n.streams.Reclaim(ctx); err != nil {
+		return err
+	}
 	if n.consumer, err = n.streams.Events(ctx); err != nil {
 		return err
 	}
@@ -165,6 +170,45 @@ func (n *node) startStream(ctx context.Context) error {
 	return err
 }
 
+// prepareStore brings the tables up to date and frees the partitions, once.
+func (n *node) prepareStore(ctx context.Context) error {
+	n.preparing.Lock()
+	defer n.preparing.Unlock()
+	if n.prepared {
+		return nil
+	}
+	if err := n.store.Migrate(ctx); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	// The lock on the data directory is the lease: whoever held partitions before is gone.
+	if err := n.store.ClearLeases(ctx); err != nil {
+		return fmt.Errorf("leases: %w", err)
+	}
+	n.prepared = true
+	return nil
+}
+
+// withStore runs what needs the store, as soon as there is one.
+func (n *node) withStore(ctx context.Context, run func(context.Context) error) error {
+	for {
+		err := n.prepareStore(ctx)
+		if err == nil {
+			return run(ctx)
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if !errors.Is(err, store.ErrUnavailable) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(time.Second):
+		}
+	}
+}
+
 // run serves until ctx ends, then stops upstream first: nothing that was accepted is left behind.
 func (n *node) run(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
@@ -175,8 +219,8 @@ func (n *node) run(ctx context.Context) error {
 	w.Go(func() error { return n.matcher.Run(wctx) })
 	w.Go(func() error { return n.matcher.RunMarkers(wctx) })
 	w.Go(func() error { return n.matcher.RunTicks(wctx) })
-	w.Go(func() error { return n.owners.Run(wctx) })
-	w.Go(func() error { return n.deliverer.Run(wctx) })
+	w.Go(func() error { return n.withStore(wctx, n.owners.Run) })
+	w.Go(func() error { return n.withStore(wctx, n.deliverer.Run) })
 
 	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "tocsin_http_request_duration_seconds", Help: "Time of HTTP requests, by handler and code.",
@@ -204,10 +248,23 @@ func (n *node) run(ctx context.Context) error {
 			return nil
 		})
 	}
+	// A part that cannot go on ends the process: a node that takes records in and does nothing with them
+	// would look well.
+	g.Go(func() error {
+		select {
+		case <-gctx.Done():
+			return nil
+		case <-wctx.Done():
+			return context.Cause(wctx)
+		}
+	})
 	err := g.Wait()
 	n.commit.Close()
 	stopWork()
-	return errors.Join(err, w.Wait())
+	if broken := w.Wait(); broken != nil {
+		return broken
+	}
+	return err
 }
 
 func (n *node) ingestHandler(durations prometheus.ObserverVec) http.Handler {

@@ -43,7 +43,7 @@ func (s *Store) Commit(ctx context.Context, c store.Commit) error {
 		err = end
 	}
 	if err != nil {
-		return fmt.Errorf("store: commit partition %d: %w", c.Partition, err)
+		return fmt.Errorf("store: commit partition %d: %w", c.Partition, away(err))
 	}
 	return nil
 }

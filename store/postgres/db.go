@@ -61,16 +61,16 @@ type db struct{ pool *pgxpool.Pool }
 
 // Query implements [sqlstore.DB].
 func (d db) Query(ctx context.Context, query string, args []any, row func(sqlstore.Scan) error) error {
-	return querier{d.pool}.Query(ctx, query, args, row)
+	return away(querier{d.pool}.Query(ctx, query, args, row))
 }
 
 // View implements [sqlstore.DB].
 func (d db) View(ctx context.Context, fn func(sqlstore.Querier) error) error {
 	opts := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	return pgx.BeginTxFunc(ctx, d.pool, opts, func(tx pgx.Tx) error { return fn(querier{tx}) })
+	return away(pgx.BeginTxFunc(ctx, d.pool, opts, func(tx pgx.Tx) error { return fn(querier{tx}) }))
 }
 
 // Tx implements [sqlstore.DB].
 func (d db) Tx(ctx context.Context, fn func(sqlstore.Querier) error) error {
-	return pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error { return fn(querier{tx}) })
+	return away(pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error { return fn(querier{tx}) }))
 }

@@ -32,7 +32,8 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
-// Open connects to the database of a postgres:// URL. It creates no tables: see [Store.Migrate].
+// Open prepares to use the database of a postgres:// URL, which need not be there yet. It creates no
+// tables: see [Store.Migrate].
 func Open(ctx context.Context, url string) (*Store, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -48,10 +49,6 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: connect: %w", err)
 	}
-	if err := pool.Ping(ctx); err != nil {
-		pool.Close()
-		return nil, fmt.Errorf("store: connect: %w", err)
-	}
 	return &Store{Core: sqlstore.NewCore(db{pool}), pool: pool, sql: stdlib.OpenDBFromPool(pool)}, nil
 }
 
@@ -65,7 +62,7 @@ func (s *Store) Close() error {
 // Ping reports whether the database answers.
 func (s *Store) Ping(ctx context.Context) error {
 	if err := s.pool.Ping(ctx); err != nil {
-		return fmt.Errorf("store: ping: %w", err)
+		return fmt.Errorf("store: ping: %w", away(err))
 	}
 	return nil
 }
@@ -76,7 +73,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return sqlstore.Migrate(ctx, p)
+	return away(sqlstore.Migrate(ctx, p))
 }
 
 // Version returns the version of the tables and the one that this binary wants.
@@ -85,7 +82,8 @@ func (s *Store) Version(ctx context.Context) (have, want int64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	return sqlstore.Version(ctx, p)
+	have, want, err = sqlstore.Version(ctx, p)
+	return have, want, away(err)
 }
 
 func (s *Store) provider() (*goose.Provider, error) {

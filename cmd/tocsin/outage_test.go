@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// database is a PostgreSQL server of a test's own, that it can stop and start.
+type database struct {
+	t        *testing.T
+	url, ctl string
+}
+
+func ownDatabase(t *testing.T) *database {
+	t.Helper()
+	cmd := exec.Command("../../scripts/with-postgres", "sh", "-c", `echo "$TOCSIN_TEST_POSTGRES"; echo "$TOCSIN_TEST_POSTGRES_CTL"; cat`)
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, "TOCSIN_TEST_POSTGRES") {
+			cmd.Env = append(cmd.Env, v)
+		}
+	}
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = stdin.Close() // its end is the end of cat
+		_ = cmd.Wait()
+	})
+	lines := bufio.NewScanner(stdout)
+	d := &database{t: t}
+	for _, to := range []*string{&d.url, &d.ctl} {
+		if !lines.Scan() {
+			t.Fatal("no database")
+		}
+		*to = lines.Text()
+	}
+	return d
+}
+
+func (d *database) do(what string) {
+	d.t.Helper()
+	if out, err := exec.Command(d.ctl, what).CombinedOutput(); err != nil {
+		d.t.Fatalf("%s: %v\n%s", what, err, out)
+	}
+}
+
+// readiness asks /readyz: the status, and what it says of the store.
+func readiness(admin string) (status int, store string, err error) {
+	resp, err := http.Get("http://" + admin + "/readyz")
+	if err != nil {
+		return 0, "", err
+	}
+	defer resp.Body.Close()
+	var body struct{ Checks map[string]string }
+	err = json.NewDecoder(resp.Body).Decode(&body)
+	return resp.StatusCode, body.Checks["store"], err
+}
+
+// TestStoreDown stops PostgreSQL under load: /readyz fails and names the store, ingest goes on, also in a process that
+// starts meanwhile, and when the store is back the incidents are those of replay.
+func TestStoreDown(t *testing.T) {
+	t.Parallel()
+	db := ownDatabase(t)
+	data := t.TempDir()
+	rulesDir, err := filepath.Abs("../../rules.d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ingestAt, admin := freePort(t), freePort(t)
+	p := &process{env: []string{
+		"TOCSIN_DATA=" + data, "TOCSIN_RULES=" + rulesDir, "TOCSIN_STORE_URL=" + db.url, "TOCSIN_INGEST_LISTEN=" + ingestAt,
+		"TOCSIN_API_LISTEN=127.0.0.1:0", "TOCSIN_ADMIN_LISTEN=" + admin,
+	}}
+	events := attackEvents(15_000, time.Now().Add(-10*time.Second))
+	want := wanted(t, events)
+	send := func(from, to int) { sendAsVector(t, "http://"+ingestAt+"/ingest/vector", events[from:to]) }
+	expect := func(status int, store string) {
+		t.Helper()
+		waitFor(t, 30*time.Second, p.running, func() error {
+			got, says, err := readiness(admin)
+			if err == nil && (got != status || (says == "ok") != (store == "ok")) {
+				err = fmt.Errorf("/readyz: %d, store: %s; want %d and %s", got, says, status, store)
+			}
+			return err
+		})
+	}
+
+	p.start(t, "")
+	expect(http.StatusOK, "ok")
+	send(0, 5_000)
+	waitFor(t, 30*time.Second, p.running, func() error {
+		if len(stored(t, db.url)) == 0 {
+			return fmt.Errorf("no incident yet")
+		}
+		return nil
+	})
+	db.do("stop")
+	expect(http.StatusServiceUnavailable, "away")
+	send(5_000, 10_000)
+	p.stop(t) // the end is graceful without the store, too
+	p.start(t, "")
+	expect(http.StatusServiceUnavailable, "away")
+	send(10_000, 15_000)
+	db.do("start")
+	expect(http.StatusOK, "ok")
+	waitFor(t, 60*time.Second, p.running, func() error {
+		if d := cmp.Diff(want, stored(t, db.url)); d != "" {
+			return fmt.Errorf("the incidents are not those of replay (-want +got):\n%s", d)
+		}
+		return nil
+	})
+	p.stop(t)
+}
+
+// TestSecondSignalEndsAtOnce: a graceful end that waits for a client is cut short by a second SIGTERM.
+func TestSecondSignalEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	ingestAt := freePort(t)
+	p := &process{env: []string{
+		"TOCSIN_DATA=" + data, "TOCSIN_RULES=" + filepath.Join("..", "..", "rules.d"), "TOCSIN_INGEST_LISTEN=" + ingestAt,
+		"TOCSIN_API_LISTEN=127.0.0.1:0", "TOCSIN_ADMIN_LISTEN=127.0.0.1:0",
+	}}
+	p.start(t, "")
+	var conn net.Conn
+	waitFor(t, 20*time.Second, p.running, func() (err error) {
+		conn, err = net.Dial("tcp", ingestAt)
+		return err
+	})
+	defer conn.Close()
+	// A request that never ends, and that the server has begun to answer.
+	fmt.Fprintf(conn, "POST /ingest/vector HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n")
+	if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") {
+		t.Fatalf("%q, %v", line, err)
+	}
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	// Once the port is closed the first signal has been seen; the request holds the end up.
+	waitFor(t, 20*time.Second, p.running, func() error {
+		c, err := net.Dial("tcp", ingestAt)
+		if err != nil {
+			return nil
+		}
+		_ = c.Close()
+		return fmt.Errorf("the port is still open")
+	})
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	<-p.done
+	if s := p.cmd.ProcessState.Sys().(syscall.WaitStatus); !s.Signaled() || s.Signal() != syscall.SIGTERM {
+		t.Errorf("the process ended with %v, not by the second signal:\n%s", p.cmd.ProcessState, p.log)
+	}
+	_, _ = io.Copy(io.Discard, conn)
+}

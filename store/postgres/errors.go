@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package postgres
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"tocsin/store"
+)
+
+// away marks an error as [store.ErrUnavailable] if the server is gone, is starting or stopping, or has no
+// connection left. A refused password or a database that does not exist is a mistake of somebody's and stays one.
+func away(err error) error {
+	if err == nil || errors.Is(err, store.ErrUnavailable) {
+		return err
+	}
+	gone := false
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		// Classes and codes of PostgreSQL's appendix A.
+		gone = strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "57P0") || pg.Code == "53300"
+	} else if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		gone = true
+	} else if _, ok := errors.AsType[net.Error](err); ok {
+		gone = true
+	} else {
+		gone = errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+	}
+	if !gone {
+		return err
+	}
+	return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+}

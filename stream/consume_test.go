@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stream_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"tocsin/event"
+	"tocsin/stream"
+)
+
+// published is a stream with n batches of one record each.
+func published(t *testing.T, ctx context.Context, n int) *stream.Streams {
+	t.Helper()
+	s, _ := open(t, t.TempDir(), small())
+	for i := range n {
+		c := stream.NewCommitter(s, 1, func() string { return "set" })
+		if err := c.Commit(ctx, []event.Record{record(i)}); err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+	}
+	return s
+}
+
+// taken opens the consumer and takes n messages.
+func taken(t *testing.T, ctx context.Context, s *stream.Streams, n int) (*stream.EventsConsumer, []stream.EventsMsg) {
+	t.Helper()
+	c, err := s.Events(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []stream.EventsMsg
+	for len(out) < n {
+		msgs, err := c.Next(ctx, n-len(out))
+		if err != nil {
+			t.Fatalf("after %d messages: %v", len(out), err)
+		}
+		out = append(out, msgs...)
+	}
+	return c, out
+}
+
+// TestCloseGivesBack: what a consumer that ends well had not done comes to the next at once, and not after the 30 s of
+// the wait.
+func TestCloseGivesBack(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+	defer cancel()
+	s := published(t, ctx, 5)
+	c, msgs := taken(t, ctx, s, 2)
+	if err := msgs[0].Ack(); err != nil {
+		t.Fatal(err)
+	}
+	if err := msgs[1].Nak(); err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	c, msgs = taken(t, ctx, s, 4)
+	defer c.Close()
+	for _, m := range msgs {
+		if m.Seq == 1 {
+			t.Error("what was acknowledged came again")
+		}
+	}
+}
+
+// TestReclaim: what a consumer had when it died comes to its successor at once.
+func TestReclaim(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+	defer cancel()
+	s := published(t, ctx, 3)
+	if err := s.Reclaim(ctx); err != nil { // nobody came before
+		t.Fatal(err)
+	}
+	c, _ := taken(t, ctx, s, 3)
+	c.Close() // it has given nothing back: all three were taken from it
+	if err := s.Reclaim(ctx); err != nil {
+		t.Fatal(err)
+	}
+	c, msgs := taken(t, ctx, s, 3)
+	defer c.Close()
+	if msgs[0].Seq != 1 {
+		t.Errorf("first comes %d", msgs[0].Seq)
+	}
+}
