@@ -71,7 +71,7 @@ func (in *inbox) next(ctx context.Context, max int) ([]jetstream.Msg, error) {
 
 func (in *inbox) close() {
 	close(in.done)
-	in.stop.Stop()
+	in.stop.Drain() // the callback sees what has come already
 	<-in.stop.Closed()
 }
 
