@@ -91,7 +91,7 @@ func drawClosings(t *rapid.T, r *drawn, items []item) []closed {
 
 // run plays items, in the given order and so many at once, through an engine that is snapshotted and restored at
 // split.
-func run(t *rapid.T, set *rules.Set, items []item, batch, split int, closings []closed) []string {
+func run(t rapid.TB, set *rules.Set, items []item, batch, split int, closings []closed) []string {
 	e := correlate.New(lateness*int64(time.Second), correlate.Limits{})
 	check(t, e.Use(set))
 	v := newView()
@@ -163,7 +163,7 @@ func anyLate(items []item) bool {
 	return slices.ContainsFunc(items, func(x item) bool { return x.a > x.t+lateness })
 }
 
-func check(t *rapid.T, err error) {
+func check(t rapid.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -176,31 +176,46 @@ func TestEngineEqualsOracle(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		r := drawRules(t)
-		text := r.text()
-		set, err := rules.Compile([]rules.File{{Name: "drawn.yml", Data: []byte(text)}})
-		if err != nil {
-			t.Fatalf("%v\nof\n%s", err, text)
-		}
 		items := drawItems(t)
 		var closings []closed
 		if r.Within != 0 {
 			closings = drawClosings(t, r, items)
 		}
-		want := r.expected(items, closings)
-		world := fmt.Sprintf("%s\nevents %+v\nclosings %+v", text, items, closings)
 		batch := rapid.IntRange(1, 3).Draw(t, "batch")
 		split := rapid.IntRange(-1, len(items)-1).Draw(t, "split")
-		compare(t, "in order", world, want, run(t, set, items, 1, -1, closings))
-		compare(t, "split by a restore", world, want, run(t, set, items, 1, split, closings))
+		w := newWorld(t, r, items, closings)
+		w.compare(t, "in order", items, 1, -1)
+		w.compare(t, "split by a restore", items, 1, split)
 		shuffled := rapid.Permutation(items).Draw(t, "order")
-		compare(t, "shuffled", world, want, run(t, set, shuffled, batch, split, closings))
-		compare(t, "duplicated", world, want, run(t, set, append(slices.Clone(shuffled), items...), batch, split, closings))
+		w.compare(t, "shuffled", shuffled, batch, split)
+		w.compare(t, "duplicated", append(slices.Clone(shuffled), items...), batch, split)
 	})
 }
 
-func compare(t *rapid.T, how, world string, want, got []string) {
+// world is a rule, what happens, and what the oracle says of it.
+type world struct {
+	set      *rules.Set
+	closings []closed
+	want     []string
+	text     string
+}
+
+func newWorld(t rapid.TB, r *drawn, items []item, closings []closed) *world {
 	t.Helper()
-	if d := cmp.Diff(want, got); d != "" {
-		t.Fatalf("%s: the engine differs from the oracle (-want +got):\n%s\nof\n%s", how, d, world)
+	text := r.text()
+	set, err := rules.Compile([]rules.File{{Name: "drawn.yml", Data: []byte(text)}})
+	if err != nil {
+		t.Fatalf("%v\nof\n%s", err, text)
+	}
+	return &world{
+		set: set, closings: closings, want: r.expected(items, closings),
+		text: fmt.Sprintf("%s\nevents %+v\nclosings %+v", text, items, closings),
+	}
+}
+
+func (w *world) compare(t rapid.TB, how string, items []item, batch, split int) {
+	t.Helper()
+	if d := cmp.Diff(w.want, run(t, w.set, items, batch, split, w.closings)); d != "" {
+		t.Fatalf("%s: the engine differs from the oracle (-want +got):\n%s\nof\n%s", how, d, w.text)
 	}
 }

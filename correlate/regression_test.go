@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package correlate_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"tocsin/event"
+	"tocsin/rules"
+)
+
+// plainRule is a rule as the property draws them, with nothing but a condition.
+func plainRule(id, labels string, within int, when rules.Cond) *drawn {
+	r := &drawn{labels: labels}
+	r.ID, r.By, r.GroupBy, r.Within, r.When = id, []string{"k"}, []int{0}, time.Duration(within), when
+	for i := range patterns {
+		r.Patterns = append(r.Patterns, rules.Pattern{Name: patternName(i), Child: -1})
+	}
+	return r
+}
+
+// over makes r refer to another rule by its pattern c.
+func (r *drawn) over(child *drawn) *drawn {
+	r.child, r.Children, r.Patterns[2].Child = child, []*rules.Rule{&child.Rule}, 0
+	return r
+}
+
+// at is an event of the key x with labels.
+func at(id string, t, a int64, own, below string) item {
+	labels := func(s string) (out []string) {
+		for _, r := range s {
+			out = append(out, string(r))
+		}
+		return out
+	}
+	return item{
+		id: event.NewID("test", id, 0), t: t, a: a, k: []string{"x"}, m: []string{"x"}, g: "1",
+		labels: map[string][]string{"own": labels(own), "below": labels(below)},
+	}
+}
+
+// TestEngineOnWhatWentWrong plays, in every order, what the property once found the engine to get wrong and finds
+// seldom.
+func TestEngineOnWhatWentWrong(t *testing.T) {
+	t.Parallel()
+	is := func(p int) rules.Cond { return rules.Is{Pattern: p} }
+	count := func(p int, n int64) rules.Cond { return rules.Count{Pattern: p, Op: rules.GE, N: n} }
+	valued := at("1", 1000, 1000, "a", "a")
+	valued.v = "p"
+	for _, tc := range []struct {
+		name     string
+		rule     *drawn
+		items    []item
+		closings []closed
+	}{
+		{
+			name: "a better copy takes a firing point back for a moment", rule: plainRule("top", "own", 1, count(1, 2)),
+			items:    []item{at("1", 1001, 1001, "b", ""), at("2", 1000, 1002, "b", ""), at("2", 1000, 1001, "b", "")},
+			closings: []closed{{closing{"x", "x", 1002, event.NewID("test", "1", 0)}, 1001}},
+		},
+		{
+			name: "a late event ends what a folded firing point counts", rule: plainRule("top", "own", 4, count(1, 2)),
+			items: []item{
+				at("1", 1001, 1001, "b", ""), at("2", 1000, 1002, "b", ""), at("3", 1005, 1005, "b", ""), at("4", 1000, 1020, "a", ""),
+			},
+		},
+		{
+			name:  "a referenced rule's firing point turns up late",
+			rule:  plainRule("top", "own", 1, is(0)).over(plainRule("below", "below", 10, is(2))),
+			items: []item{at("1", 1002, 1002, "a", ""), at("2", 1003, 1005, "", "a"), at("3", 1000, 1020, "", "c")},
+		},
+		{
+			name:  "two events of one time stand alone",
+			rule:  plainRule("top", "own", 0, rules.Or{X: []rules.Cond{is(0), is(2)}}).over(plainRule("below", "below", 1, is(0))),
+			items: []item{at("1", 1001, 1001, "a", ""), at("2", 1001, 1001, "", "a"), at("3", 1001, 1001, "a", "a")},
+		},
+		{
+			name: "values of a firing point of a referenced rule",
+			rule: plainRule("top", "own", 1, rules.Distinct{Pattern: 2, Values: []int{0}, Op: rules.GE, N: 1}).
+				over(plainRule("below", "below", 1, is(0))),
+			items: []item{valued},
+		},
+		{
+			name: "an incident of the future is closed", rule: plainRule("top", "own", 1, is(0)),
+			items:    []item{at("1", 1013, 1010, "a", "")},
+			closings: []closed{{closing{"x", "x", 1010, event.NewID("test", "1", 0)}, 1013}},
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, tc.rule, tc.items, tc.closings)
+			if len(w.want) == 0 {
+				t.Fatal("nothing is found")
+			}
+			for order := range permutations(tc.items) {
+				for batch := 1; batch <= len(order); batch++ {
+					for split := -1; split < len(order); split++ {
+						w.compare(t, fmt.Sprintf("order %v, batch %d, split %d", order, batch, split), order, batch, split)
+					}
+				}
+			}
+		})
+	}
+}
+
+// permutations yields every order.
+func permutations(items []item) func(yield func([]item) bool) {
+	return func(yield func([]item) bool) {
+		var step func(done, rest []item) bool
+		step = func(done, rest []item) bool {
+			if len(rest) == 0 {
+				return yield(done)
+			}
+			for i := range rest {
+				left := append(append([]item(nil), rest[:i]...), rest[i+1:]...)
+				if !step(append(done[:len(done):len(done)], rest[i]), left) {
+					return false
+				}
+			}
+			return true
+		}
+		step(nil, items)
+	}
+}
