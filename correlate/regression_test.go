@@ -56,11 +56,6 @@ func TestEngineOnWhatWentWrong(t *testing.T) {
 		closings []closed
 	}{
 		{
-			name: "a better copy takes a firing point back for a moment", rule: plainRule("top", "own", 1, count(1, 2)),
-			items:    []item{at("1", 1001, 1001, "b", ""), at("2", 1000, 1002, "b", ""), at("2", 1000, 1001, "b", "")},
-			closings: []closed{{closing{"x", "x", 1002, event.NewID("test", "1", 0)}, 1001}},
-		},
-		{
 			name: "a late event ends what a folded firing point counts", rule: plainRule("top", "own", 4, count(1, 2)),
 			items: []item{
 				at("1", 1001, 1001, "b", ""), at("2", 1000, 1002, "b", ""), at("3", 1005, 1005, "b", ""), at("4", 1000, 1020, "a", ""),

@@ -38,7 +38,6 @@ var mutants = []struct{ name, file, from, to string }{
 	{"exceptions do not expire", "rules/match.go", "if e.Time <= x.expires && x.covers(e) {", "if x.covers(e) {"},
 	{"exceptions are not looked at", "rules/match.go", "if e.Time <= x.expires && x.covers(e) {", "if false && x.covers(e) {"},
 	{"a firing point loses its values", "correlate/cell.go", "pw.put(ref, bits, e.vals[min(len(w.plan.rule.Values), len(e.vals)):], at)", "pw.put(ref, bits, nil, at)"},
-	{"a better copy takes firing points back for a moment", "correlate/window.go", "w.full = true\n\t\tw.take(old)\n", "w.full = true\n\t\tw.take(old)\n\t\tw.rejudge(old, at)\n"},
 	{"a late event ends what folded firing points count", "correlate/window.go", "if m.late && !w.uneven() {", "if false {"},
 	{"late firing points of a referenced rule come too late", "correlate/plan.go", "p.lag = max(p.lag, c.reach+c.late+c.delay()+c.lag)", "p.lag, _ = 0, c"},
 	{"events of one time run together in a rule without a window", "correlate/settle.go", "uneven, interval = false, g", "uneven, interval = false, interval"},
