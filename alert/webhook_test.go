@@ -193,9 +193,9 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 
 // What is kept of a failure is shown: the address may hold a password or a token.
 func TestAFailureTellsNoAddress(t *testing.T) {
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {}))
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	var once sync.Once
-	s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s.Config.Handler = http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		user, password, _ := r.BasicAuth()
 		if user != "ana" || password != "hunter2" {
 			t.Errorf("credentials %q, %q", user, password)

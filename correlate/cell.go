@@ -5,6 +5,7 @@ package correlate
 import (
 	"sort"
 	"strconv"
+	"strings"
 
 	"tocsin/incident"
 	"tocsin/rules"
@@ -40,11 +41,11 @@ func newCell(p *plan, group rules.Key, lim Limits) *cell {
 }
 
 func pathString(path []int) string {
-	s := ""
+	var s strings.Builder
 	for _, i := range path {
-		s += strconv.Itoa(i) + "/"
+		s.WriteString(strconv.Itoa(i) + "/")
 	}
-	return s
+	return s.String()
 }
 
 // planAt follows a path of children.
@@ -92,16 +93,16 @@ func (c *cell) take(path []int, key rules.Key, ref rules.EventRef, bits uint64, 
 		n.Duplicates++
 	}
 	if over := len(w.ms) - c.limits.Matches; over > 0 {
-		c.carry(w, path, at, n)
+		c.carry(w, path, at)
 		c.settleWindow(w, n)
 		n.Capped += int64(w.shrink(c.limits.Matches - c.limits.Matches/10))
 		return
 	}
-	c.carry(w, path, at, n)
+	c.carry(w, path, at)
 }
 
 // carry hands the firing points that came or went in a referenced rule's window to the rule above it.
-func (c *cell) carry(w *window, path []int, at now, n *Stats) {
+func (c *cell) carry(w *window, path []int, at now) {
 	flips := w.flips
 	w.flips = nil
 	if len(path) == 0 {
@@ -123,7 +124,7 @@ func (c *cell) carry(w *window, path []int, at now, n *Stats) {
 		} else if !c.firesElsewhere(w, e, key) {
 			pw.drop(e.ref.ID, bits, at)
 		}
-		c.carry(pw, up, at, n)
+		c.carry(pw, up, at)
 	}
 }
 
@@ -163,7 +164,7 @@ func (c *cell) tick(at now, n *Stats) {
 		w.tick(at)
 		if len(w.flips) > 0 {
 			c.outdated, c.touched = true, true
-			c.carry(w, splitPath(w.path), at, n)
+			c.carry(w, splitPath(w.path), at)
 		} else if due != w.due {
 			c.outdated = true
 		}

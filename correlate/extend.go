@@ -4,6 +4,7 @@ package correlate
 
 import (
 	"maps"
+	"slices"
 
 	"tocsin/incident"
 )
@@ -41,7 +42,7 @@ func (w *window) extend(tail []*match) (out []told, ok bool) {
 	}
 	d := last.out
 	d.Steps = maps.Clone(d.Steps)
-	d.Evidence = d.Evidence[:len(d.Evidence):len(d.Evidence)]
+	d.Evidence = slices.Clip(d.Evidence)
 	var added []incident.Evidence
 	for _, m := range between(w.ms, last.to+1, fps[len(fps)-1].ref.Time) {
 		d.EventCount++

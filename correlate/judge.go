@@ -2,6 +2,8 @@
 
 package correlate
 
+import "slices"
+
 // verdict is what judging an event as a firing point came to.
 type verdict struct {
 	// holds: the condition holds of the event's window (F1), as far as is known.
@@ -170,21 +172,21 @@ func (a *atom) latest(ms []*match) (int64, bool) {
 	}
 	if a.values == nil {
 		n := a.n
-		for i := len(ms) - 1; i >= 0; i-- {
-			if ms[i].bits&a.bit != 0 {
+		for _, m := range slices.Backward(ms) {
+			if m.bits&a.bit != 0 {
 				if n--; n <= 0 {
-					return ms[i].ref.Time, true
+					return m.ref.Time, true
 				}
 			}
 		}
 		return 0, false
 	}
 	seen := make(map[string]struct{})
-	for i := len(ms) - 1; i >= 0; i-- {
-		if v, ok := ms[i].tuple(a.bit, a.values); ok {
+	for _, m := range slices.Backward(ms) {
+		if v, ok := m.tuple(a.bit, a.values); ok {
 			seen[v] = struct{}{}
 			if int64(len(seen)) >= a.n {
-				return ms[i].ref.Time, true
+				return m.ref.Time, true
 			}
 		}
 	}

@@ -4,6 +4,7 @@ package correlate_test
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 
 	"tocsin/event"
@@ -44,16 +45,12 @@ func settles(c rules.Cond) bool {
 			}
 		}
 	case rules.And:
-		for _, x := range c.X {
-			if settles(x) {
-				return true
-			}
+		if slices.ContainsFunc(c.X, settles) {
+			return true
 		}
 	case rules.Or:
-		for _, x := range c.X {
-			if settles(x) {
-				return true
-			}
+		if slices.ContainsFunc(c.X, settles) {
+			return true
 		}
 	}
 	return false
@@ -186,7 +183,7 @@ func assign(s []seen, steps []int, chosen []seen, ok func([]seen) bool) bool {
 		for _, y := range chosen {
 			used = used || y.id == x.id
 		}
-		if !used && assign(s, steps, append(chosen[:len(chosen):len(chosen)], x), ok) {
+		if !used && assign(s, steps, append(slices.Clip(chosen), x), ok) {
 			return true
 		}
 	}

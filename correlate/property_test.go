@@ -159,10 +159,6 @@ func run(t rapid.TB, set *rules.Set, items []item, batch, split int, closings []
 	return v.lines()
 }
 
-func anyLate(items []item) bool {
-	return slices.ContainsFunc(items, func(x item) bool { return x.a > x.t+lateness })
-}
-
 func check(t rapid.TB, err error) {
 	t.Helper()
 	if err != nil {

@@ -4,6 +4,7 @@ package correlate_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -110,7 +111,7 @@ func permutations(items []item) func(yield func([]item) bool) {
 			}
 			for i := range rest {
 				left := append(append([]item(nil), rest[:i]...), rest[i+1:]...)
-				if !step(append(done[:len(done):len(done)], rest[i]), left) {
+				if !step(append(slices.Clip(done), rest[i]), left) {
 					return false
 				}
 			}

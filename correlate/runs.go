@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"sort"
 	"strconv"
 
@@ -70,12 +71,7 @@ func (r *run) counts(m *match, uneven bool) bool {
 	if !uneven {
 		return true
 	}
-	for _, c := range m.counted {
-		if c == r {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(m.counted, r)
 }
 
 // fold takes in an event that the window forgets.

@@ -2,7 +2,10 @@
 
 package correlate
 
-import "tocsin/rules"
+import (
+	"slices"
+	"tocsin/rules"
+)
 
 // sequence is a sequence with absences between its steps. guards[k] has the
 // patterns that must not occur just before step k; guards[len(steps)] those after the last.
@@ -136,7 +139,7 @@ func (s sequence) holds(w, around []*match, t int64) bool {
 		time := group[0].ref.Time
 		alive[0] = s.guards[0] == 0 || !occurs(around, s.guards[0], time-t, time-1)
 		clear(next)
-		for k := 0; k < n; k++ {
+		for k := range n {
 			if !alive[k] {
 				continue
 			}
@@ -227,12 +230,7 @@ func (s sequence) isChosen(chosen []int, from, k, i int) bool {
 }
 
 func isIn(xs []int, x int) bool {
-	for _, y := range xs {
-		if x == y {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(xs, x)
 }
 
 func anyBits(ms []*match, bits uint64) bool {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -52,7 +53,7 @@ func TestValuesRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		v, o := drawValue(t, 3), drawValue(t, 3)
 		b := AppendValue(nil, v)
-		got, rest, err := ReadValue(append(b[:len(b):len(b)], 7, 7))
+		got, rest, err := ReadValue(append(slices.Clip(b), 7, 7))
 		if err != nil || len(rest) != 2 || !cmp.Equal(v, got) {
 			t.Fatalf("%#v became %#v, %d bytes left, %v", v, got, len(rest), err)
 		}

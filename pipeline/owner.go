@@ -312,8 +312,6 @@ func (s *Owners) Progress() map[int]*Progress {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := make(map[int]*Progress, len(s.progress))
-	for p, x := range s.progress {
-		out[p] = x
-	}
+	maps.Copy(out, s.progress)
 	return out
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 
@@ -196,7 +197,7 @@ func link(d *draft, byID map[string]*draft, above []string) (*Rule, error) {
 			if below.bad {
 				return nil, fmt.Errorf("detection(%q): that rule does not compile", ref)
 			}
-			child, err := link(below, byID, append(above[:len(above):len(above)], d.rule.ID))
+			child, err := link(below, byID, append(slices.Clip(above), d.rule.ID))
 			if err != nil {
 				return nil, err
 			}

@@ -267,7 +267,7 @@ func FuzzCompile(f *testing.F) {
 	f.Add(one("match: {a: detection(\"r\")}\nwhen: a"))
 	f.Add("a: [&x {y: *x}]\n---\n!t")
 	f.Add("{}")
-	f.Fuzz(func(t *testing.T, file string) {
+	f.Fuzz(func(_ *testing.T, file string) {
 		set, err := rules.Compile([]rules.File{{Name: "f", Data: []byte(file)}})
 		if err != nil {
 			return

@@ -71,9 +71,13 @@ type (
 		Not     bool
 	}
 
-	// And, Or and Not combine conditions.
+	// And holds if each of its conditions does.
 	And struct{ X []Cond }
-	Or  struct{ X []Cond }
+
+	// Or holds if one of its conditions does.
+	Or struct{ X []Cond }
+
+	// Not holds if its condition does not.
 	Not struct{ X Cond }
 )
 

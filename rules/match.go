@@ -3,6 +3,7 @@
 package rules
 
 import (
+	"slices"
 	"tocsin/event"
 )
 
@@ -71,7 +72,7 @@ func (r *Rule) match(e *event.Event, top *Rule, path []int, out *Result) {
 		r.emit(e, top, path, bits, out)
 	}
 	for i, c := range r.Children {
-		c.match(e, top, append(path[:len(path):len(path)], i), out)
+		c.match(e, top, append(slices.Clip(path), i), out)
 	}
 }
 

@@ -47,8 +47,8 @@ func open(cons jetstream.Consumer, size int, opts ...jetstream.PullConsumeOpt) (
 	return in, nil
 }
 
-// next returns what waits, at least one message and at most max.
-func (in *inbox) next(ctx context.Context, max int) ([]jetstream.Msg, error) {
+// next returns what waits, at least one message and at most limit.
+func (in *inbox) next(ctx context.Context, limit int) ([]jetstream.Msg, error) {
 	var out []jetstream.Msg
 	select {
 	case m := <-in.ch:
@@ -58,7 +58,7 @@ func (in *inbox) next(ctx context.Context, max int) ([]jetstream.Msg, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	for len(out) < max {
+	for len(out) < limit {
 		select {
 		case m := <-in.ch:
 			out = append(out, m)
@@ -156,8 +156,8 @@ func (s *Streams) Events(ctx context.Context) (*EventsConsumer, error) {
 }
 
 // Next returns the messages that wait, at least one.
-func (c *EventsConsumer) Next(ctx context.Context, max int) ([]EventsMsg, error) {
-	msgs, err := c.in.next(ctx, max)
+func (c *EventsConsumer) Next(ctx context.Context, limit int) ([]EventsMsg, error) {
+	msgs, err := c.in.next(ctx, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -237,8 +237,8 @@ func (s *Streams) Partition(ctx context.Context, p int, from uint64) (*Partition
 }
 
 // Next returns the messages that wait, at least one. ErrGap says that some were missed.
-func (r *PartitionReader) Next(ctx context.Context, max int) ([]PartitionMsg, error) {
-	msgs, err := r.in.next(ctx, max)
+func (r *PartitionReader) Next(ctx context.Context, limit int) ([]PartitionMsg, error) {
+	msgs, err := r.in.next(ctx, limit)
 	if err != nil {
 		return nil, err
 	}

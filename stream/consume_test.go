@@ -12,7 +12,7 @@ import (
 )
 
 // published is a stream with n batches of one record each.
-func published(t *testing.T, ctx context.Context, n int) *stream.Streams {
+func published(ctx context.Context, t *testing.T, n int) *stream.Streams {
 	t.Helper()
 	s, _ := open(t, t.TempDir(), small())
 	for i := range n {
@@ -26,7 +26,7 @@ func published(t *testing.T, ctx context.Context, n int) *stream.Streams {
 }
 
 // taken opens the consumer and takes n messages.
-func taken(t *testing.T, ctx context.Context, s *stream.Streams, n int) (*stream.EventsConsumer, []stream.EventsMsg) {
+func taken(ctx context.Context, t *testing.T, s *stream.Streams, n int) (*stream.EventsConsumer, []stream.EventsMsg) {
 	t.Helper()
 	c, err := s.Events(ctx)
 	if err != nil {
@@ -49,8 +49,8 @@ func TestCloseGivesBack(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
 	defer cancel()
-	s := published(t, ctx, 5)
-	c, msgs := taken(t, ctx, s, 2)
+	s := published(ctx, t, 5)
+	c, msgs := taken(ctx, t, s, 2)
 	if err := msgs[0].Ack(); err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestCloseGivesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Close()
-	c, msgs = taken(t, ctx, s, 4)
+	c, msgs = taken(ctx, t, s, 4)
 	defer c.Close()
 	for _, m := range msgs {
 		if m.Seq == 1 {
@@ -72,16 +72,16 @@ func TestReclaim(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
 	defer cancel()
-	s := published(t, ctx, 3)
+	s := published(ctx, t, 3)
 	if err := s.Reclaim(ctx); err != nil { // nobody came before
 		t.Fatal(err)
 	}
-	c, _ := taken(t, ctx, s, 3)
+	c, _ := taken(ctx, t, s, 3)
 	c.Close() // it has given nothing back: all three were taken from it
 	if err := s.Reclaim(ctx); err != nil {
 		t.Fatal(err)
 	}
-	c, msgs := taken(t, ctx, s, 3)
+	c, msgs := taken(ctx, t, s, 3)
 	defer c.Close()
 	if msgs[0].Seq != 1 {
 		t.Errorf("first comes %d", msgs[0].Seq)

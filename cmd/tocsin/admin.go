@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/pprof"
 	"time"
@@ -40,9 +41,7 @@ func (n *node) adminHandler() http.Handler {
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		bad := n.unready(r.Context())
 		checks := map[string]string{"rules": "ok", "store": "ok", "stream": "ok", "partitions": "ok"}
-		for part, why := range bad {
-			checks[part] = why
-		}
+		maps.Copy(checks, bad)
 		w.Header().Set("Content-Type", "application/json")
 		if len(bad) > 0 {
 			w.WriteHeader(http.StatusServiceUnavailable)

@@ -126,7 +126,7 @@ func (s *serving) settled() {
 // what Falco saw of it by Falco HTTP, into a real tocsin with each store: however often it came,
 // one incident each is there, with its evidence, bytes and hash.
 func TestTheSameAttackIsTheSameIncident(t *testing.T) {
-	for kind, url := range stores(t) {
+	for kind, url := range stores() {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			data := t.TempDir()

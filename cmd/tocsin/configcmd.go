@@ -68,7 +68,7 @@ func printConfig(w io.Writer, section reflect.Value, origins map[string]string, 
 }
 
 func scalar(v reflect.Value) (string, error) {
-	if d, ok := v.Interface().(time.Duration); ok {
+	if d, ok := reflect.TypeAssert[time.Duration](v); ok {
 		return spell(d), nil
 	}
 	b, err := yaml.MarshalWithOptions(v.Interface(), yaml.Flow(true), yaml.JSON())

@@ -128,8 +128,8 @@ func (f *configFile) walk(node ast.Node, t reflect.Type, path string) error {
 
 func (f *configFile) walkSection(m ast.MapNode, t reflect.Type, path string) error {
 	fields := make(map[string]reflect.Type)
-	for i := range t.NumField() {
-		fields[t.Field(i).Tag.Get("yaml")] = t.Field(i).Type
+	for field := range t.Fields() {
+		fields[field.Tag.Get("yaml")] = field.Type
 	}
 	for it := m.MapRange(); it.Next(); {
 		if it.Key().IsMergeKey() {

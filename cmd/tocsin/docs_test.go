@@ -42,8 +42,7 @@ func TestDocsNameEveryKey(t *testing.T) {
 	text := page(t, "docs/configuration.md")
 	var walk func(prefix string, typ reflect.Type)
 	walk = func(prefix string, typ reflect.Type) {
-		for i := range typ.NumField() {
-			f := typ.Field(i)
+		for f := range typ.Fields() {
 			key := prefix + f.Tag.Get("yaml")
 			if f.Type.Kind() == reflect.Struct && f.Type != reflect.TypeFor[retention]() {
 				walk(key+".", f.Type)

@@ -27,9 +27,8 @@ func newEventsCommand(c *cli) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			err = c.tail(cmd.Context(), cl)
-			if cmd.Context().Err() != nil {
-				return nil // Ctrl-C is how a tail is meant to end
+			if err = c.tail(cmd.Context(), cl); cmd.Context().Err() != nil {
+				err = nil // Ctrl-C is how a tail is meant to end
 			}
 			return err
 		},

@@ -17,7 +17,7 @@ import (
 // 5,000 events a second: the incidents are those of replay, no more and no fewer, and an alert is repeated at most
 // with the same key.
 func TestKilledAtNamedPoints(t *testing.T) {
-	for kind, url := range stores(t) {
+	for kind, url := range stores() {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			data := t.TempDir()
@@ -83,7 +83,7 @@ func TestKilledAtNamedPoints(t *testing.T) {
 
 // TestGracefulStopUnderLoad stops the process with SIGTERM while it is busy: nothing is lost.
 func TestGracefulStopUnderLoad(t *testing.T) {
-	for kind, url := range stores(t) {
+	for kind, url := range stores() {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			data := t.TempDir()

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -80,9 +81,9 @@ func (n *node) onClose(name string, do func()) {
 }
 
 func (n *node) close() {
-	for i := len(n.cleanups) - 1; i >= 0; i-- {
-		n.log.Debug("stopping", "part", n.cleanups[i].name)
-		n.cleanups[i].do()
+	for _, v := range slices.Backward(n.cleanups) {
+		n.log.Debug("stopping", "part", v.name)
+		v.do()
 	}
 }
 
@@ -195,10 +196,7 @@ func (n *node) withStore(ctx context.Context, run func(context.Context) error) e
 		if err == nil {
 			return run(ctx)
 		}
-		if ctx.Err() != nil {
-			return nil
-		}
-		if !errors.Is(err, store.ErrUnavailable) {
+		if ctx.Err() == nil && !errors.Is(err, store.ErrUnavailable) {
 			return err
 		}
 		select {

@@ -162,12 +162,11 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	}
 	// Once the port is closed the first signal has been seen; the request holds the end up.
 	waitFor(t, 20*time.Second, p.running, func() error {
-		c, err := net.Dial("tcp", ingestAt)
-		if err != nil {
-			return nil
+		if c, err := net.Dial("tcp", ingestAt); err == nil {
+			_ = c.Close()
+			return fmt.Errorf("the port is still open")
 		}
-		_ = c.Close()
-		return fmt.Errorf("the port is still open")
+		return nil
 	})
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)

@@ -70,7 +70,7 @@ func killPoints(spec string) points {
 }
 
 // stores returns the URL of a fresh store of each kind.
-func stores(t *testing.T) map[string]func(t *testing.T, data string) string {
+func stores() map[string]func(t *testing.T, data string) string {
 	return map[string]func(t *testing.T, data string) string{
 		"sqlite":   func(_ *testing.T, data string) string { return "sqlite:" + filepath.Join(data, "tocsin.db") },
 		"postgres": func(t *testing.T, _ string) string { return freshDatabase(t) },

@@ -28,9 +28,9 @@ func (o *owned) alert(items ...store.OutboxItem) {
 	o.commit(c)
 }
 
-func (o *owned) claim(n int, lease time.Duration) []store.OutboxRow {
+func (o *owned) claim(lease time.Duration) []store.OutboxRow {
 	o.t.Helper()
-	rows, err := o.ClaimOutbox(o.t.Context(), "sender", n, lease)
+	rows, err := o.ClaimOutbox(o.t.Context(), "sender", 10, lease)
 	if err != nil {
 		o.t.Fatalf("ClaimOutbox: %v", err)
 	}
@@ -98,22 +98,22 @@ func alertLife(t *testing.T, k Kind) {
 		t.Errorf("OutboxStats = %+v, %v", stats, err)
 	}
 
-	first := s.claim(10, longLease)
+	first := s.claim(longLease)
 	if len(first) != 1 || first[0].Incident != id(anIncident, 1) || string(first[0].Body) != "1/1\x00" {
 		t.Fatalf("claimed %+v, want the one that is due", first)
 	}
-	if again := s.claim(10, longLease); len(again) != 0 {
+	if again := s.claim(longLease); len(again) != 0 {
 		t.Errorf("claimed while leased: %+v", again)
 	}
 	alertID := first[0].ID
 	if err := s.OutboxRetry(ctx, alertID, 1, -time.Second, "503\x00"); err != nil {
 		t.Fatal(err)
 	}
-	second := s.claim(10, noLease) // this sender freezes: its lease is over at once
+	second := s.claim(noLease) // this sender freezes: its lease is over at once
 	if len(second) != 1 || second[0].Attempts != 2 || second[0].Error != "503\uFFFD" {
 		t.Fatalf("claimed after a retry: %+v", second)
 	}
-	third := s.claim(10, longLease)
+	third := s.claim(longLease)
 	if len(third) != 1 || third[0].Attempts != 3 {
 		t.Fatalf("claimed after a lease ran out: %+v", third)
 	}
@@ -124,13 +124,13 @@ func alertLife(t *testing.T, k Kind) {
 	if err := s.OutboxRetry(ctx, alertID, 2, 0, "late"); err != nil {
 		t.Fatal(err)
 	}
-	if again := s.claim(10, longLease); len(again) != 0 {
+	if again := s.claim(longLease); len(again) != 0 {
 		t.Errorf("an old attempt put it back: %+v", again)
 	}
 	if err := s.OutboxRetry(ctx, alertID, 3, longLease, "later"); err != nil {
 		t.Fatal(err)
 	}
-	if again := s.claim(10, longLease); len(again) != 0 {
+	if again := s.claim(longLease); len(again) != 0 {
 		t.Errorf("claimed before its time: %+v", again)
 	}
 	if err := s.OutboxDead(ctx, alertID, 3, "410"); err != nil {
@@ -149,7 +149,7 @@ func alertLife(t *testing.T, k Kind) {
 	if err := s.OutboxRevive(ctx, alertID); !is(err, incident.ErrNotFound) {
 		t.Errorf("OutboxRevive of a pending one: %v", err)
 	}
-	if again := s.claim(10, longLease); len(again) != 1 || again[0].Attempts != 4 || again[0].Finished != 0 {
+	if again := s.claim(longLease); len(again) != 1 || again[0].Attempts != 4 || again[0].Finished != 0 {
 		t.Errorf("claimed after its revival: %+v", again)
 	}
 	if err := s.OutboxSent(ctx, alertID); err != nil {
@@ -181,14 +181,14 @@ func alertOrder(t *testing.T, k Kind) {
 		}
 		return out
 	}
-	first := s.claim(10, longLease)
+	first := s.claim(longLease)
 	if diff := cmp.Diff([]string{"1/1 to a", "1/1 to b", "2/1 to a"}, names(first)); diff != "" {
 		t.Fatalf("first claim (-want +got):\n%s", diff)
 	}
 	if err := s.OutboxSent(t.Context(), first[0].ID); err != nil {
 		t.Fatal(err)
 	}
-	second := s.claim(10, longLease)
+	second := s.claim(longLease)
 	if diff := cmp.Diff([]string{"1/2 to a"}, names(second)); diff != "" {
 		t.Fatalf("second claim (-want +got):\n%s", diff)
 	}
@@ -196,7 +196,7 @@ func alertOrder(t *testing.T, k Kind) {
 	if err := s.OutboxDead(t.Context(), second[0].ID, 1, "no"); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"1/3 to a"}, names(s.claim(10, longLease))); diff != "" {
+	if diff := cmp.Diff([]string{"1/3 to a"}, names(s.claim(longLease))); diff != "" {
 		t.Fatalf("third claim (-want +got):\n%s", diff)
 	}
 }

@@ -126,7 +126,7 @@ func twiceInOne(t *testing.T, k Kind) {
 	if err != nil || len(stats) != 1 || stats[0].Matched != 2 {
 		t.Errorf("RuleStats = %+v, %v", stats, err)
 	}
-	if rows := s.claim(10, longLease); len(rows) != 1 {
+	if rows := s.claim(longLease); len(rows) != 1 {
 		t.Errorf("%d alerts, want 1", len(rows))
 	}
 }
