@@ -7,34 +7,42 @@ import (
 	"crypto/subtle"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // Token lets a sender post, and names its input.
 type Token struct {
 	Name  string `yaml:"name" json:"name"`
 	Value string `yaml:"value" json:"value"`
+	// Rate is how many records a second it may send, 0 as many as come.
+	Rate int `yaml:"rate" json:"rate"`
 }
 
-type authenticator struct{ tokens []hashedToken }
+type authenticator struct{ tokens []*hashedToken }
 
 type hashedToken struct {
-	name string
-	sum  [32]byte
+	name   string
+	sum    [32]byte
+	bucket *bucket // nil: no limit
 }
 
 func newAuthenticator(tokens []Token) authenticator {
 	var a authenticator
 	for _, t := range tokens {
-		a.tokens = append(a.tokens, hashedToken{t.Name, sha256.Sum256([]byte(t.Value))})
+		h := &hashedToken{name: t.Name, sum: sha256.Sum256([]byte(t.Value))}
+		if t.Rate > 0 {
+			h.bucket = newBucket(t.Rate, time.Now())
+		}
+		a.tokens = append(a.tokens, h)
 	}
 	return a
 }
 
-// input returns the name of the token that a request carries: as a bearer token, as the password of Basic (also from the
-// URL's userinfo), or as the last part of the path. Without tokens everybody may post, and the name is "".
-func (a authenticator) input(r *http.Request) (string, bool) {
+// token returns the token that a request carries: as a bearer token, as the password of Basic (also from the
+// URL's userinfo), or as the last part of the path. Without tokens everybody may post, under no name.
+func (a authenticator) token(r *http.Request) (*hashedToken, bool) {
 	if len(a.tokens) == 0 {
-		return "", true
+		return &hashedToken{}, true
 	}
 	given := r.PathValue("secret")
 	if h := r.Header.Get("Authorization"); h != "" {
@@ -45,11 +53,11 @@ func (a authenticator) input(r *http.Request) (string, bool) {
 		}
 	}
 	sum := sha256.Sum256([]byte(given))
-	name, found := "", false
+	var found *hashedToken
 	for _, t := range a.tokens {
 		if subtle.ConstantTimeCompare(sum[:], t.sum[:]) == 1 {
-			name, found = t.name, true
+			found = t
 		}
 	}
-	return name, found
+	return found, found != nil
 }

@@ -4,6 +4,7 @@ package ingest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -73,7 +74,7 @@ func NewHandler(cfg HandlerConfig) http.Handler {
 
 // head answers Vector's health check: only exactly 200 passes.
 func (h *handler) head(w http.ResponseWriter, r *http.Request) {
-	if _, ok := h.auth.input(r); !ok {
+	if _, ok := h.auth.token(r); !ok {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		w.WriteHeader(http.StatusUnauthorized)
 		return
@@ -95,14 +96,18 @@ func (h *handler) take(w http.ResponseWriter, r *http.Request, source string) in
 	if !sourceName.MatchString(source) {
 		return problem(w, http.StatusNotFound, fmt.Sprintf("%q is no name of a source: lower case letters, digits, - and _", source))
 	}
-	input, ok := h.auth.input(r)
+	token, ok := h.auth.token(r)
 	if !ok {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		return problem(w, http.StatusUnauthorized, "the token is missing or wrong")
 	}
-	if input == "" {
-		input = source
+	if token.bucket != nil {
+		if wait := token.bucket.wait(time.Now()); wait > 0 {
+			w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)))
+			return problem(w, http.StatusTooManyRequests, fmt.Sprintf("the token %q may send no more records for %s", token.name, wait))
+		}
 	}
+	input := cmp.Or(token.name, source)
 	ctx, cancel := context.WithTimeout(r.Context(), answerWithin)
 	defer cancel()
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
@@ -130,6 +135,9 @@ func (h *handler) take(w http.ResponseWriter, r *http.Request, source string) in
 		h.Log.Warn("ingest refuses", "source", source, "records", len(records), "err", err)
 		w.Header().Set("Retry-After", "1")
 		return problem(w, http.StatusServiceUnavailable, "the stream does not accept records now: send them again")
+	}
+	if token.bucket != nil {
+		token.bucket.take(time.Now(), len(records)+len(bad))
 	}
 	if h.Committed != nil {
 		h.Committed()

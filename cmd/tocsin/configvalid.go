@@ -118,6 +118,9 @@ func (c *Config) validateTokens() error {
 		if strings.TrimSpace(t.Value) == "" {
 			return wrongKey(fmt.Sprintf("ingest.tokens[%d].value", i), "it is empty")
 		}
+		if t.Rate < 0 {
+			return wrongKey(fmt.Sprintf("ingest.tokens[%d].rate", i), "it is negative: records a second, or 0 for no limit")
+		}
 	}
 	for _, t := range []struct{ key, value string }{{"ingest.token", c.Ingest.Token}, {"api.token", c.API.Token}} {
 		if t.value != strings.TrimSpace(t.value) {

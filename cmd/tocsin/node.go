@@ -228,8 +228,10 @@ func (n *node) run(ctx context.Context) error {
 	for _, s := range []struct {
 		ln      net.Listener
 		handler http.Handler
-	}{{n.ingest, n.ingestHandler(durations)}, {n.api, n.apiHandler(durations)}, {n.admin, n.adminHandler()}} {
-		srv := &http.Server{Handler: s.handler, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug)}
+		// read bounds how long a request may take to come; a tail of the API is read for as long as it lasts.
+		read time.Duration
+	}{{n.ingest, n.ingestHandler(durations), time.Minute}, {n.api, n.apiHandler(durations), 0}, {n.admin, n.adminHandler(), 0}} {
+		srv := &http.Server{Handler: s.handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: s.read, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug)}
 		g.Go(func() error {
 			if err := srv.Serve(s.ln); !errors.Is(err, http.ErrServerClosed) {
 				return err
