@@ -28,6 +28,8 @@ type Replay struct {
 	events   []*event.Event
 	// seen counts equal records without an id, for their ordinals.
 	seen map[[32]byte]uint32
+	// Progress, if it is set, is told now and then how many events have been played, and of how many.
+	Progress func(done, total int)
 }
 
 // NewReplay returns a replay of no events yet.
@@ -118,6 +120,9 @@ func (r *Replay) Run(until int64, split int) (Result, error) {
 		return nil
 	}
 	for i, e := range r.events {
+		if r.Progress != nil && i%1000 == 0 {
+			r.Progress(i, len(r.events))
+		}
 		if split > 0 && i <= split {
 			for _, c := range engine.Snapshot() {
 				cells[c.ID] = c

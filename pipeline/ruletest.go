@@ -74,11 +74,27 @@ func RunTest(set *rules.Set, r *rules.Rule, t rules.Test, parser Parser, latenes
 			}
 			continue
 		}
-		if len(got) != len(first) {
-			return fail(t.Line, "%s it finds %d detections, in order %d: the engine broke its promise", way, len(got), len(first))
+		if want, have := content(first), content(got); want != have {
+			return fail(t.Line, "%s it finds\n%sand in order\n%sthe engine broke its promise", way, have, want)
 		}
 	}
 	return nil
+}
+
+// content prints what of detections must not depend on how their events came (I6).
+func content(ds []incident.Detection) string {
+	var out []string
+	for _, d := range ds {
+		var evidence []string
+		for _, e := range d.Evidence {
+			evidence = append(evidence, e.Step+":"+e.Event.EventID)
+		}
+		sort.Strings(evidence)
+		out = append(out, fmt.Sprintf("  %v [%s, %s] %d events %v %t %v\n", d.Key.Values(), event.Stamp(d.First), event.Stamp(d.Last),
+			d.EventCount, d.Steps, d.Retracted != nil, evidence))
+	}
+	sort.Strings(out)
+	return strings.Join(out, "")
 }
 
 // shown leaves out retracted detections unless the test asks for them.

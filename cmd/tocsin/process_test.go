@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"go.uber.org/goleak"
 
 	"tocsin/incident"
 	"tocsin/ingest"
@@ -43,7 +44,13 @@ func TestMain(m *testing.M) {
 		c := &cli{stdin: os.Stdin, stdout: io.Discard, stderr: os.Stderr, points: killPoints(os.Getenv(killEnv))}
 		os.Exit(runCLI(signalled(context.Background()), c, []string{"serve", "--config", os.Getenv("TOCSIN_TEST_CONFIG")}))
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	http.DefaultClient.CloseIdleConnections()
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
 }
 
 // killPoints returns points of which one kills the process with SIGKILL: no deferred call, no flush.

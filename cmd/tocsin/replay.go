@@ -53,8 +53,12 @@ func newReplayCommand(c *cli) *cobra.Command {
 			parser := ingest.NewParser(ingest.ParserConfig{FalcoFrom: cfg.Ingest.FalcoFrom, JSONFrom: cfg.Ingest.JSONFrom})
 			play := pipeline.NewReplay(set, parser, cfg.Lateness)
 			bad := 0
+			reading := c.progress("events read")
 			for _, name := range args {
-				n, err := c.records(name, func(raw []byte) error { return play.Add(input, raw) })
+				n, err := c.records(name, func(raw []byte) error {
+					reading.at(play.Len(), 0)
+					return play.Add(input, raw)
+				})
 				if err != nil {
 					return err
 				}
@@ -66,7 +70,11 @@ func newReplayCommand(c *cli) *cobra.Command {
 			if duplicate {
 				play.Duplicate()
 			}
+			reading.end()
+			playing := c.progress("events played")
+			play.Progress = playing.at
 			res, err := play.Run(end, 0)
+			playing.end()
 			if err != nil {
 				return err
 			}

@@ -58,17 +58,24 @@ func newRulesCommand(c *cli) *cobra.Command {
 				return err
 			}
 			parser := ingest.NewParser(ingest.ParserConfig{FalcoFrom: cfg.Ingest.FalcoFrom, JSONFrom: cfg.Ingest.JSONFrom})
-			passed, failed := 0, 0
+			passed, failed, total := 0, 0, 0
+			for _, r := range set.Rules {
+				total += len(r.Tests)
+			}
+			running := c.progress("tests")
 			for _, r := range set.Rules {
 				for _, t := range r.Tests {
+					running.at(passed+failed, total)
 					if err := pipeline.RunTest(set, r, t, parser, cfg.Lateness); err != nil {
 						failed++
+						running.end()
 						fmt.Fprintln(c.stderr, err)
 						continue
 					}
 					passed++
 				}
 			}
+			running.end()
 			fmt.Fprintf(c.stdout, "%d rules, %d tests passed, %d failed\n", len(set.Rules), passed, failed)
 			if failed > 0 {
 				return errSilent

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pipeline_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+	"pgregory.net/rapid"
+
+	"tocsin/ingest"
+	"tocsin/pipeline"
+	"tocsin/rules"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func shipped(t *testing.T) *rules.Set {
+	t.Helper()
+	names, err := filepath.Glob("../rules.d/*.yml")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no rules: %v", err)
+	}
+	var files []rules.File
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, rules.File{Name: name, Data: b})
+	}
+	set, err := rules.Compile(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+// printed is what of a replay must not depend on how the events came (I6).
+func printed(res pipeline.Result) string {
+	var out []string
+	for _, v := range res.Incidents {
+		var ds []string
+		for _, d := range v.Detections {
+			ev := make([]string, 0, len(d.Evidence))
+			for _, e := range d.Evidence {
+				ev = append(ev, e.Step+"="+e.EventID)
+			}
+			sort.Strings(ev)
+			ds = append(ds, fmt.Sprintf("  %v %s %s %d %v %v", d.Key, d.FirstEvent, d.LastEvent, d.EventCount, d.Steps, ev))
+		}
+		sort.Strings(ds)
+		out = append(out, fmt.Sprintf("%s %v %s %s %s %d\n%s",
+			v.Rule.ID, v.Key, v.Severity, v.FirstEvent, v.LastEvent, v.EventCount, strings.Join(ds, "\n")))
+	}
+	sort.Strings(out)
+	return strings.Join(out, "\n")
+}
+
+// TestReplayIsTheSame: records of a few people, some late, through the shipped rules: in order, shuffled, duplicated, and
+// split by a restart they make the same incidents.
+func TestReplayIsTheSame(t *testing.T) {
+	t.Parallel()
+	set := shipped(t)
+	start := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
+	found := 0
+	rapid.Check(t, func(t *rapid.T) {
+		var records []string
+		for i := range rapid.IntRange(5, 60).Draw(t, "records") {
+			at := start.Add(time.Duration(rapid.IntRange(0, 1200).Draw(t, "second")) * time.Second)
+			arrives := at.Add(time.Duration(rapid.SampledFrom([]int{0, 0, 1, 300, 301, 900}).Draw(t, "delay")) * time.Second)
+			records = append(records, fmt.Sprintf(
+				`{"event.id":"%d","timestamp":%q,"event.ingested":%q,"event.category":"authentication","event.action":"login",`+
+					`"event.outcome":%q,"user.name":%q,"source.ip":"203.0.113.%d"}`,
+				i, at.Format(time.RFC3339), arrives.Format(time.RFC3339),
+				rapid.SampledFrom([]string{"failure", "failure", "failure", "success"}).Draw(t, "outcome"),
+				rapid.SampledFrom([]string{"ana", "bob"}).Draw(t, "user"), rapid.IntRange(1, 2).Draw(t, "address")))
+		}
+		play := func(split int, change func(*pipeline.Replay)) string {
+			p := pipeline.NewReplay(set, ingest.NewParser(ingest.ParserConfig{}), 5*time.Minute)
+			for _, r := range records {
+				if err := p.Add("vector", []byte(r)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if change != nil {
+				change(p)
+			}
+			res, err := p.Run(0, split)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found += len(res.Incidents)
+			return printed(res)
+		}
+		sort.Strings(records)
+		want := play(0, nil)
+		seed := rapid.Uint64().Draw(t, "seed")
+		for how, got := range map[string]string{
+			"shuffled":           play(0, func(p *pipeline.Replay) { p.Shuffle(seed) }),
+			"duplicated":         play(0, func(p *pipeline.Replay) { p.Duplicate(); p.Shuffle(seed) }),
+			"split by a restart": play(rapid.IntRange(1, len(records)).Draw(t, "split"), func(p *pipeline.Replay) { p.Shuffle(seed) }),
+		} {
+			if d := cmp.Diff(want, got); d != "" {
+				t.Fatalf("%s (-in order +got):\n%s", how, d)
+			}
+		}
+	})
+	if found == 0 {
+		t.Error("nothing was found: the test says nothing")
+	}
+}
