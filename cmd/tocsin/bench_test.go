@@ -122,3 +122,42 @@ func BenchmarkLatency(b *testing.B) {
 	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "p50-ms")
 	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
 }
+
+// BenchmarkWarmStart is the time from the start of the process to /readyz, on a data directory of 20,000 events whose
+// process was killed with SIGKILL.
+func BenchmarkWarmStart(b *testing.B) {
+	data := b.TempDir()
+	ingestAt, admin := freePort(b), freePort(b)
+	p := &process{env: []string{
+		"TOCSIN_DATA=" + data, "TOCSIN_RULES=" + filepath.Join("..", "..", "rules.d"), "TOCSIN_INGEST_LISTEN=" + ingestAt,
+		"TOCSIN_API_LISTEN=127.0.0.1:0", "TOCSIN_ADMIN_LISTEN=" + admin,
+	}}
+	start := func() {
+		p.start(b, "")
+		for {
+			status, _, err := readiness(admin)
+			if err == nil && status == http.StatusOK {
+				return
+			}
+			if !p.running() {
+				b.Fatal(p.log)
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
+	kill := func() {
+		_ = p.cmd.Process.Kill()
+		<-p.done
+	}
+	start()
+	sendAsVector(b, "http://"+ingestAt+"/ingest/vector", attackEvents(20_000, time.Now()))
+	kill()
+	var slowest time.Duration
+	for b.Loop() {
+		at := time.Now()
+		start()
+		slowest = max(slowest, time.Since(at))
+		kill()
+	}
+	b.ReportMetric(slowest.Seconds(), "slowest-s")
+}

@@ -120,7 +120,7 @@ type process struct {
 	log  *bytes.Buffer
 }
 
-func (p *process) start(t *testing.T, kill string) {
+func (p *process) start(t testing.TB, kill string) {
 	t.Helper()
 	p.cmd = exec.Command(os.Args[0])
 	p.log = &bytes.Buffer{}
@@ -146,7 +146,7 @@ func (p *process) running() bool {
 }
 
 // stop asks for a graceful end.
-func (p *process) stop(t *testing.T) {
+func (p *process) stop(t testing.TB) {
 	t.Helper()
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
@@ -158,7 +158,7 @@ func (p *process) stop(t *testing.T) {
 	}
 }
 
-func freePort(t *testing.T) string {
+func freePort(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -277,7 +277,7 @@ func waitFor(t testing.TB, limit time.Duration, alive func() bool, what func() e
 }
 
 // sendAsVector posts batches of 100 until each was answered with 200.
-func sendAsVector(t *testing.T, url string, events []map[string]any) {
+func sendAsVector(t testing.TB, url string, events []map[string]any) {
 	client := &http.Client{Timeout: 10 * time.Second}
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, 8)
