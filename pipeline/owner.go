@@ -164,42 +164,6 @@ func (o *owner) know(ctx context.Context, e correlate.Entry) error {
 	return o.engine.Use(set)
 }
 
-// restore brings the engine to where the last snapshot was.
-func (o *owner) restore(ctx context.Context) error {
-	o.engine = correlate.New(int64(o.Lateness), correlate.Limits{})
-	o.stats = make(map[string]correlate.Stats)
-	sets, err := o.Sets.All(ctx)
-	if err != nil {
-		return err
-	}
-	for _, s := range sets {
-		if err := o.engine.Use(s); err != nil {
-			return err
-		}
-	}
-	if o.lease.Stream != "" && o.lease.Stream != o.Streams.MatchesIdentity() {
-		// The log was made anew: its sequences say nothing about the old one (backbone.md, T1). What
-		// was found stays, what was half found starts again.
-		o.Log.Warn("the matches stream is another one: windows start anew", "partition", o.lease.Partition)
-		o.lease.Applied, o.lease.Snapshot = 0, 0
-		o.engine.Changes()
-		o.savedAt, o.writtenAt = time.Now(), time.Now()
-		return nil
-	}
-	if o.lease.Snapshot > 0 {
-		if o.lease.Format != correlate.SnapshotFormat {
-			return fmt.Errorf("snapshot of format %d, this version reads %d", o.lease.Format, correlate.SnapshotFormat)
-		}
-		if err := o.Store.Cells(ctx, o.lease.Partition, o.engine.Restore); err != nil {
-			return err
-		}
-	}
-	o.applied, o.stepped, o.saved = o.lease.Applied, o.lease.Snapshot, o.lease.Snapshot
-	o.savedAt, o.writtenAt = time.Now(), time.Now()
-	o.Metrics.prime(o.lease.Partition, o.engine.Stats())
-	return nil
-}
-
 // commit writes what changed, the offset and, when it is time, a snapshot; all in one transaction. A
 // store that is away is waited for: the log keeps what comes meanwhile.
 func (o *owner) commit(ctx context.Context, changes correlate.Changes, last bool) error {

@@ -4,9 +4,11 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +17,18 @@ import (
 
 	"tocsin/incident"
 )
+
+// login posts one login of somebody.
+func (s *serving) login(user, id string, at time.Time, outcome string) {
+	s.t.Helper()
+	body := fmt.Sprintf(`{"event.id":%q,"timestamp":%q,"event.category":"authentication","event.outcome":%q,"user.name":%q,"source.ip":"203.0.113.9"}`,
+		user+id, at.Format(time.RFC3339Nano), outcome, user)
+	resp, err := http.Post("http://"+s.node.ingest.Addr().String()+"/ingest/vector", "application/json", strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+}
 
 // TestRestartAfterRetention: once retention has removed the first half of EVENTS, a restart goes on where it was, windows
 // included, and evidence that was frozen keeps its bytes.
@@ -25,13 +39,7 @@ func TestRestartAfterRetention(t *testing.T) {
 	where := "sqlite:" + filepath.Join(data, "tocsin.db")
 	start := time.Now().Add(-time.Minute).UTC()
 	send := func(s *serving, i int, outcome string) {
-		body := fmt.Sprintf(`{"event.id":"%d","timestamp":%q,"event.category":"authentication","event.outcome":%q,"user.name":"ana","source.ip":"203.0.113.9"}`,
-			i, start.Add(time.Duration(i)*time.Second).Format(time.RFC3339Nano), outcome)
-		resp, err := http.Post("http://"+s.node.ingest.Addr().String()+"/ingest/vector", "application/json", strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = resp.Body.Close()
+		s.login("ana", strconv.Itoa(i), start.Add(time.Duration(i)*time.Second), outcome)
 	}
 	s := serveHere(t, where, data)
 	for i := range 5 {
@@ -80,5 +88,60 @@ func TestRestartAfterRetention(t *testing.T) {
 	})
 	if noted != 5 || whole != 1 {
 		t.Errorf("%d pieces of evidence say that their bytes are gone and %d have them, want 5 and 1", noted, whole)
+	}
+}
+
+// TestUnreadableSnapshot: with a snapshot of another version, or a damaged one, a restart reads the log from its
+// beginning: windows go on where they were, and nothing is found twice.
+func TestUnreadableSnapshot(t *testing.T) {
+	t.Parallel()
+	for name, damage := range map[string]string{
+		"other version": "UPDATE partitions SET snapshot_format = snapshot_format + 1",
+		"damaged":       "UPDATE snapshot_cells SET state = x'0102'",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			data := t.TempDir()
+			file := filepath.Join(data, "tocsin.db")
+			start := time.Now().Add(-time.Minute).UTC()
+			s := serveHere(t, "sqlite:"+file, data)
+			for i := range 6 {
+				outcome := map[bool]string{true: "success", false: "failure"}[i == 5]
+				s.login("bob", strconv.Itoa(i), start.Add(time.Duration(i)*time.Second), outcome)
+				if i < 5 {
+					s.login("ana", strconv.Itoa(i), start.Add(time.Duration(i)*time.Second), outcome)
+				}
+			}
+			s.settled()
+			if code := s.stop(); code != 0 {
+				t.Fatalf("stop: %d", code)
+			}
+			db, err := sql.Open("sqlite", "file:"+file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res, err := db.ExecContext(t.Context(), damage)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n, err := res.RowsAffected(); err != nil || n == 0 {
+				t.Fatalf("nothing was damaged: %v", err)
+			}
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+			again := serveHere(t, "sqlite:"+file, data)
+			again.login("ana", "9", start.Add(9*time.Second), "success")
+			again.settled()
+			var list struct{ Items []incident.View }
+			again.get("/api/v1/incidents", &list)
+			counts := make(map[string]int64)
+			for _, v := range list.Items {
+				counts[fmt.Sprint(v.Key["user.name"])] += v.EventCount
+			}
+			if len(list.Items) != 2 || counts["ana"] != 6 || counts["bob"] != 6 {
+				t.Errorf("%d incidents, events %v; want one of each, of 6", len(list.Items), counts)
+			}
+		})
 	}
 }
