@@ -353,6 +353,11 @@ func (h *hook) complete(n int) error {
 		if len(keys) != 1 {
 			return fmt.Errorf("incident %s was told of under %d keys", id, len(keys))
 		}
+		for key, times := range keys {
+			if times > 2 {
+				return fmt.Errorf("the alert %s came %d times", key, times)
+			}
+		}
 	}
 	return nil
 }
