@@ -9,6 +9,7 @@ import (
 	"fmt"
 
 	"tocsin/event"
+	"tocsin/ingest/audit"
 )
 
 // MaxRecord is the largest Record, in bytes; a larger one is quarantined.
@@ -22,76 +23,122 @@ type Bad struct {
 }
 
 // Split cuts a body into Records, whatever framing it came in (protocols.md 3.1): a JSON array, lines of
-// JSON, objects one after the other or over several lines, or lines of text. The records are parts of the body, byte for byte.
+// JSON, objects one after the other or over several lines, or lines of text. The records are parts of the body, byte for byte,
+// but for the bodies of Secrets in audit events ([audit.Redact]).
 func Split(body []byte) (records [][]byte, bad []Bad) {
+	s := &splitter{}
+	s.split(body)
+	return s.records, s.bad
+}
+
+// splitAudit is Split for the endpoint of the Kubernetes API server, whose EventLists are records for each of their items.
+func splitAudit(body []byte) (records [][]byte, bad []Bad) {
+	s := &splitter{expand: audit.Expand}
+	s.split(body)
+	return s.records, s.bad
+}
+
+// splitter collects what a body is made of.
+type splitter struct {
+	// expand takes a list apart; nil where there are none.
+	expand  func([]byte) ([][]byte, error)
+	records [][]byte
+	bad     []Bad
+}
+
+func (s *splitter) refuse(raw []byte, reason string, err error) {
+	s.bad = append(s.bad, Bad{raw, reason, err})
+}
+
+func (s *splitter) split(body []byte) {
 	rest := bytes.TrimLeft(body, " \t\r\n")
 	if len(rest) == 0 {
-		return nil, nil
+		return
 	}
 	switch rest[0] {
 	case '[':
-		return splitArray(rest)
+		s.array(rest)
 	case '{':
-		return splitObjects(rest)
+		s.objects(rest)
 	default:
-		return splitLines(rest)
+		s.lines(rest)
 	}
 }
 
-// keep sorts one record among the good or the bad ones.
-func keep(raw []byte, records *[][]byte, bad *[]Bad) {
+// object sorts an object among the good or the bad ones.
+func (s *splitter) object(raw []byte) {
+	if s.expand == nil {
+		s.keep(raw)
+		return
+	}
+	parts, err := s.expand(raw)
+	if err != nil {
+		s.refuse(raw, "malformed_json", err)
+		return
+	}
+	for _, part := range parts {
+		if !bytes.HasPrefix(part, []byte("{")) {
+			s.refuse(part, "no_object", errors.New("an item of the list is no object"))
+			continue
+		}
+		s.keep(part)
+	}
+}
+
+// keep takes an object as a record, without what nobody may read.
+func (s *splitter) keep(raw []byte) {
+	raw = audit.Redact(raw)
 	switch err := event.CheckDepth(raw); {
 	case len(raw) > MaxRecord:
-		*bad = append(*bad, Bad{raw, "too_large", fmt.Errorf("%d bytes, more than %d", len(raw), MaxRecord)})
+		s.refuse(raw, "too_large", fmt.Errorf("%d bytes, more than %d", len(raw), MaxRecord))
 	case err != nil:
-		*bad = append(*bad, Bad{raw, "too_deep", err})
+		s.refuse(raw, "too_deep", err)
 	default:
-		*records = append(*records, raw)
+		s.records = append(s.records, raw)
 	}
 }
 
-// splitArray takes the elements of an array. What follows a malformed element cannot be trusted to
+// array takes the elements of an array. What follows a malformed element cannot be trusted to
 // begin anywhere, and is quarantined with it.
-func splitArray(body []byte) (records [][]byte, bad []Bad) {
+func (s *splitter) array(body []byte) {
 	d := json.NewDecoder(bytes.NewReader(body))
 	if _, err := d.Token(); err != nil {
-		return nil, []Bad{{body, "malformed_json", err}}
+		s.refuse(body, "malformed_json", err)
+		return
 	}
 	at := d.InputOffset()
 	for d.More() {
 		var raw json.RawMessage
 		if err := d.Decode(&raw); err != nil {
-			return records, append(bad, Bad{body[at:], "malformed_json", err})
+			s.refuse(body[at:], "malformed_json", err)
+			return
 		}
 		at = d.InputOffset()
 		element := body[at-int64(len(raw)) : at]
 		if element[0] != '{' {
-			bad = append(bad, Bad{element, "no_object", errors.New("an element of the array is no object")})
+			s.refuse(element, "no_object", errors.New("an element of the array is no object"))
 			continue
 		}
-		keep(element, &records, &bad)
+		s.object(element)
 	}
 	if _, err := d.Token(); err != nil {
-		return records, append(bad, Bad{body[at:], "malformed_json", err})
+		s.refuse(body[at:], "malformed_json", err)
+		return
 	}
-	if rest := bytes.TrimSpace(body[d.InputOffset():]); len(rest) > 0 {
-		more, worse := Split(rest)
-		return append(records, more...), append(bad, worse...)
-	}
-	return records, bad
+	s.split(body[d.InputOffset():])
 }
 
-// splitObjects takes objects that follow each other. A malformed one is quarantined to the next newline.
-func splitObjects(body []byte) (records [][]byte, bad []Bad) {
+// objects takes objects that follow each other. A malformed one is quarantined to the next newline.
+func (s *splitter) objects(body []byte) {
 	rest := body
 	for {
 		rest = bytes.TrimLeft(rest, " \t\r\n,\x00")
 		if len(rest) == 0 {
-			return records, bad
+			return
 		}
 		n, err := objectLen(rest)
 		if err == nil {
-			keep(rest[:n], &records, &bad)
+			s.object(rest[:n])
 			rest = rest[n:]
 			continue
 		}
@@ -99,7 +146,7 @@ func splitObjects(body []byte) (records [][]byte, bad []Bad) {
 		if end < 0 {
 			end = len(rest)
 		}
-		bad = append(bad, Bad{bytes.TrimRight(rest[:end], "\r"), "malformed_json", err})
+		s.refuse(bytes.TrimRight(rest[:end], "\r"), "malformed_json", err)
 		rest = rest[end:]
 	}
 }
@@ -124,18 +171,16 @@ func objectLen(b []byte) (int, error) {
 	return int(d.InputOffset()), nil
 }
 
-// splitLines takes each line that is not empty.
-func splitLines(body []byte) (records [][]byte, bad []Bad) {
+// lines takes each line that is not empty.
+func (s *splitter) lines(body []byte) {
 	for line := range bytes.SplitSeq(body, []byte{'\n'}) {
 		line = bytes.TrimSuffix(line, []byte{'\r'})
-		if len(bytes.TrimSpace(line)) == 0 {
-			continue
+		switch {
+		case len(bytes.TrimSpace(line)) == 0:
+		case len(line) > MaxRecord:
+			s.refuse(line, "too_large", fmt.Errorf("%d bytes, more than %d", len(line), MaxRecord))
+		default:
+			s.records = append(s.records, line)
 		}
-		if len(line) > MaxRecord {
-			bad = append(bad, Bad{line, "too_large", fmt.Errorf("%d bytes, more than %d", len(line), MaxRecord)})
-			continue
-		}
-		records = append(records, line)
 	}
-	return records, bad
 }

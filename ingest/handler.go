@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"tocsin/event"
+	"tocsin/ingest/audit"
 )
 
 // answerWithin is the longest that a sender waits: Vector gives up after 60 s, and a slow answer slows its
@@ -150,7 +151,11 @@ func (h *handler) take(w http.ResponseWriter, r *http.Request, source string) in
 
 // records splits a body and gives each record its provenance.
 func (h *handler) records(input, source string, body []byte) ([]event.Record, []Quarantined) {
-	raws, bads := Split(body)
+	split := Split
+	if isAudit(source) {
+		split = splitAudit
+	}
+	raws, bads := split(body)
 	records := make([]event.Record, 0, len(raws))
 	equal := make(map[[32]byte]uint32)
 	for _, raw := range raws {
@@ -164,7 +169,7 @@ func (h *handler) records(input, source string, body []byte) ([]event.Record, []
 	}
 	var bad []Quarantined
 	for _, b := range bads {
-		bad = append(bad, Quarantined{event.Record{Input: input, Source: source, Raw: bytes.Clone(b.Raw)}, b.Reason, b.Err.Error()})
+		bad = append(bad, Quarantined{event.Record{Input: input, Source: source, Raw: audit.Redact(bytes.Clone(b.Raw))}, b.Reason, b.Err.Error()})
 	}
 	return records, bad
 }

@@ -5,8 +5,10 @@ package ingest
 import (
 	"errors"
 	"path"
+	"slices"
 
 	"tocsin/event"
+	"tocsin/ingest/audit"
 	"tocsin/ingest/falco"
 	"tocsin/ingest/plain"
 	"tocsin/ingest/vector"
@@ -23,14 +25,16 @@ func (m *Malformed) Error() string { return m.Reason + ": " + m.Err.Error() }
 
 func (m *Malformed) Unwrap() error { return m.Err }
 
-// ContainerMatch names containers by globs of their namespace and name; an empty one matches all.
+// ContainerMatch names containers by globs of their namespace and name, or files by a glob of their path; an empty one
+// matches all.
 type ContainerMatch struct {
 	Namespace string `yaml:"namespace" json:"namespace"`
 	Container string `yaml:"container" json:"container"`
+	File      string `yaml:"file" json:"file"`
 }
 
-func (c ContainerMatch) matches(namespace, container string) bool {
-	return glob(c.Namespace, namespace) && glob(c.Container, container)
+func (c ContainerMatch) matches(o vector.Origin) bool {
+	return glob(c.Namespace, o.Namespace) && glob(c.Container, o.Container) && glob(c.File, o.File)
 }
 
 func glob(pattern, s string) bool {
@@ -48,6 +52,8 @@ type ParserConfig struct {
 	FalcoFrom []ContainerMatch
 	// JSONFrom lists the containers whose `message` is read as JSON of the application's own fields.
 	JSONFrom []ContainerMatch
+	// AuditFrom lists the files or containers whose `message` is the audit log of a Kubernetes API server.
+	AuditFrom []ContainerMatch
 }
 
 // Parser turns Records into Events.
@@ -75,18 +81,20 @@ func (p *Parser) parse(rec event.Record, arrival int64) (*event.Event, error) {
 	case "falco":
 		return falco.Parse(rec, arrival)
 	case "vector":
-		return vector.Parse(rec, arrival, p.believes)
+		return vector.Parse(rec, arrival, p.trust)
+	case "audit", "kubernetes-audit":
+		return audit.Parse(rec, arrival)
 	default:
 		return plain.Parse(rec, arrival)
 	}
 }
 
-func (p *Parser) believes(namespace, container string) (isFalco, isJSON bool) {
-	for _, c := range p.cfg.FalcoFrom {
-		isFalco = isFalco || c.matches(namespace, container)
+// isAudit reports whether a source is a Kubernetes API server's audit log.
+func isAudit(source string) bool { return source == "audit" || source == "kubernetes-audit" }
+
+func (p *Parser) trust(o vector.Origin) vector.Trust {
+	listed := func(list []ContainerMatch) bool {
+		return slices.ContainsFunc(list, func(c ContainerMatch) bool { return c.matches(o) })
 	}
-	for _, c := range p.cfg.JSONFrom {
-		isJSON = isJSON || c.matches(namespace, container)
-	}
-	return isFalco, isJSON
+	return vector.Trust{Falco: listed(p.cfg.FalcoFrom), JSON: listed(p.cfg.JSONFrom), Audit: listed(p.cfg.AuditFrom)}
 }

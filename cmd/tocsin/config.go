@@ -28,6 +28,7 @@ type Config struct {
 		AllowPlaintext bool                    `yaml:"allow_plaintext"`
 		FalcoFrom      []ingest.ContainerMatch `yaml:"falco_from"`
 		JSONFrom       []ingest.ContainerMatch `yaml:"json_from"`
+		AuditFrom      []ingest.ContainerMatch `yaml:"audit_from"`
 	} `yaml:"ingest"`
 	API struct {
 		Listen         string `yaml:"listen"`
@@ -83,6 +84,10 @@ func (c *Config) storeURL() string {
 		return c.Store.URL
 	}
 	return "sqlite:" + filepath.Join(c.Data, "tocsin.db")
+}
+
+func (c *Config) parserConfig() ingest.ParserConfig {
+	return ingest.ParserConfig{FalcoFrom: c.Ingest.FalcoFrom, JSONFrom: c.Ingest.JSONFrom, AuditFrom: c.Ingest.AuditFrom}
 }
 
 func (c *Config) streamConfig() stream.Config {

@@ -127,7 +127,7 @@ func (n *node) start(ctx context.Context) error {
 	if n.sets, err = pipeline.NewSets(ctx, n.streams, set); err != nil {
 		return err
 	}
-	n.parser = ingest.NewParser(ingest.ParserConfig{FalcoFrom: n.cfg.Ingest.FalcoFrom, JSONFrom: n.cfg.Ingest.JSONFrom})
+	n.parser = ingest.NewParser(n.cfg.parserConfig())
 	n.commit = stream.NewCommitter(n.streams, 2, func() string { return n.sets.Current().Hash })
 	if err := n.streams.Reclaim(ctx); err != nil {
 		return err

@@ -24,7 +24,7 @@ func newParseCommand(c *cli) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			parser := ingest.NewParser(ingest.ParserConfig{FalcoFrom: cfg.Ingest.FalcoFrom, JSONFrom: cfg.Ingest.JSONFrom})
+			parser := ingest.NewParser(cfg.parserConfig())
 			enc := json.NewEncoder(c.stdout)
 			enc.SetEscapeHTML(false)
 			bad := 0

@@ -50,7 +50,7 @@ func newReplayCommand(c *cli) *cobra.Command {
 				}
 				end = t.UnixNano()
 			}
-			parser := ingest.NewParser(ingest.ParserConfig{FalcoFrom: cfg.Ingest.FalcoFrom, JSONFrom: cfg.Ingest.JSONFrom})
+			parser := ingest.NewParser(cfg.parserConfig())
 			play := pipeline.NewReplay(set, parser, cfg.Lateness)
 			bad := 0
 			reading := c.progress("events read")

@@ -57,7 +57,7 @@ func newRulesCommand(c *cli) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			parser := ingest.NewParser(ingest.ParserConfig{FalcoFrom: cfg.Ingest.FalcoFrom, JSONFrom: cfg.Ingest.JSONFrom})
+			parser := ingest.NewParser(cfg.parserConfig())
 			passed, failed, total := 0, 0, 0
 			for _, r := range set.Rules {
 				total += len(r.Tests)

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"tocsin/event"
+	"tocsin/ingest/audit"
 	"tocsin/ingest/falco"
 	"tocsin/ingest/plain"
 )
@@ -17,11 +18,15 @@ import (
 // Module is the module of a record that is Vector's own.
 const Module = "vector"
 
-// Believes says whether the `message` of a container may be read as Falco's JSON, or as JSON of the application.
-type Believes func(namespace, container string) (isFalco, isJSON bool)
+// Origin is what Vector says of where a record comes from.
+type Origin struct{ Namespace, Container, File string }
+
+// Trust says what the `message` of a record may be read as: an alert of Falco, JSON of the application, an audit event of
+// a Kubernetes API server.
+type Trust struct{ Falco, JSON, Audit bool }
 
 // Parse makes an Event of a record from Vector.
-func Parse(rec event.Record, arrival int64, believes Believes) (*event.Event, error) {
+func Parse(rec event.Record, arrival int64, trust func(Origin) Trust) (*event.Event, error) {
 	raw, err := plain.Object(rec.Raw)
 	if err != nil {
 		return nil, err
@@ -32,19 +37,23 @@ func Parse(rec event.Record, arrival int64, believes Believes) (*event.Event, er
 		container, _ = raw["container_name"].(string)
 	}
 	namespace, _ := kube["pod_namespace"].(string)
-	isFalco, isJSON := believes(namespace, container)
+	file, _ := raw["file"].(string)
+	may := trust(Origin{namespace, container, file})
 	var inner map[string]any
-	if text, ok := raw["message"].(string); ok && (isFalco || isJSON) && strings.HasPrefix(strings.TrimSpace(text), "{") {
+	if text, ok := raw["message"].(string); ok && may != (Trust{}) && strings.HasPrefix(strings.TrimSpace(text), "{") {
 		if v, err := event.ParseJSON([]byte(text)); err == nil {
 			inner, _ = v.(map[string]any)
 		}
 	}
-	if isFalco && inner != nil && falco.Is(inner) {
+	if may.Falco && inner != nil && falco.Is(inner) {
 		return falco.FromObject(rec, arrival, inner)
+	}
+	if may.Audit && inner != nil && audit.Is(inner) {
+		return audit.FromObject(rec, arrival, inner)
 	}
 	e := plain.New(rec, arrival, raw)
 	describe(e, raw, kube)
-	if isJSON && inner != nil {
+	if may.JSON && inner != nil {
 		// The application's own fields stand beside Vector's: raw.json.…
 		raw["json"] = inner
 		plain.Lift(e, inner)
