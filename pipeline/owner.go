@@ -56,6 +56,9 @@ type OwnerConfig struct {
 	Points  Points
 	// SnapshotEvery is the time between snapshots; 0 is 10 s.
 	SnapshotEvery time.Duration
+	// OffsetEvery is how often an offset without changes is written; 0 is 5 s. Other processes see by it how far
+	// the partition is.
+	OffsetEvery time.Duration
 }
 
 // owner runs one partition under one lease. It has the engine to itself.
@@ -173,7 +176,7 @@ func (o *owner) commit(ctx context.Context, changes correlate.Changes, last bool
 	for _, s := range changes.Stats {
 		o.stats[s.Rule] = s
 	}
-	if onlyNumbers(changes) && !snapshot && (now.Sub(o.writtenAt) < offsetEvery || o.stepped <= o.applied) {
+	if onlyNumbers(changes) && !snapshot && (now.Sub(o.writtenAt) < cmp.Or(o.OffsetEvery, offsetEvery) || o.stepped <= o.applied) {
 		o.progress()
 		return nil
 	}

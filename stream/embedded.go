@@ -36,10 +36,7 @@ type Embedded struct {
 // StartEmbedded locks the data directory and starts the server. Two servers on one directory would destroy it
 // (backbone.md 5): the second opener gets an error that names the holder.
 func StartEmbedded(cfg EmbeddedConfig) (*Embedded, error) {
-	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("data directory: %w", err)
-	}
-	lock, err := lockDir(cfg.Dir)
+	lock, err := LockDir(cfg.Dir)
 	if err != nil {
 		return nil, err
 	}
@@ -70,8 +67,12 @@ func StartEmbedded(cfg EmbeddedConfig) (*Embedded, error) {
 	return &Embedded{srv: srv, lock: lock}, nil
 }
 
-// lockDir takes the exclusive lock of a data directory, held until the file is closed or the process dies.
-func lockDir(dir string) (*os.File, error) {
+// LockDir makes a data directory if it is not there and takes its exclusive lock, held until the file is closed or the
+// process dies.
+func LockDir(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
 	f, err := os.OpenFile(filepath.Join(dir, "LOCK"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock of the data directory: %w", err)

@@ -44,6 +44,8 @@ type Config struct {
 	Events, Matches, Quarantine Retention
 	// Partitions is used when MATCHES is created; later the stream's own number counts.
 	Partitions int
+	// Replicas is how many servers keep each message; 0 leaves a stream as it is, and makes a new one of 1.
+	Replicas int
 }
 
 // DefaultConfig is what is kept if nothing else is said.
@@ -81,17 +83,18 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Streams, error) {
 		return nil, fmt.Errorf("stream %s: %w", matchesStream, err)
 	}
 	meta := map[string]string{partitionsKey: strconv.Itoa(s.partitions)}
-	if s.events, err = ensure(ctx, js, eventsStream, eventsSubject+">", cfg.Events, nil); err != nil {
+	if s.events, err = ensure(ctx, js, eventsStream, eventsSubject+">", cfg.Events, cfg.Replicas, nil); err != nil {
 		return nil, err
 	}
-	if s.matches, err = ensure(ctx, js, matchesStream, matchesSubject+">", cfg.Matches, meta); err != nil {
+	if s.matches, err = ensure(ctx, js, matchesStream, matchesSubject+">", cfg.Matches, cfg.Replicas, meta); err != nil {
 		return nil, err
 	}
-	if _, err = ensure(ctx, js, quarantineStream, quarantineSubject+">", cfg.Quarantine, nil); err != nil {
+	if _, err = ensure(ctx, js, quarantineStream, quarantineSubject+">", cfg.Quarantine, cfg.Replicas, nil); err != nil {
 		return nil, err
 	}
 	s.sets, err = js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
 		Bucket: setsBucket, Description: "rule Sets by hash", Storage: jetstream.FileStorage, History: 1,
+		Replicas: max(cfg.Replicas, s.events.CachedInfo().Config.Replicas),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("bucket %s: %w", setsBucket, err)
@@ -100,30 +103,15 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Streams, error) {
 	return s, nil
 }
 
-// ensure creates a stream or updates its retention.
-func ensure(ctx context.Context, js jetstream.JetStream, name, subject string, r Retention, meta map[string]string) (jetstream.Stream, error) {
-	want := jetstream.StreamConfig{
-		Name: name, Subjects: []string{subject}, Storage: jetstream.FileStorage,
-		Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardOld,
-		MaxAge: r.Age, MaxBytes: r.Bytes, Duplicates: dedupeWindow, Metadata: meta, AllowDirect: true,
+// Conn returns the connection.
+func (s *Streams) Conn() *nats.Conn { return s.js.Conn() }
+
+// Ping reports whether JetStream answers.
+func (s *Streams) Ping(ctx context.Context) error {
+	if _, err := s.js.AccountInfo(ctx); err != nil {
+		return fmt.Errorf("NATS: %w", err)
 	}
-	if old, err := js.Stream(ctx, name); err == nil {
-		have := old.CachedInfo().Config
-		switch {
-		case have.Retention != jetstream.LimitsPolicy:
-			return nil, fmt.Errorf("stream %s: retention is %s, it must be limits", name, have.Retention)
-		case have.Storage != jetstream.FileStorage:
-			return nil, fmt.Errorf("stream %s: storage is %s, it must be file", name, have.Storage)
-		case have.NoAck:
-			return nil, fmt.Errorf("stream %s: no_ack is on, it must be off", name)
-		}
-		want.Replicas = have.Replicas
-	}
-	st, err := js.CreateOrUpdateStream(ctx, want)
-	if err != nil {
-		return nil, fmt.Errorf("stream %s: %w", name, err)
-	}
-	return st, nil
+	return nil
 }
 
 // Partitions returns the number of partitions.

@@ -23,11 +23,13 @@ func (n *node) unready(ctx context.Context) map[string]string {
 	if err := n.store.Ping(ctx); err != nil {
 		bad["store"] = err.Error()
 	}
-	if err := n.embedded.Healthy(); err != nil {
+	if err := n.streamHealth(ctx); err != nil {
 		bad["stream"] = err.Error()
 	}
-	if have, want := len(n.owners.Progress()), n.streams.Partitions(); have < want {
-		bad["partitions"] = fmt.Sprintf("%d of %d are owned", have, want)
+	if at, err := n.standings(ctx); err != nil {
+		bad["partitions"] = err.Error()
+	} else if want := n.streams.Partitions(); len(at) < want {
+		bad["partitions"] = fmt.Sprintf("%d of %d are owned", len(at), want)
 	}
 	return bad
 }

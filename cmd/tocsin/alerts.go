@@ -13,10 +13,13 @@ import (
 )
 
 // outbox is the store's as a Deliverer wants it.
-type outbox struct{ store store.Outbox }
+type outbox struct {
+	store store.Outbox
+	name  string
+}
 
 func (o outbox) Claim(ctx context.Context, n int, lease time.Duration) ([]alert.Item, error) {
-	rows, err := o.store.ClaimOutbox(ctx, "local", n, lease)
+	rows, err := o.store.ClaimOutbox(ctx, o.name, n, lease)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +49,7 @@ func (n *node) startAlerts() error {
 	if n.router, err = alert.NewRouter(n.cfg.Alert, ""); err != nil {
 		return &usageError{err}
 	}
-	n.deliverer, err = alert.NewDeliverer(n.cfg.Alert, outbox{n.store}, n.out, n.log.With("part", "alert"), n.reg)
+	n.deliverer, err = alert.NewDeliverer(n.cfg.Alert, outbox{n.store, n.name}, n.out, n.log.With("part", "alert"), n.reg)
 	if err != nil {
 		return &usageError{err}
 	}

@@ -79,18 +79,21 @@ func (b backend) Status(ctx context.Context) (api.Status, error) {
 	if err != nil {
 		return st, err
 	}
-	progress := n.owners.Progress()
-	st.Owned = len(progress)
+	at, err := n.standings(ctx)
+	if err != nil {
+		return st, err
+	}
+	st.Owned = len(at)
 	for p, seq := range last {
-		x := progress[p]
-		if x == nil {
+		x, owned := at[p]
+		if !owned {
 			st.CorrelateLag++
 			continue
 		}
-		if at := x.Seq.Load(); seq > at {
-			st.CorrelateLag += seq - at
+		if seq > x.seq {
+			st.CorrelateLag += seq - x.seq
 		}
-		if c := event.Stamp(x.Clock.Load()); st.Clock == 0 || c < st.Clock {
+		if c := event.Stamp(x.clock); st.Clock == 0 || c < st.Clock {
 			st.Clock = c
 		}
 	}

@@ -38,12 +38,17 @@ type Config struct {
 	Admin struct {
 		Listen string `yaml:"listen"`
 	} `yaml:"admin"`
-	// Vector and NATS are known so that whoever sets them is told that they do nothing yet.
+	// Vector is known so that whoever sets it is told that it does nothing yet.
 	Vector struct {
 		Listen string `yaml:"listen"`
 	} `yaml:"vector"`
 	NATS struct {
-		URL string `yaml:"url"`
+		URL      string `yaml:"url"`
+		Creds    string `yaml:"creds"`
+		CA       string `yaml:"ca"`
+		Cert     string `yaml:"cert"`
+		Key      string `yaml:"key"`
+		Replicas int    `yaml:"replicas"`
 	} `yaml:"nats"`
 	Store struct {
 		URL string `yaml:"url"`
@@ -93,7 +98,7 @@ func (c *Config) parserConfig() ingest.ParserConfig {
 func (c *Config) streamConfig() stream.Config {
 	return stream.Config{
 		Events: stream.Retention(c.Retention.Events), Matches: stream.Retention(c.Retention.Matches),
-		Quarantine: stream.Retention(c.Retention.Quarantine), Partitions: c.Partitions,
+		Quarantine: stream.Retention(c.Retention.Quarantine), Partitions: c.Partitions, Replicas: c.NATS.Replicas,
 	}
 }
 

@@ -44,12 +44,10 @@ func (c *Config) validate() error {
 		return wrongKey("rules", "a path is missing")
 	case c.Ingest.MaxBody < 1 || c.Ingest.MaxBody > ingest.MaxBody:
 		return wrongKey("ingest.max_body", "it is between 1 and %d bytes, not %d", ingest.MaxBody, c.Ingest.MaxBody)
-	case c.NATS.URL != "":
-		return wrongKey("nats.url", "an external NATS comes with a later version: leave the key out and the embedded one is used")
 	case c.Vector.Listen != "":
 		return wrongKey("vector.listen", "Vector's own gRPC comes with a later version: leave the key out and use Vector's http sink")
 	}
-	for _, check := range []func() error{c.validateRoles, c.validateListeners, c.validateTokens, c.validateRetention, c.validateLog} {
+	for _, check := range []func() error{c.validateRoles, c.validateListeners, c.validateTokens, c.validateNATS, c.validateRetention, c.validateLog} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -126,6 +124,21 @@ func (c *Config) validateTokens() error {
 		if t.value != strings.TrimSpace(t.value) {
 			return wrongKey(t.key, "it has blanks around it")
 		}
+	}
+	return nil
+}
+
+func (c *Config) validateNATS() error {
+	n := c.NATS
+	switch {
+	case n.Replicas < 0 || n.Replicas > 5 || n.Replicas != 0 && n.Replicas%2 == 0:
+		return wrongKey("nats.replicas", "it is 1, 3 or 5, not %d", n.Replicas)
+	case n.URL == "" && n.Replicas > 1:
+		return wrongKey("nats.replicas", "the embedded NATS is one server: name a cluster in nats.url")
+	case n.URL == "" && n.Creds+n.CA+n.Cert+n.Key != "":
+		return wrongKey("nats.url", "it names no server, and nats.creds, ca, cert or key is set")
+	case (n.Cert == "") != (n.Key == ""):
+		return wrongKey("nats.cert", "nats.cert and nats.key go together")
 	}
 	return nil
 }

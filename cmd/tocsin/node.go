@@ -7,15 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
-	"sort"
-	"strings"
 	"sync"
 	"time"
 
@@ -26,7 +21,6 @@ import (
 	"tocsin/event"
 	"tocsin/ingest"
 	"tocsin/pipeline"
-	"tocsin/rules"
 	"tocsin/store"
 	"tocsin/store/open"
 	"tocsin/stream"
@@ -49,6 +43,9 @@ type node struct {
 	points points
 	out    io.Writer
 
+	// name is this process's among those that share a store.
+	name string
+	// embedded is nil with a NATS of one's own.
 	embedded *stream.Embedded
 	streams  *stream.Streams
 	consumer *stream.EventsConsumer
@@ -129,9 +126,6 @@ func (n *node) start(ctx context.Context) error {
 	}
 	n.parser = ingest.NewParser(n.cfg.parserConfig())
 	n.commit = stream.NewCommitter(n.streams, 2, func() string { return n.sets.Current().Hash })
-	if err := n.streams.Reclaim(ctx); err != nil {
-		return err
-	}
 	if n.consumer, err = n.streams.Events(ctx); err != nil {
 		return err
 	}
@@ -145,66 +139,15 @@ func (n *node) start(ctx context.Context) error {
 		Log: n.log.With("part", "match"), Published: n.points.published,
 	})
 	n.owners = &pipeline.Owners{
-		Name: "local", TTL: 10 * time.Second,
+		Name: n.name, TTL: 10 * time.Second,
 		OwnerConfig: pipeline.OwnerConfig{
 			Store: n.store, Streams: n.streams, Sets: n.sets, Parser: n.parser, Lateness: n.cfg.Lateness,
 			Alerts: n.alerts, Metrics: metrics, Log: n.log.With("part", "correlate"), Points: n.points.owner,
-			SnapshotEvery: n.points.snapshotEvery,
+			SnapshotEvery: n.points.snapshotEvery, OffsetEvery: n.offsetEvery(),
 		},
 	}
 	n.closer = &pipeline.Closer{Store: n.store, Streams: n.streams, Wait: 5 * time.Second}
 	return nil
-}
-
-func (n *node) startStream(ctx context.Context) error {
-	var err error
-	if n.embedded, err = stream.StartEmbedded(stream.EmbeddedConfig{Dir: n.cfg.Data}); err != nil {
-		return err
-	}
-	n.onClose("nats", n.embedded.Close)
-	nc, err := n.embedded.Conn()
-	if err != nil {
-		return err
-	}
-	n.onClose("nats connection", nc.Close)
-	n.streams, err = stream.Open(ctx, nc, n.cfg.streamConfig())
-	return err
-}
-
-// prepareStore brings the tables up to date and frees the partitions, once.
-func (n *node) prepareStore(ctx context.Context) error {
-	n.preparing.Lock()
-	defer n.preparing.Unlock()
-	if n.prepared {
-		return nil
-	}
-	if err := n.store.Migrate(ctx); err != nil {
-		return fmt.Errorf("migrate: %w", err)
-	}
-	// The lock on the data directory is the lease: whoever held partitions before is gone.
-	if err := n.store.ClearLeases(ctx); err != nil {
-		return fmt.Errorf("leases: %w", err)
-	}
-	n.prepared = true
-	return nil
-}
-
-// withStore runs what needs the store, as soon as there is one.
-func (n *node) withStore(ctx context.Context, run func(context.Context) error) error {
-	for {
-		err := n.prepareStore(ctx)
-		if err == nil {
-			return run(ctx)
-		}
-		if ctx.Err() == nil && !errors.Is(err, store.ErrUnavailable) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(time.Second):
-		}
-	}
 }
 
 // run serves until ctx ends, then stops upstream first: nothing that was accepted is left behind.
@@ -289,53 +232,4 @@ func (n *node) ingestHandler(durations prometheus.ObserverVec) http.Handler {
 		Tokens: n.cfg.ingestTokens(), MaxBody: n.cfg.Ingest.MaxBody, Durations: durations, Records: records,
 		Log: n.log.With("part", "ingest"), Committed: n.points.committed,
 	})
-}
-
-// loadRules reads rule files: *.yml and *.yaml under each path, in order of name.
-func loadRules(paths []string) (*rules.Set, error) {
-	files, err := readRules(paths)
-	if err != nil {
-		return nil, err
-	}
-	set, err := rules.Compile(files)
-	if err != nil {
-		return nil, &usageError{err}
-	}
-	return set, nil
-}
-
-func readRules(paths []string) ([]rules.File, error) {
-	var names []string
-	for _, p := range paths {
-		info, err := os.Stat(p)
-		if err != nil {
-			return nil, &usageError{fmt.Errorf("rules: %w", err)}
-		}
-		if !info.IsDir() {
-			names = append(names, p)
-			continue
-		}
-		err = filepath.WalkDir(p, func(path string, d fs.DirEntry, err error) error {
-			if err != nil {
-				return err
-			}
-			if ext := filepath.Ext(path); !d.IsDir() && (ext == ".yml" || ext == ".yaml") && !strings.HasPrefix(d.Name(), ".") {
-				names = append(names, path)
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, fmt.Errorf("rules: %w", err)
-		}
-	}
-	sort.Strings(names)
-	var files []rules.File
-	for _, name := range names {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			return nil, fmt.Errorf("rules: %w", err)
-		}
-		files = append(files, rules.File{Name: name, Data: data})
-	}
-	return files, nil
 }

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nuid"
+
+	"tocsin/store"
+	"tocsin/stream"
+)
+
+// startStream starts the embedded NATS, or connects to the one that is configured, and opens the streams.
+func (n *node) startStream(ctx context.Context) error {
+	if n.cfg.NATS.URL != "" {
+		return n.joinStream(ctx)
+	}
+	n.name = "local"
+	var err error
+	if n.embedded, err = stream.StartEmbedded(stream.EmbeddedConfig{Dir: n.cfg.Data}); err != nil {
+		return err
+	}
+	n.onClose("nats", n.embedded.Close)
+	nc, err := n.embedded.Conn()
+	if err != nil {
+		return err
+	}
+	n.onClose("nats connection", nc.Close)
+	if n.streams, err = stream.Open(ctx, nc, n.cfg.streamConfig()); err != nil {
+		return err
+	}
+	return n.streams.Reclaim(ctx)
+}
+
+// joinStream shares a NATS of one's own with other processes.
+func (n *node) joinStream(ctx context.Context) error {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "tocsin"
+	}
+	n.name = host + "-" + nuid.Next()
+	if strings.HasPrefix(n.cfg.storeURL(), "sqlite:") {
+		lock, err := stream.LockDir(n.cfg.Data)
+		if err != nil {
+			return err
+		}
+		n.onClose("data directory", func() { _ = lock.Close() }) // the lock goes with the process at the latest
+	}
+	c := n.cfg.NATS
+	nc, err := stream.Connect(stream.ServerConfig{URL: c.URL, Creds: c.Creds, CA: c.CA, Cert: c.Cert, Key: c.Key})
+	if err != nil {
+		return fmt.Errorf("nats.url: %w", err)
+	}
+	n.onClose("nats connection", nc.Close)
+	if n.streams, err = stream.Open(ctx, nc, n.cfg.streamConfig()); err != nil {
+		return fmt.Errorf("nats.url: %w", err)
+	}
+	return nil
+}
+
+// offsetEvery is how often a partition that found nothing says how far it is: with other processes at each tick.
+func (n *node) offsetEvery() time.Duration {
+	if n.embedded != nil {
+		return 0
+	}
+	return 900 * time.Millisecond
+}
+
+// standing is how far a partition has been decided.
+type standing struct {
+	seq   uint64
+	clock int64
+}
+
+// standings returns how far each partition is that somebody owns: as this process knows, else as the store does.
+func (n *node) standings(ctx context.Context) (map[int]standing, error) {
+	out := make(map[int]standing)
+	for p, x := range n.owners.Progress() {
+		out[p] = standing{x.Seq.Load(), x.Clock.Load()}
+	}
+	if len(out) == n.streams.Partitions() {
+		return out, nil
+	}
+	states, err := n.store.States(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range states {
+		if _, mine := out[s.Partition]; !mine && s.Owner != "" && s.Owner != n.name {
+			out[s.Partition] = standing{s.Applied, s.Clock}
+		}
+	}
+	return out, nil
+}
+
+// streamHealth reports a NATS that does not take messages in.
+func (n *node) streamHealth(ctx context.Context) error {
+	if n.embedded != nil {
+		return n.embedded.Healthy()
+	}
+	return n.streams.Ping(ctx)
+}
+
+// prepareStore brings the tables up to date and frees the partitions, once.
+func (n *node) prepareStore(ctx context.Context) error {
+	n.preparing.Lock()
+	defer n.preparing.Unlock()
+	if n.prepared {
+		return nil
+	}
+	if err := n.store.Migrate(ctx); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	if n.embedded != nil {
+		// The lock on the data directory is the lease: whoever held partitions before is gone.
+		if err := n.store.ClearLeases(ctx); err != nil {
+			return fmt.Errorf("leases: %w", err)
+		}
+	}
+	n.prepared = true
+	return nil
+}
+
+// withStore runs what needs the store, as soon as there is one.
+func (n *node) withStore(ctx context.Context, run func(context.Context) error) error {
+	for {
+		err := n.prepareStore(ctx)
+		if err == nil {
+			return run(ctx)
+		}
+		if ctx.Err() == nil && !errors.Is(err, store.ErrUnavailable) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(time.Second):
+		}
+	}
+}

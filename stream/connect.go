@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stream
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+)
+
+// ServerConfig says how to reach a NATS of one's own.
+type ServerConfig struct {
+	// URL lists servers, separated by commas: nats://host:4222 or tls://host:4222.
+	URL string
+	// Creds is a file of user credentials (JWT and seed).
+	Creds string
+	// CA, Cert and Key are PEM files: whom to believe, and who we are.
+	CA, Cert, Key string
+}
+
+// Connect connects to a NATS cluster. It goes on trying when a connection is lost, and refuses servers whose settings
+// are too small for what the streams send.
+func Connect(cfg ServerConfig) (*nats.Conn, error) {
+	opts := []nats.Option{nats.Name("tocsin"), nats.MaxReconnects(-1)}
+	if cfg.Creds != "" {
+		opts = append(opts, nats.UserCredentials(cfg.Creds))
+	}
+	if cfg.CA != "" {
+		opts = append(opts, nats.RootCAs(cfg.CA))
+	}
+	if cfg.Cert != "" {
+		opts = append(opts, nats.ClientCert(cfg.Cert, cfg.Key))
+	}
+	nc, err := nats.Connect(cfg.URL, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("connect to NATS: %w", err)
+	}
+	if n := nc.MaxPayload(); n < maxPayload {
+		defer nc.Close()
+		return nil, fmt.Errorf("NATS: max_payload of %s is %d, it must be at least %d: a record may be 1 MiB and travels with others",
+			serverName(nc), n, maxPayload)
+	}
+	return nc, nil
+}
+
+// serverName says which server it is, without what the URL holds of secrets.
+func serverName(nc *nats.Conn) string {
+	if name := nc.ConnectedServerName(); name != "" {
+		return name
+	}
+	return strings.TrimSpace(nc.ConnectedAddr())
+}

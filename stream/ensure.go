@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// ensure creates a stream, or brings its retention up to date and leaves the rest as its operator has it.
+func ensure(ctx context.Context, js jetstream.JetStream, name, subject string, r Retention, replicas int, meta map[string]string) (jetstream.Stream, error) {
+	want := jetstream.StreamConfig{Name: name, Subjects: []string{subject}, Storage: jetstream.FileStorage}
+	old, err := js.Stream(ctx, name)
+	switch {
+	case err == nil:
+		want = old.CachedInfo().Config
+		if err := promised(want, subject); err != nil {
+			return nil, fmt.Errorf("stream %s: %w", name, err)
+		}
+	case !errors.Is(err, jetstream.ErrStreamNotFound):
+		return nil, fmt.Errorf("stream %s: %w", name, err)
+	}
+	want.Retention, want.Discard = jetstream.LimitsPolicy, jetstream.DiscardOld
+	want.MaxAge, want.MaxBytes = r.Age, r.Bytes
+	want.Duplicates = max(want.Duplicates, dedupeWindow)
+	want.Replicas = max(want.Replicas, replicas, 1)
+	// A message that was acknowledged is read again at once, for evidence: only of one server is the nearest as
+	// good as the leader.
+	want.AllowDirect = want.Replicas == 1
+	if meta != nil {
+		want.Metadata = maps.Clone(want.Metadata)
+		if want.Metadata == nil {
+			want.Metadata = make(map[string]string)
+		}
+		maps.Copy(want.Metadata, meta)
+	}
+	st, err := js.CreateOrUpdateStream(ctx, want)
+	if err != nil {
+		return nil, fmt.Errorf("stream %s: %w", name, err)
+	}
+	return st, nil
+}
+
+// promised names the first setting of a stream with which an accepted record could be lost or an equal one be another
+// (backbone.md 5).
+func promised(c jetstream.StreamConfig, subject string) error {
+	switch {
+	case c.Retention != jetstream.LimitsPolicy:
+		return fmt.Errorf("retention is %s, it must be limits: else a message goes with its acknowledgement", c.Retention)
+	case c.Storage != jetstream.FileStorage:
+		return fmt.Errorf("storage is %s, it must be file: else a restart loses what was accepted", c.Storage)
+	case c.PersistMode == jetstream.AsyncPersistMode:
+		return errors.New("persist_mode is async, it must be default: else an acknowledgement says nothing")
+	case c.NoAck:
+		return errors.New("no_ack is on, it must be off: else nobody knows what was accepted")
+	case c.Sealed:
+		return errors.New("sealed is on, it must be off: it takes nothing in")
+	case c.MaxMsgs > 0:
+		return fmt.Errorf("max_msgs is %d, it must be unlimited: retention is by age and bytes", c.MaxMsgs)
+	case c.MaxMsgsPerSubject > 0:
+		return fmt.Errorf("max_msgs_per_subject is %d, it must be unlimited: a partition's log is one subject", c.MaxMsgsPerSubject)
+	case c.MaxMsgSize > 0 && c.MaxMsgSize < maxPayload:
+		return fmt.Errorf("max_msg_size is %d, it must be unlimited or at least %d", c.MaxMsgSize, maxPayload)
+	case c.Mirror != nil || len(c.Sources) > 0:
+		return errors.New("it is a mirror or has sources: its sequences are not its own")
+	case c.SubjectTransform != nil:
+		return errors.New("subject_transform is set, it must not be: messages would not be found")
+	case len(c.Subjects) != 1 || c.Subjects[0] != subject:
+		return fmt.Errorf("subjects are %v, they must be [%s]", c.Subjects, subject)
+	}
+	return nil
+}
