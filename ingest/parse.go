@@ -10,6 +10,7 @@ import (
 	"tocsin/event"
 	"tocsin/ingest/audit"
 	"tocsin/ingest/falco"
+	"tocsin/ingest/kyverno"
 	"tocsin/ingest/plain"
 	"tocsin/ingest/vector"
 )
@@ -80,6 +81,8 @@ func (p *Parser) parse(rec event.Record, arrival int64) (*event.Event, error) {
 	switch rec.Source {
 	case "falco":
 		return falco.Parse(rec, arrival)
+	case kyverno.Source:
+		return kyverno.Parse(rec, arrival)
 	case "vector":
 		return vector.Parse(rec, arrival, p.trust)
 	case "audit", "kubernetes-audit":
