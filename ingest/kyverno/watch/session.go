@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/util/workqueue"
+
+	"tocsin/ingest/kyverno"
+)
+
+// workers settle objects of one kind; their records share the commits of the stream.
+const workers = 4
+
+// session is one list of a kind and the watch that follows it.
+type session struct {
+	w     *Watcher
+	kind  kind
+	store cache.Store
+	queue workqueue.TypedRateLimitingInterface[string]
+
+	mu sync.Mutex
+	// initial are the objects of the list, and those remembered that it does not have, until they are settled.
+	initial map[string]bool
+	// first is true if nobody had listed the kind before.
+	first bool
+}
+
+// session lists, watches and settles until it is time to list again, the kind is gone, or ctx ends. Only the latter
+// two are errors.
+func (w *Watcher) session(ctx context.Context, k kind, gvr schema.GroupVersionResource) error {
+	started, err := w.started(ctx, k)
+	if err != nil {
+		return err
+	}
+	listing, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	informer := cache.NewSharedIndexInformer(w.lister(gvr, k), &unstructured.Unstructured{}, 0, cache.Indexers{})
+	s := &session{
+		w: w, kind: k, store: informer.GetStore(), first: !started && !k.events,
+		queue: workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[string](50*time.Millisecond, 30*time.Second)),
+	}
+	if err := errors.Join(
+		informer.SetTransform(slim(k)),
+		informer.SetWatchErrorHandlerWithContext(func(_ context.Context, _ *cache.Reflector, err error) {
+			if apierrors.IsNotFound(err) {
+				stop(err) // the CRD is gone
+			} else if !apierrors.IsResourceExpired(err) && !apierrors.IsGone(err) && listing.Err() == nil {
+				w.cfg.Log.Warn("list or watch", "resource", gvr.GroupResource().String(), "err", err)
+			}
+		}),
+	); err != nil {
+		return fmt.Errorf("informer of %s: %w", gvr, err)
+	}
+	if _, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc: s.enqueue, UpdateFunc: func(_, obj any) { s.enqueue(obj) }, DeleteFunc: s.enqueue,
+	}); err != nil {
+		return fmt.Errorf("informer of %s: %w", gvr, err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { informer.RunWithContext(listing) })
+	defer wg.Wait()
+	defer s.queue.ShutDown()
+	defer stop(nil)
+	if !cache.WaitForCacheSync(listing.Done(), informer.HasSynced) {
+		return context.Cause(listing)
+	}
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	for range workers {
+		wg.Go(func() { s.work(ctx) })
+	}
+	relist := time.NewTimer(w.cfg.Relist)
+	defer relist.Stop()
+	select {
+	case <-listing.Done():
+		return context.Cause(listing)
+	case <-relist.C:
+		return nil
+	}
+}
+
+// lister lists and watches a kind. It always asks for what is true now: a list from an API server's cache may be older
+// than what is remembered, and would tell the past as news. It does without the streamed list, which an
+// aggregated API server may accept and never finish (protocols.md 2.4).
+func (w *Watcher) lister(gvr schema.GroupVersionResource, k kind) cache.ListerWatcher {
+	client := w.dynamic.Resource(gvr)
+	return noWatchList{&cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, opts metav1.ListOptions) (runtime.Object, error) {
+			opts.FieldSelector = k.selector
+			if opts.ResourceVersion == "0" {
+				opts.ResourceVersion, opts.ResourceVersionMatch = "", ""
+			}
+			return client.List(ctx, opts)
+		},
+		WatchFuncWithContext: func(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
+			opts.FieldSelector = k.selector
+			return client.Watch(ctx, opts)
+		},
+	}}
+}
+
+// noWatchList tells client-go not to ask for streamed lists.
+type noWatchList struct{ *cache.ListWatch }
+
+// IsWatchListSemanticsUnSupported is the question that client-go asks.
+func (noWatchList) IsWatchListSemanticsUnSupported() bool { return true }
+
+// slim drops what nobody looks at before an object is kept in memory. Of an Event that tells of no blocked admission its
+// name is enough.
+func slim(k kind) cache.TransformFunc {
+	return func(obj any) (any, error) {
+		u, ok := obj.(*unstructured.Unstructured)
+		if !ok {
+			return obj, nil
+		}
+		if k.events && !kyverno.IsBlocked(u.Object) {
+			out := &unstructured.Unstructured{Object: map[string]any{"apiVersion": u.GetAPIVersion(), "kind": u.GetKind()}}
+			out.SetNamespace(u.GetNamespace())
+			out.SetName(u.GetName())
+			out.SetUID(u.GetUID())
+			out.SetResourceVersion(u.GetResourceVersion())
+			return out, nil
+		}
+		u.SetManagedFields(nil)
+		return u, nil
+	}
+}
+
+// enqueue asks for a look at an object.
+func (s *session) enqueue(obj any) {
+	if u, ok := obj.(*unstructured.Unstructured); ok && s.kind.events && !kyverno.IsBlocked(u.Object) {
+		return
+	}
+	if key, err := cache.DeletionHandlingMetaNamespaceKeyFunc(obj); err == nil {
+		s.queue.Add(key)
+	}
+}
+
+// begin asks for a look at all that is listed or remembered.
+func (s *session) begin(ctx context.Context) error {
+	keys, err := s.w.remembered(ctx, s.kind)
+	if err != nil {
+		return err
+	}
+	for _, obj := range s.store.List() {
+		if u, ok := obj.(*unstructured.Unstructured); ok && s.kind.events && !kyverno.IsBlocked(u.Object) {
+			continue
+		}
+		key, err := cache.MetaNamespaceKeyFunc(obj)
+		if err != nil {
+			return fmt.Errorf("informer: %w", err)
+		}
+		keys = append(keys, key)
+	}
+	if len(keys) == 0 {
+		keys = append(keys, "") // that there is nothing is settled, too
+	}
+	initial := make(map[string]bool, len(keys))
+	for _, key := range keys {
+		initial[key] = s.first
+	}
+	s.mu.Lock()
+	s.initial = initial
+	s.mu.Unlock()
+	for _, key := range keys {
+		s.queue.Add(key)
+	}
+	return nil
+}
+
+// work settles one object after the other until the queue is shut down.
+func (s *session) work(ctx context.Context) {
+	for {
+		key, end := s.queue.Get()
+		if end {
+			return
+		}
+		if err := s.look(ctx, key); err == nil {
+			s.queue.Forget(key)
+		} else if ctx.Err() == nil {
+			s.w.cfg.Log.Warn("will be tried again", "resource", s.kind.resource, "object", key, "err", err)
+			s.queue.AddRateLimited(key)
+		}
+		s.queue.Done(key)
+	}
+}
+
+// look settles one object as it is now. The last of the first list ends the start.
+func (s *session) look(ctx context.Context, key string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	atStart, initial := s.initial[key]
+	s.mu.Unlock()
+	if key != "" {
+		var u *unstructured.Unstructured
+		obj, found, err := s.store.GetByKey(key)
+		if err != nil {
+			return fmt.Errorf("informer: %w", err)
+		}
+		if found {
+			u, _ = obj.(*unstructured.Unstructured)
+		}
+		if err := s.w.settle(ctx, s.kind, key, u, atStart); err != nil {
+			return err
+		}
+	}
+	if !initial {
+		return nil
+	}
+	s.mu.Lock()
+	delete(s.initial, key)
+	last := len(s.initial) == 0
+	s.mu.Unlock()
+	if !last {
+		return nil
+	}
+	if err := s.w.markStarted(ctx, s.kind); err != nil {
+		s.mu.Lock()
+		s.initial[key] = atStart // the start has not ended
+		s.mu.Unlock()
+		return err
+	}
+	if s.w.cfg.Settled != nil {
+		s.w.cfg.Settled(s.kind.name)
+	}
+	return nil
+}
+
+// settle commits what changed of one object, nil if it is gone.
+func (w *Watcher) settle(ctx context.Context, k kind, object string, u *unstructured.Unstructured, atStart bool) error {
+	key := w.key(k, object)
+	var n int
+	var err error
+	switch {
+	case k.events && u == nil:
+		n, err = w.ledger.SettleBlocked(ctx, key, w.cfg.Cluster, nil)
+	case k.events:
+		n, err = w.ledger.SettleBlocked(ctx, key, w.cfg.Cluster, u.Object)
+	default:
+		d := kyverno.Diff{Cluster: w.cfg.Cluster, AtStart: atStart, Seen: w.cfg.Now().UnixNano()}
+		var rep *kyverno.Report
+		if u != nil {
+			r, bad := kyverno.ReadReport(u.Object)
+			if bad != nil {
+				// What cannot be read says nothing, not even that violations ended. The next rewrite may.
+				w.cfg.Log.Warn("left out", "resource", k.resource, "object", object, "err", bad)
+				return nil
+			}
+			rep = &r
+		}
+		n, err = w.ledger.Settle(ctx, key, d, rep)
+	}
+	if w.cfg.Records != nil && n > 0 {
+		w.cfg.Records.WithLabelValues(kyverno.Source, "accepted").Add(float64(n))
+	}
+	return err
+}
