@@ -117,13 +117,31 @@ type process struct {
 	env  []string
 	cmd  *exec.Cmd
 	done chan struct{}
-	log  *bytes.Buffer
+	log  *output
+}
+
+// output is what a child has said so far.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
 }
 
 func (p *process) start(t testing.TB, kill string) {
 	t.Helper()
 	p.cmd = exec.Command(os.Args[0])
-	p.log = &bytes.Buffer{}
+	p.log = &output{}
 	p.cmd.Stderr = p.log
 	p.cmd.Env = append(append(os.Environ(), p.env...), serveEnv+"=1", killEnv+"="+kill)
 	if err := p.cmd.Start(); err != nil {
