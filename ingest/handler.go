@@ -56,7 +56,7 @@ type HandlerConfig struct {
 
 type handler struct {
 	HandlerConfig
-	auth authenticator
+	auth Authenticator
 }
 
 var sourceName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
@@ -64,7 +64,7 @@ var sourceName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
 // NewHandler returns the ingest endpoint: POST and HEAD on /ingest/{source}, and on
 // /ingest/{source}/{secret} for a sender that can set no header (Falco).
 func NewHandler(cfg HandlerConfig) http.Handler {
-	h := &handler{HandlerConfig: cfg, auth: newAuthenticator(cfg.Tokens)}
+	h := &handler{HandlerConfig: cfg, auth: NewAuthenticator(cfg.Tokens)}
 	mux := http.NewServeMux()
 	for _, path := range []string{"/ingest/{source}", "/ingest/{source}/{secret}"} {
 		mux.HandleFunc("POST "+path, h.post)
@@ -75,7 +75,7 @@ func NewHandler(cfg HandlerConfig) http.Handler {
 
 // head answers Vector's health check: only exactly 200 passes.
 func (h *handler) head(w http.ResponseWriter, r *http.Request) {
-	if _, ok := h.auth.token(r); !ok {
+	if _, ok := h.auth.sender(r); !ok {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		w.WriteHeader(http.StatusUnauthorized)
 		return
@@ -97,18 +97,16 @@ func (h *handler) take(w http.ResponseWriter, r *http.Request, source string) in
 	if !sourceName.MatchString(source) {
 		return problem(w, http.StatusNotFound, fmt.Sprintf("%q is no name of a source: lower case letters, digits, - and _", source))
 	}
-	token, ok := h.auth.token(r)
+	sender, ok := h.auth.sender(r)
 	if !ok {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		return problem(w, http.StatusUnauthorized, "the token is missing or wrong")
 	}
-	if token.bucket != nil {
-		if wait := token.bucket.wait(time.Now()); wait > 0 {
-			w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)))
-			return problem(w, http.StatusTooManyRequests, fmt.Sprintf("the token %q may send no more records for %s", token.name, wait))
-		}
+	if wait := sender.Wait(); wait > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)))
+		return problem(w, http.StatusTooManyRequests, fmt.Sprintf("the token %q may send no more records for %s", sender.Name, wait))
 	}
-	input := cmp.Or(token.name, source)
+	input := cmp.Or(sender.Name, source)
 	ctx, cancel := context.WithTimeout(r.Context(), answerWithin)
 	defer cancel()
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
@@ -137,9 +135,7 @@ func (h *handler) take(w http.ResponseWriter, r *http.Request, source string) in
 		w.Header().Set("Retry-After", "1")
 		return problem(w, http.StatusServiceUnavailable, "the stream does not accept records now: send them again")
 	}
-	if token.bucket != nil {
-		token.bucket.take(time.Now(), len(records)+len(bad))
-	}
+	sender.Took(len(records) + len(bad))
 	if h.Committed != nil {
 		h.Committed()
 	}

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"tocsin/event"
@@ -17,6 +18,10 @@ import (
 
 // Module is the module of a record that is Vector's own.
 const Module = "vector"
+
+// SourceEventID is the key under which a Record has the id that Vector gave the event when a source made it. Only Vector's
+// native protocol carries one (protocols.md 3.4).
+const SourceEventID = "vector.source_event_id"
 
 // Origin is what Vector says of where a record comes from.
 type Origin struct{ Namespace, Container, File string }
@@ -60,7 +65,7 @@ func Parse(rec event.Record, arrival int64, trust func(Origin) Trust) (*event.Ev
 	}
 	plain.Lift(e, raw)
 	own := plain.OwnTime(raw)
-	id, timed := naturalID(raw, kube)
+	id, timed := naturalID(rec, raw, kube)
 	plain.Identify(e, rec, own, id)
 	if !timed {
 		e.ID = event.NewID(rec.Input, id, 0)
@@ -103,7 +108,7 @@ func describe(e *event.Event, raw, kube map[string]any) {
 // naturalID is the source's own id, by what the record has (protocols.md 4.13); "" if nothing in it is one.
 // timed is false where the record's time is that of reading, not of the event, and so no part of its identity:
 // after a crash Vector reads a file again, and stamps each line anew.
-func naturalID(raw, kube map[string]any) (id string, timed bool) {
+func naturalID(rec event.Record, raw, kube map[string]any) (id string, timed bool) {
 	if id := plain.Own(raw); id != "" {
 		return id, true
 	}
@@ -118,5 +123,20 @@ func naturalID(raw, kube map[string]any) (id string, timed bool) {
 	if c, ok := raw["__CURSOR"].(string); ok && c != "" {
 		return c, true
 	}
+	if uuid, ok := raw[SourceEventID].(string); ok && uuid != "" {
+		return eventID(rec, uuid), true
+	}
 	return "", true
+}
+
+// eventID is the identity that Vector's own id gives. It comes after the ids above, which outlast a restart of Vector: a line
+// that is read again has a new one. And it names what a source took in, not what was made of it: a transform that takes an array
+// apart leaves the same id on every element. So the content is a part of it, and the ordinal among equals.
+func eventID(rec event.Record, uuid string) string {
+	sum := sha256.Sum256(rec.Raw)
+	id := uuid + "|" + hex.EncodeToString(sum[:16])
+	if rec.Ordinal > 0 {
+		id += "|" + strconv.FormatUint(uint64(rec.Ordinal), 10)
+	}
+	return id
 }

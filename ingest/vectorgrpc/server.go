@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vectorgrpc
+
+import (
+	"cmp"
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/status"
+
+	"tocsin/event"
+	"tocsin/ingest"
+)
+
+const (
+	// source is the parser of the records, and the name of an input that has none.
+	source = "vector"
+	// answerWithin is the longest that Vector waits for an answer (protocols.md 3.2).
+	answerWithin = 20 * time.Second
+	// pingsFrom is the shortest time between two pings of a client. gRPC's own five minutes would break
+	// off a sink whose keepalive is set to the minute that Vector proposes.
+	pingsFrom = 5 * time.Second
+	// maxStreams bounds the requests at once of one connection; Vector's adaptive concurrency ends at 200.
+	maxStreams = 256
+)
+
+// Config is what the server needs: the twin of [ingest.HandlerConfig] (protocols.md 3.4).
+type Config struct {
+	// Commit returns when all records are on disk. It may be called by many at once.
+	Commit func(context.Context, []event.Record) error
+	// Quarantine returns when all entries are on disk.
+	Quarantine func(context.Context, []ingest.Quarantined) error
+	// Tokens are those that may push. Without any, everybody may.
+	Tokens []ingest.Token
+	// Certificate names the input of a client certificate that TLS has verified. With it, who has neither a
+	// certificate that it accepts nor a token may not push. Nil: certificates do not count.
+	Certificate func(*x509.Certificate) (input string, ok bool)
+	// MaxMessage is the cap of a message in bytes, decompressed; 0 is [ingest.MaxBody], which it cannot exceed.
+	MaxMessage int
+	// Durations observes each call, by handler and code.
+	Durations prometheus.ObserverVec
+	// Records counts records by source and outcome; the HTTP endpoint has the same.
+	Records *prometheus.CounterVec
+	Log     *slog.Logger
+	// Committed is called between the commit of a request and its answer. Nil but in tests.
+	Committed func()
+}
+
+type service struct {
+	cfg  Config
+	auth ingest.Authenticator
+}
+
+// NewServer returns a gRPC server that serves vector.Vector and nothing else (protocols.md 3.4); its codec fits no other
+// service. The caller's options come last, and so win: TLS is one of them.
+func NewServer(cfg Config, opts ...grpc.ServerOption) *grpc.Server {
+	if cfg.MaxMessage <= 0 || cfg.MaxMessage > ingest.MaxBody {
+		cfg.MaxMessage = ingest.MaxBody
+	}
+	s := &service{cfg: cfg, auth: ingest.NewAuthenticator(cfg.Tokens)}
+	server := grpc.NewServer(append([]grpc.ServerOption{
+		grpc.ForceServerCodecV2(rawCodec{}),
+		grpc.MaxRecvMsgSize(cfg.MaxMessage),
+		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingsFrom, PermitWithoutStream: true}),
+	}, opts...)...)
+	server.RegisterService(&grpc.ServiceDesc{
+		ServiceName: "vector.Vector",
+		HandlerType: (*any)(nil),
+		Methods: []grpc.MethodDesc{
+			{MethodName: "PushEvents", Handler: s.method("PushEvents", s.push)},
+			{MethodName: "HealthCheck", Handler: s.method("HealthCheck", s.healthy)},
+		},
+		Metadata: "vector.proto",
+	}, nil)
+	return server
+}
+
+// method does what both calls need: who it is, before a byte of the message is read, then the message, then do.
+func (s *service) method(name string, do func(context.Context, *ingest.Sender, []byte) error) grpc.MethodHandler {
+	call := func(ctx context.Context, decode func(any) error) error {
+		// gRPC answers in the compression of the question, which Vector's client does not read: it would
+		// take the answer for a refusal and drop what we have stored.
+		if err := grpc.SetSendCompressor(ctx, encoding.Identity); err != nil {
+			return status.Error(codes.Unavailable, "the answer's compression: "+err.Error())
+		}
+		sender, ok := s.sender(ctx)
+		if !ok {
+			return status.Error(codes.Unauthenticated, "the token is missing or wrong")
+		}
+		if wait := sender.Wait(); wait > 0 {
+			return status.Error(codes.ResourceExhausted, fmt.Sprintf("the token %q may send no more records for %s", sender.Name, wait))
+		}
+		var message []byte
+		if err := decode(&message); err != nil {
+			// gRPC has answered already. The sink keeps a batch over the cap and sends it again, until it is set to
+			// make smaller ones or the cap is raised: no data is lost, but somebody has to be told.
+			s.cfg.Log.Warn("ingest cannot read a request: if it is too large, set batch.max_bytes of the sink", "source", source, "err", err)
+			return fmt.Errorf("read the request: %w", err)
+		}
+		return do(ctx, sender, message)
+	}
+	timed := func(ctx context.Context, decode func(any) error) (any, error) {
+		start := time.Now()
+		err := call(ctx, decode)
+		if s.cfg.Durations != nil {
+			s.cfg.Durations.WithLabelValues("vector."+name, status.Code(err).String()).Observe(time.Since(start).Seconds())
+		}
+		if err != nil {
+			return nil, err
+		}
+		return []byte{}, nil // PushEventsResponse, and HealthCheckResponse with SERVING, are empty
+	}
+	info := &grpc.UnaryServerInfo{FullMethod: "/vector.Vector/" + name}
+	return func(_ any, ctx context.Context, decode func(any) error, around grpc.UnaryServerInterceptor) (any, error) {
+		if around == nil {
+			return timed(ctx, decode)
+		}
+		return around(ctx, nil, info, func(ctx context.Context, _ any) (any, error) { return timed(ctx, decode) })
+	}
+}
+
+// healthy answers the check that the sink makes when it starts, and only then: it says that somebody who may push is heard.
+func (s *service) healthy(context.Context, *ingest.Sender, []byte) error { return nil }
+
+// push takes one batch. Its error is one that Vector retries, unless nothing can be made of the message.
+func (s *service) push(ctx context.Context, sender *ingest.Sender, message []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	records, bad, err := s.records(cmp.Or(sender.Name, source), message)
+	if err != nil {
+		return status.Error(codes.InvalidArgument, err.Error())
+	}
+	if err := s.store(ctx, records, bad); err != nil {
+		s.cfg.Log.Warn("ingest refuses", "source", source, "records", len(records), "err", err)
+		return status.Error(codes.Unavailable, "the stream does not accept records now: send them again")
+	}
+	sender.Took(len(records) + len(bad))
+	if s.cfg.Committed != nil {
+		s.cfg.Committed()
+	}
+	s.count(len(records), bad)
+	return nil
+}
+
+var errNothing = errors.New("nothing in the message is an event")
