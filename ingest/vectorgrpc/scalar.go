@@ -8,7 +8,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -95,9 +94,11 @@ func appendFloat(dst []byte, bits uint64) []byte {
 		return append(dst, "null"...)
 	}
 	if abs := math.Abs(f); abs != 0 && (abs < 1e-5 || abs >= 1e16) {
-		mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(f, 'e', -1, 64), "e")
-		sign := exponent[:1]
-		return append(append(dst, mantissa+"e"...), strings.TrimPrefix(sign, "+")+strings.TrimLeft(exponent[1:], "0")...)
+		dst = strconv.AppendFloat(dst, f, 'e', -1, 64)
+		if n := len(dst); dst[n-2] == '0' && dst[n-3] == '-' { // Go writes 1e-07; from 1e16 on there are two digits
+			dst[n-2], dst = dst[n-1], dst[:n-1]
+		}
+		return dst
 	}
 	start := len(dst)
 	dst = strconv.AppendFloat(dst, f, 'f', -1, 64)
