@@ -177,6 +177,7 @@ func TestRoots(t *testing.T) {
 		{"a text", vectortest.EncodeLog(vectortest.Log{Root: "a line"}), `{"message":"a line"}`},
 		{"the value goes before the fields", vectortest.Message(nil, 1, both), `{"message":"value"}`},
 		{"of a key that stands twice the last", vectortest.Message(nil, 1, twice), `{"message":"again"}`},
+		{"keys in another order", vectortest.Message(nil, 1, append(vectortest.Message(nil, 1, vectortest.Message(vectortest.Message(nil, 1, []byte("z")), 2, value)), fields...)), `{"message":"fields","z":{"message":"value"}}`},
 		{"unknown fields and kinds", vectortest.Message(nil, 1, unknown), `{"message":"fields","n":null}`},
 		{"an id of a wrong length is none", vectortest.EncodeLog(vectortest.Log{Root: map[string]any{"a": 1}, ID: []byte("short")}), `{"a":1}`},
 		{"an id that is no id is none", vectortest.EncodeLog(vectortest.Log{Root: map[string]any{"a": 1}, ID: []byte{}}), `{"a":1}`},

@@ -4,6 +4,7 @@ package vectorgrpc_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"sync"
@@ -35,9 +36,12 @@ type stream struct {
 	badErr  error
 }
 
-func (s *stream) commit(_ context.Context, recs []event.Record) error {
+func (s *stream) commit(ctx context.Context, recs []event.Record) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if _, ok := ctx.Deadline(); !ok {
+		return errors.New("a commit without an end: Vector would send again what is on disk in the end")
+	}
 	s.tries = append(s.tries, recs)
 	if len(s.refuse) > 0 {
 		err := s.refuse[0]

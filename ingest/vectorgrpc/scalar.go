@@ -135,21 +135,20 @@ func appendTimestamp(dst, b []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %d seconds and %d nanoseconds", errTimestamp, seconds, nanos)
 	}
 	t := time.Unix(seconds, nanos).UTC()
-	dst = append(dst, '"')
-	if y := t.Year(); y < 0 || y > 9999 {
-		dst = fmt.Appendf(dst, "%+05d", y) // no time for RFC 3339, and the parser takes the arrival
-	} else {
-		dst = fmt.Appendf(dst, "%04d", y)
-	}
-	dst = t.AppendFormat(dst, "-01-02T15:04:05")
+	layout := "-01-02T15:04:05.000000000"
 	switch n := t.Nanosecond(); {
 	case n == 0:
+		layout = layout[:len(layout)-10]
 	case n%1e6 == 0:
-		dst = fmt.Appendf(dst, ".%03d", n/1e6)
+		layout = layout[:len(layout)-6]
 	case n%1e3 == 0:
-		dst = fmt.Appendf(dst, ".%06d", n/1e3)
-	default:
-		dst = fmt.Appendf(dst, ".%09d", n)
+		layout = layout[:len(layout)-3]
 	}
-	return append(dst, 'Z', '"'), nil
+	dst = append(dst, '"')
+	if y := t.Year(); y < 0 || y > 9999 {
+		dst = fmt.Appendf(dst, "%+05d", y) // no time for RFC 3339: the parser takes the arrival
+	} else {
+		layout = "2006" + layout
+	}
+	return append(t.AppendFormat(dst, layout), 'Z', '"'), nil
 }

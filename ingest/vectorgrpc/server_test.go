@@ -6,25 +6,70 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/status"
 
 	"tocsin/event"
 	"tocsin/ingest"
+	"tocsin/ingest/vectorgrpc"
 	"tocsin/ingest/vectortest"
 )
 
 func TestHealthCheck(t *testing.T) {
 	t.Parallel()
 	var s stream
-	answer, err := sink(t, serve(t, s.config())).Call(t.Context(), "HealthCheck", nil)
+	cfg := s.config()
+	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "seconds"}, []string{"handler", "code"})
+	cfg.Durations = durations
+	answer, err := sink(t, serve(t, cfg)).Call(t.Context(), "HealthCheck", nil)
 	if err != nil || len(answer) != 0 {
 		t.Errorf("%x, %v: SERVING is the empty message", answer, err)
+	}
+	if !durations.DeleteLabelValues("vector.HealthCheck", "OK") {
+		t.Error("the call was not observed")
+	}
+}
+
+// TestStopsWhenAllIsAnswered: a batch that is being committed while the node stops gets its answer.
+func TestStopsWhenAllIsAnswered(t *testing.T) {
+	t.Parallel()
+	var s stream
+	cfg := s.config()
+	entered, stopping := make(chan struct{}), make(chan struct{})
+	cfg.Commit = func(ctx context.Context, recs []event.Record) error {
+		close(entered)
+		<-stopping
+		return s.commit(ctx, recs)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := vectorgrpc.NewServer(cfg)
+	served, stopped, sent := make(chan error, 1), make(chan struct{}), make(chan error, 1)
+	go func() { served <- server.Serve(ln) }()
+	to := sink(t, ln.Addr().String())
+	go func() { sent <- to.Send(t.Context(), vectortest.Log{Root: map[string]any{"a": 1}}) }()
+	<-entered
+	go func() { server.GracefulStop(); close(stopped) }()
+	if !to.Conn.WaitForStateChange(t.Context(), connectivity.Ready) { // the sink has been told to go
+		t.Error("the server does not say that it stops")
+	}
+	close(stopping)
+	if err := <-sent; err != nil || len(s.records) != 1 {
+		t.Errorf("%v, %d records", err, len(s.records))
+	}
+	<-stopped
+	if err := <-served; err != nil {
+		t.Error(err)
 	}
 }
 
