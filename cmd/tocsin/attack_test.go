@@ -18,6 +18,9 @@ import (
 
 	"tocsin/incident"
 	"tocsin/ingest/vectortest"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 )
 
 // serving is a tocsin in this process.
@@ -36,7 +39,7 @@ func serveHere(t testing.TB, storeURL, data string) *serving {
 	var log bytes.Buffer
 	cfg := defaultConfig()
 	cfg.Data, cfg.Store.URL, cfg.Rules = data, storeURL, []string{"../../rules.d"}
-	cfg.Ingest.Listen, cfg.API.Listen, cfg.Admin.Listen = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
+	cfg.Ingest.Listen, cfg.Vector.Listen, cfg.API.Listen, cfg.Admin.Listen = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 	c := &cli{stdin: strings.NewReader(""), stdout: io.Discard, stderr: &log, points: points{started: func(n *node) { started <- n }}}
 	go func() {
 		err := c.serve(ctx, cfg, false)
@@ -122,7 +125,7 @@ func (s *serving) settled() {
 	})
 }
 
-// TestTheSameAttackIsTheSameIncident sends one attack through Vector HTTP in each framing and compression, and
+// TestTheSameAttackIsTheSameIncident sends one attack through Vector HTTP in each framing and compression, Vector's native sink, and
 // what Falco saw of it by Falco HTTP, into a real tocsin with each store: however often it came,
 // one incident each is there, with its evidence, bytes and hash.
 func TestTheSameAttackIsTheSameIncident(t *testing.T) {
@@ -153,6 +156,23 @@ func TestTheSameAttackIsTheSameIncident(t *testing.T) {
 						t.Fatalf("%s %s: %v", framing, compression, err)
 					}
 				}
+			}
+			native, err := grpc.NewClient(s.node.vector.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, compression := range []string{"", "gzip", "zstd"} {
+				sink := &vectortest.Native{Conn: native, Compression: compression}
+				var logs []vectortest.Log
+				for _, e := range events {
+					logs = append(logs, vectortest.Log{Root: e})
+				}
+				if err := sink.Send(ctx, logs...); err != nil {
+					t.Fatalf("native %s: %v", compression, err)
+				}
+			}
+			if err := native.Close(); err != nil {
+				t.Error(err)
 			}
 			var falco []string
 			for i, rule := range []string{"Terminal shell in container", "Read sensitive file untrusted", "Contact K8S API Server From Container"} {

@@ -38,10 +38,20 @@ type Config struct {
 	Admin struct {
 		Listen string `yaml:"listen"`
 	} `yaml:"admin"`
-	// Vector is known so that whoever sets it is told that it does nothing yet.
 	Vector struct {
-		Listen string `yaml:"listen"`
+		Listen         string `yaml:"listen"`
+		Cert           string `yaml:"cert"`
+		Key            string `yaml:"key"`
+		ClientCA       string `yaml:"client_ca"`
+		AllowPlaintext bool   `yaml:"allow_plaintext"`
 	} `yaml:"vector"`
+	Kyverno struct {
+		Enabled    bool   `yaml:"enabled"`
+		Kubeconfig string `yaml:"kubeconfig"`
+		Context    string `yaml:"context"`
+		Cluster    string `yaml:"cluster"`
+		Namespace  string `yaml:"namespace"`
+	} `yaml:"kyverno"`
 	NATS struct {
 		URL      string `yaml:"url"`
 		Creds    string `yaml:"creds"`
@@ -75,6 +85,7 @@ func defaultConfig() Config {
 	var c Config
 	c.Data, c.Rules, c.Roles, c.Lateness = "./data", []string{"./rules.d"}, []string{"all"}, 5*time.Minute
 	c.Ingest.Listen, c.API.Listen, c.Admin.Listen = "127.0.0.1:8081", "127.0.0.1:8080", "127.0.0.1:8082"
+	c.Vector.Listen = "127.0.0.1:6000"
 	c.Ingest.MaxBody = ingest.MaxBody
 	c.Partitions = stream.DefaultConfig.Partitions
 	c.Retention.Events = retention(stream.DefaultConfig.Events)

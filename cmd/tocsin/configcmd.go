@@ -40,10 +40,6 @@ func printConfig(w io.Writer, section reflect.Value, origins map[string]string, 
 	for i := range section.NumField() {
 		key, v := section.Type().Field(i).Tag.Get("yaml"), section.Field(i)
 		if v.Kind() == reflect.Struct {
-			// Keys of a later version would only mislead.
-			if v.IsZero() && key == "vector" {
-				continue
-			}
 			if _, err := fmt.Fprintf(w, "%s%s:\n", indent, key); err != nil {
 				return err
 			}

@@ -44,8 +44,6 @@ func (c *Config) validate() error {
 		return wrongKey("rules", "a path is missing")
 	case c.Ingest.MaxBody < 1 || c.Ingest.MaxBody > ingest.MaxBody:
 		return wrongKey("ingest.max_body", "it is between 1 and %d bytes, not %d", ingest.MaxBody, c.Ingest.MaxBody)
-	case c.Vector.Listen != "":
-		return wrongKey("vector.listen", "Vector's own gRPC comes with a later version: leave the key out and use Vector's http sink")
 	}
 	for _, check := range []func() error{c.validateRoles, c.validateListeners, c.validateTokens, c.validateNATS, c.validateRetention, c.validateLog} {
 		if err := check(); err != nil {
@@ -83,9 +81,13 @@ func (c *Config) validateListeners() error {
 		open bool
 	}{
 		{"ingest.listen", c.Ingest.Listen, c.Ingest.AllowPlaintext},
+		{"vector.listen", c.Vector.Listen, c.Vector.AllowPlaintext || c.Vector.Cert != ""},
 		{"api.listen", c.API.Listen, c.API.AllowPlaintext},
 		{"admin.listen", c.Admin.Listen, true},
 	} {
+		if l.key == "vector.listen" && l.addr == off {
+			continue
+		}
 		if _, _, err := net.SplitHostPort(l.addr); err != nil {
 			return wrongKey(l.key, "%w", err)
 		}
@@ -96,6 +98,15 @@ func (c *Config) validateListeners() error {
 	}
 	if !loopback(c.Ingest.Listen) && len(c.ingestTokens()) == 0 {
 		return wrongKey("ingest.listen", "%s is not loopback, and whoever reaches it could post: set ingest.token or ingest.tokens", c.Ingest.Listen)
+	}
+	v := c.Vector
+	switch {
+	case (v.Cert == "") != (v.Key == ""):
+		return wrongKey("vector.cert", "vector.cert and vector.key go together")
+	case v.ClientCA != "" && v.Cert == "":
+		return wrongKey("vector.client_ca", "clients show certificates over TLS only: set vector.cert and vector.key")
+	case v.Listen != off && !loopback(v.Listen) && len(c.ingestTokens()) == 0 && v.ClientCA == "":
+		return wrongKey("vector.listen", "%s is not loopback, and whoever reaches it could push: set ingest.token, ingest.tokens or vector.client_ca", v.Listen)
 	}
 	return nil
 }

@@ -77,7 +77,7 @@ func TestDocsNameEveryMetric(t *testing.T) {
 	}
 	for _, name := range regexp.MustCompile("`(tocsin_[a-z_]+)`").FindAllStringSubmatch(text, -1) {
 		src := false
-		for _, dir := range []string{"../../pipeline/metrics.go", "../../ingest/handler.go", "node.go", "admin.go", "../../alert/deliver.go"} {
+		for _, dir := range []string{"../../pipeline/metrics.go", "../../ingest/handler.go", "node.go", "inputs.go", "admin.go", "../../alert/deliver.go"} {
 			b, err := os.ReadFile(dir)
 			if err != nil {
 				t.Fatal(err)
@@ -192,6 +192,7 @@ func TestPortTaken(t *testing.T) {
 	s := serveHere(t, "sqlite:"+filepath.Join(data, "tocsin.db"), data)
 	cfg := defaultConfig()
 	cfg.Data, cfg.Rules = t.TempDir(), []string{"../../rules.d"}
+	cfg.Vector.Listen = "127.0.0.1:0"
 	cfg.Ingest.Listen, cfg.API.Listen, cfg.Admin.Listen = "127.0.0.1:0", s.node.api.Addr().String(), "127.0.0.1:0"
 	c := &cli{stdout: io.Discard, stderr: io.Discard}
 	if err := c.serve(context.Background(), cfg, false); err == nil || !strings.HasPrefix(err.Error(), "api.listen: ") {

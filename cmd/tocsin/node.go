@@ -18,7 +18,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"tocsin/alert"
-	"tocsin/event"
 	"tocsin/ingest"
 	"tocsin/pipeline"
 	"tocsin/store"
@@ -63,8 +62,8 @@ type node struct {
 	router    *alert.Router
 	deliverer *alert.Deliverer
 
-	ingest, api, admin net.Listener
-	cleanups           []cleanup
+	ingest, vector, api, admin net.Listener
+	cleanups                   []cleanup
 }
 
 // cleanup undoes one step of the start; they run backwards.
@@ -91,9 +90,13 @@ func (n *node) start(ctx context.Context) error {
 		to        *net.Listener
 	}{
 		{"ingest.listen", n.cfg.Ingest.Listen, &n.ingest},
+		{"vector.listen", n.cfg.Vector.Listen, &n.vector},
 		{"api.listen", n.cfg.API.Listen, &n.api},
 		{"admin.listen", n.cfg.Admin.Listen, &n.admin},
 	} {
+		if l.addr == off {
+			continue
+		}
 		ln, err := net.Listen("tcp", l.addr)
 		if err != nil {
 			return fmt.Errorf("%s: %w", l.key, err)
@@ -168,12 +171,19 @@ func (n *node) run(ctx context.Context) error {
 		Buckets: prometheus.ExponentialBuckets(0.0005, 2.5, 12),
 	}, []string{"handler", "code"})
 	n.reg.MustRegister(durations)
+	in := n.newInputs(durations)
+	if n.vector != nil {
+		g.Go(func() error { return in.serveVector(gctx, n.vector) })
+	}
+	if n.cfg.Kyverno.Enabled {
+		g.Go(func() error { return in.watchKyverno(gctx) })
+	}
 	for _, s := range []struct {
 		ln      net.Listener
 		handler http.Handler
 		// read bounds how long a request may take to come; a tail of the API is read for as long as it lasts.
 		read time.Duration
-	}{{n.ingest, n.ingestHandler(durations), time.Minute}, {n.api, n.apiHandler(durations), 0}, {n.admin, n.adminHandler(), 0}} {
+	}{{n.ingest, in.handler(), time.Minute}, {n.api, n.apiHandler(durations), 0}, {n.admin, n.adminHandler(), 0}} {
 		srv := &http.Server{Handler: s.handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: s.read, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug)}
 		g.Go(func() error {
 			if err := srv.Serve(s.ln); !errors.Is(err, http.ErrServerClosed) {
@@ -208,28 +218,4 @@ func (n *node) run(ctx context.Context) error {
 		return broken
 	}
 	return err
-}
-
-func (n *node) ingestHandler(durations prometheus.ObserverVec) http.Handler {
-	records := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "tocsin_ingest_records_total", Help: "Records that came in, by source and outcome.",
-	}, []string{"source", "outcome"})
-	n.reg.MustRegister(records)
-	return ingest.NewHandler(ingest.HandlerConfig{
-		Commit: func(ctx context.Context, recs []event.Record) error {
-			if err := n.commit.Commit(ctx, recs); err != nil {
-				return fmt.Errorf("%w: %w", ingest.ErrUnavailable, err)
-			}
-			return nil
-		},
-		Quarantine: func(ctx context.Context, qs []ingest.Quarantined) error {
-			out := make([]stream.Quarantined, len(qs))
-			for i, q := range qs {
-				out[i] = stream.Quarantined{Record: q.Record, Reason: q.Reason, Detail: q.Detail}
-			}
-			return n.streams.Quarantine(ctx, out)
-		},
-		Tokens: n.cfg.ingestTokens(), MaxBody: n.cfg.Ingest.MaxBody, Durations: durations, Records: records,
-		Log: n.log.With("part", "ingest"), Committed: n.points.committed,
-	})
 }

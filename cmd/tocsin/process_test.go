@@ -143,7 +143,7 @@ func (p *process) start(t testing.TB, kill string) {
 	p.cmd = exec.Command(os.Args[0])
 	p.log = &output{}
 	p.cmd.Stderr = p.log
-	p.cmd.Env = append(append(os.Environ(), p.env...), serveEnv+"=1", killEnv+"="+kill)
+	p.cmd.Env = append(append(append(os.Environ(), "TOCSIN_VECTOR_LISTEN=127.0.0.1:0"), p.env...), serveEnv+"=1", killEnv+"="+kill)
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

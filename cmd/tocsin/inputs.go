@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+
+	"tocsin/event"
+	"tocsin/ingest"
+	"tocsin/ingest/kyverno/watch"
+	"tocsin/ingest/vectorgrpc"
+	"tocsin/stream"
+)
+
+// off is the address of a listener that nobody wants.
+const off = "off"
+
+// inputs is what all ways in share: where records go, and the numbers about them.
+type inputs struct {
+	n         *node
+	records   *prometheus.CounterVec
+	durations prometheus.ObserverVec
+}
+
+func (n *node) newInputs(durations prometheus.ObserverVec) *inputs {
+	in := &inputs{n: n, durations: durations}
+	in.records = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "tocsin_ingest_records_total", Help: "Records that came in, by source and outcome.",
+	}, []string{"source", "outcome"})
+	n.reg.MustRegister(in.records)
+	return in
+}
+
+// commit returns when the records are on disk.
+func (in *inputs) commit(ctx context.Context, recs []event.Record) error {
+	if err := in.n.commit.Commit(ctx, recs); err != nil {
+		return fmt.Errorf("%w: %w", ingest.ErrUnavailable, err)
+	}
+	return nil
+}
+
+// quarantine returns when what could not be taken is on disk.
+func (in *inputs) quarantine(ctx context.Context, qs []ingest.Quarantined) error {
+	out := make([]stream.Quarantined, len(qs))
+	for i, q := range qs {
+		out[i] = stream.Quarantined{Record: q.Record, Reason: q.Reason, Detail: q.Detail}
+	}
+	return in.n.streams.Quarantine(ctx, out)
+}
+
+// handler is the ingest endpoint over HTTP.
+func (in *inputs) handler() http.Handler {
+	cfg := in.n.cfg
+	return ingest.NewHandler(ingest.HandlerConfig{
+		Commit: in.commit, Quarantine: in.quarantine, Tokens: cfg.ingestTokens(), MaxBody: cfg.Ingest.MaxBody,
+		Durations: in.durations, Records: in.records, Log: in.n.log.With("part", "ingest"), Committed: in.n.points.committed,
+	})
+}
+
+// serveVector answers Vector's native sink until ctx ends.
+func (in *inputs) serveVector(ctx context.Context, ln net.Listener) error {
+	cfg := in.n.cfg
+	var opts []grpc.ServerOption
+	own := vectorgrpc.Config{
+		Commit: in.commit, Quarantine: in.quarantine, Tokens: cfg.ingestTokens(), MaxMessage: cfg.Ingest.MaxBody,
+		Durations: in.durations, Records: in.records, Log: in.n.log.With("part", "vector"), Committed: in.n.points.committed,
+	}
+	if cfg.Vector.Cert != "" {
+		t, err := serverTLS(cfg.Vector.Cert, cfg.Vector.Key, cfg.Vector.ClientCA)
+		if err != nil {
+			return fmt.Errorf("vector.cert: %w", err)
+		}
+		opts = append(opts, grpc.Creds(credentials.NewTLS(t)))
+		if cfg.Vector.ClientCA != "" {
+			own.Certificate = func(c *x509.Certificate) (string, bool) { return c.Subject.CommonName, true }
+		}
+	}
+	srv := vectorgrpc.NewServer(own, opts...)
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		<-ctx.Done()
+		hard := time.AfterFunc(10*time.Second, srv.Stop)
+		defer hard.Stop()
+		srv.GracefulStop()
+	}()
+	err := srv.Serve(ln)
+	if ctx.Err() != nil {
+		<-stopped
+		return nil
+	}
+	return err
+}
+
+// serverTLS reads a certificate, and whose certificates clients may show.
+func serverTLS(cert, key, clientCA string) (*tls.Config, error) {
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return nil, err
+	}
+	cfg := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+	if clientCA == "" {
+		return cfg, nil
+	}
+	pem, err := os.ReadFile(clientCA)
+	if err != nil {
+		return nil, err
+	}
+	cfg.ClientCAs, cfg.ClientAuth = x509.NewCertPool(), tls.VerifyClientCertIfGiven
+	if !cfg.ClientCAs.AppendCertsFromPEM(pem) {
+		return nil, errors.New(clientCA + " holds no certificate")
+	}
+	return cfg, nil
+}
+
+// watchKyverno follows the cluster's policy reports until ctx ends.
+func (in *inputs) watchKyverno(ctx context.Context) error {
+	cfg := in.n.cfg.Kyverno
+	access, err := watch.Connect(cfg.Kubeconfig, cfg.Context)
+	if err != nil {
+		return fmt.Errorf("kyverno: %w", err)
+	}
+	state, err := in.n.streams.KV(ctx, "tocsin-kyverno", "what was told of policy reports")
+	if err != nil {
+		return fmt.Errorf("kyverno: %w", err)
+	}
+	c := watch.Config{
+		Access: access, Store: state, Commit: in.commit, Cluster: cfg.Cluster, Records: in.records, Log: in.n.log.With("part", "kyverno"),
+	}
+	if in.n.embedded == nil {
+		c.Lease = &watch.Lease{Namespace: cfg.Namespace}
+	}
+	w, err := watch.New(c)
+	if err != nil {
+		return err
+	}
+	return w.Run(ctx)
+}
