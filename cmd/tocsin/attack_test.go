@@ -6,21 +6,31 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"tocsin/incident"
-	"tocsin/ingest/vectortest"
-
+	"github.com/falcosecurity/client-go/pkg/api/outputs"
+	"github.com/falcosecurity/client-go/pkg/api/schema"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"tocsin/incident"
+	"tocsin/ingest/falcogrpc/falcotest"
+	"tocsin/ingest/vectortest"
+	"tocsin/test/certs"
 )
 
 // serving is a tocsin in this process.
@@ -31,7 +41,7 @@ type serving struct {
 }
 
 // serveHere starts tocsin on free ports and waits until it is ready.
-func serveHere(t testing.TB, storeURL, data string) *serving {
+func serveHere(t testing.TB, storeURL, data string, change ...func(*Config)) *serving {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	started := make(chan *node, 1)
@@ -40,6 +50,9 @@ func serveHere(t testing.TB, storeURL, data string) *serving {
 	cfg := defaultConfig()
 	cfg.Data, cfg.Store.URL, cfg.Rules = data, storeURL, []string{"../../rules.d"}
 	cfg.Ingest.Listen, cfg.Vector.Listen, cfg.API.Listen, cfg.Admin.Listen = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
+	for _, f := range change {
+		f(&cfg)
+	}
 	c := &cli{stdin: strings.NewReader(""), stdout: io.Discard, stderr: &log, points: points{started: func(n *node) { started <- n }}}
 	go func() {
 		err := c.serve(ctx, cfg, false)
@@ -125,15 +138,48 @@ func (s *serving) settled() {
 	})
 }
 
+// serveFalcos lets one Falco serve on a unix socket and one over mutual TLS.
+func serveFalcos(t *testing.T, falcos []*falcotest.Falco) []falcoGRPC {
+	t.Helper()
+	// The path of a socket must be short, and a test's directory is not.
+	dir, err := os.MkdirTemp("", "falco")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	path := filepath.Join(dir, "falco.sock")
+	unix, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca, cert, key := certs.Write(t)
+	own, err := serverTLS(cert, key, ca)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own.ClientAuth = tls.RequireAndVerifyClientCert
+	falcos[0].Serve(unix)
+	falcos[1].Serve(tcp, grpc.Creds(credentials.NewTLS(own)))
+	for _, f := range falcos {
+		t.Cleanup(f.Stop)
+	}
+	return []falcoGRPC{{Address: "unix://" + path}, {Address: tcp.Addr().String(), CA: ca, Cert: cert, Key: key}}
+}
+
 // TestTheSameAttackIsTheSameIncident sends one attack through Vector HTTP in each framing and compression, Vector's native sink, and
-// what Falco saw of it by Falco HTTP, into a real tocsin with each store: however often it came,
+// what Falco saw of it by HTTP and by gRPC, into a real tocsin with each store: however often it came,
 // one incident each is there, with its evidence, bytes and hash.
 func TestTheSameAttackIsTheSameIncident(t *testing.T) {
 	for kind, url := range stores() {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			data := t.TempDir()
-			s := serveHere(t, url(t, data), data)
+			falcos := []*falcotest.Falco{{}, {}}
+			s := serveHere(t, url(t, data), data, func(c *Config) { c.Falco.GRPC = serveFalcos(t, falcos) })
 			vector := "http://" + s.node.ingest.Addr().String() + "/ingest/vector"
 			start := time.Now().Add(-time.Minute).UTC()
 			var events []map[string]any
@@ -191,6 +237,31 @@ func TestTheSameAttackIsTheSameIncident(t *testing.T) {
 					}
 				}
 			}
+			for i, rule := range []string{"Terminal shell in container", "Read sensitive file untrusted", "Contact K8S API Server From Container"} {
+				for _, f := range falcos {
+					f.Put(&outputs.Response{
+						Hostname: "node-a", Output: rule, Priority: schema.Priority_NOTICE, Rule: rule, Source: "syscall", Tags: []string{"a"},
+						Time:         timestamppb.New(start.Add(time.Duration(i) * time.Second)),
+						OutputFields: map[string]string{"evt.time": fmt.Sprint(1787307330123456789 + i), "k8s.ns.name": "shop", "k8s.pod.name": "web-1"},
+					})
+				}
+			}
+			waitFor(t, 30*time.Second, func() bool { return true }, func() error {
+				var metrics bytes.Buffer
+				resp, err := http.Get("http://" + s.node.admin.Addr().String() + "/metrics")
+				if err != nil {
+					return err
+				}
+				defer resp.Body.Close()
+				if _, err := metrics.ReadFrom(resp.Body); err != nil {
+					return err
+				}
+				// Six by HTTP, three by each gRPC.
+				if !strings.Contains(metrics.String(), `tocsin_ingest_records_total{outcome="accepted",source="falco"} 12`) {
+					return errors.New("not all alerts of Falco are in")
+				}
+				return nil
+			})
 			s.settled()
 
 			var list struct {

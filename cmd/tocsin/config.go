@@ -45,6 +45,9 @@ type Config struct {
 		ClientCA       string `yaml:"client_ca"`
 		AllowPlaintext bool   `yaml:"allow_plaintext"`
 	} `yaml:"vector"`
+	Falco struct {
+		GRPC []falcoGRPC `yaml:"grpc"`
+	} `yaml:"falco"`
 	Kyverno struct {
 		Enabled    bool   `yaml:"enabled"`
 		Kubeconfig string `yaml:"kubeconfig"`
@@ -74,6 +77,15 @@ type Config struct {
 		Level  string `yaml:"level"`
 		Format string `yaml:"format"`
 	} `yaml:"log"`
+}
+
+// falcoGRPC names a Falco with gRPC output.
+type falcoGRPC struct {
+	Name    string `yaml:"name"`
+	Address string `yaml:"address"`
+	CA      string `yaml:"ca"`
+	Cert    string `yaml:"cert"`
+	Key     string `yaml:"key"`
 }
 
 type retention struct {

@@ -48,6 +48,7 @@ func TestConfigMistakes(t *testing.T) {
 		{"open ingest without a token", "ingest:\n  listen: 0.0.0.0:1\n  allow_plaintext: true\n", nil, "whoever reaches it could post: set ingest.token"},
 		{"empty token", "ingest:\n  tokens: [{name: a, value: ''}]\n", nil, "ingest.tokens[0].value: it is empty"},
 		{"open native sink", "vector: {listen: ':6000'}\n", nil, "FILE:1: vector.listen: :6000 is not loopback, and there is no TLS"},
+		{"Falco without certificates", "falco:\n  grpc: [{address: 'node-a:5060'}]\n", nil, "falco.grpc[0]: an address that is no unix socket needs ca, cert and key"},
 		{"replicas of one server", "nats: {replicas: 3}\n", nil, "FILE:1: nats.replicas: the embedded NATS is one server"},
 		{"half a certificate", "nats: {url: 'nats://x', cert: a}\n", nil, "FILE:1: nats.cert: nats.cert and nats.key go together"},
 		{"unknown role", "roles: [ingst]\n", nil, `FILE:1: roles: there is no role "ingst"`},

@@ -12,6 +12,7 @@ import (
 
 	"tocsin/alert"
 	"tocsin/ingest"
+	"tocsin/ingest/falcogrpc"
 )
 
 // keyError is a mistake in the value of one key, wherever that came from.
@@ -45,7 +46,7 @@ func (c *Config) validate() error {
 	case c.Ingest.MaxBody < 1 || c.Ingest.MaxBody > ingest.MaxBody:
 		return wrongKey("ingest.max_body", "it is between 1 and %d bytes, not %d", ingest.MaxBody, c.Ingest.MaxBody)
 	}
-	for _, check := range []func() error{c.validateRoles, c.validateListeners, c.validateTokens, c.validateNATS, c.validateRetention, c.validateLog} {
+	for _, check := range []func() error{c.validateRoles, c.validateListeners, c.validateTokens, c.validateNATS, c.validateFalco, c.validateRetention, c.validateLog} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -150,6 +151,15 @@ func (c *Config) validateNATS() error {
 		return wrongKey("nats.url", "it names no server, and nats.creds, ca, cert or key is set")
 	case (n.Cert == "") != (n.Key == ""):
 		return wrongKey("nats.cert", "nats.cert and nats.key go together")
+	}
+	return nil
+}
+
+func (c *Config) validateFalco() error {
+	for i, f := range c.Falco.GRPC {
+		if _, err := falcogrpc.New(falcogrpc.Config{Address: f.Address, CA: f.CA, Cert: f.Cert, Key: f.Key}); err != nil {
+			return &keyError{fmt.Sprintf("falco.grpc[%d]", i), err}
+		}
 	}
 	return nil
 }

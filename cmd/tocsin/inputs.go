@@ -19,6 +19,7 @@ import (
 
 	"tocsin/event"
 	"tocsin/ingest"
+	"tocsin/ingest/falcogrpc"
 	"tocsin/ingest/kyverno/watch"
 	"tocsin/ingest/vectorgrpc"
 	"tocsin/stream"
@@ -99,7 +100,7 @@ func (in *inputs) serveVector(ctx context.Context, ln net.Listener) error {
 	err := srv.Serve(ln)
 	if ctx.Err() != nil {
 		<-stopped
-		return nil
+		err = nil // it was told to stop
 	}
 	return err
 }
@@ -123,6 +124,26 @@ func serverTLS(cert, key, clientCA string) (*tls.Config, error) {
 		return nil, errors.New(clientCA + " holds no certificate")
 	}
 	return cfg, nil
+}
+
+// falcos returns a Source for each Falco with gRPC output.
+func (in *inputs) falcos() ([]*falcogrpc.Source, error) {
+	connected := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "tocsin_falco_connected", Help: "1 while a Falco's gRPC output is connected, by address.",
+	}, []string{"address"})
+	in.n.reg.MustRegister(connected)
+	var out []*falcogrpc.Source
+	for _, c := range in.n.cfg.Falco.GRPC {
+		s, err := falcogrpc.New(falcogrpc.Config{
+			Name: c.Name, Address: c.Address, CA: c.CA, Cert: c.Cert, Key: c.Key, Commit: in.commit, Quarantine: in.quarantine,
+			Records: in.records, Connected: connected, Log: in.n.log.With("part", "falco"),
+		})
+		if err != nil {
+			return nil, fmt.Errorf("falco.grpc: %w", err)
+		}
+		out = append(out, s)
+	}
+	return out, nil
 }
 
 // watchKyverno follows the cluster's policy reports until ctx ends.

@@ -175,6 +175,13 @@ func (n *node) run(ctx context.Context) error {
 	if n.vector != nil {
 		g.Go(func() error { return in.serveVector(gctx, n.vector) })
 	}
+	falcos, err := in.falcos()
+	if err != nil {
+		return err
+	}
+	for _, f := range falcos {
+		g.Go(func() error { return f.Run(gctx) })
+	}
 	if n.cfg.Kyverno.Enabled {
 		g.Go(func() error { return in.watchKyverno(gctx) })
 	}
@@ -211,7 +218,7 @@ func (n *node) run(ctx context.Context) error {
 			return context.Cause(wctx)
 		}
 	})
-	err := g.Wait()
+	err = g.Wait()
 	n.commit.Close()
 	stopWork()
 	if broken := w.Wait(); broken != nil {

@@ -7,6 +7,7 @@ package falco
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -172,15 +173,36 @@ func Slug(name string) string {
 	return b.String()
 }
 
+// TimeFormat is how Falco writes times: UTC, always nine digits (protocols.md 1.2).
+const TimeFormat = "2006-01-02T15:04:05.000000000Z"
+
 // Identity hashes what makes two alerts the same: host, time, rule, source and output fields, as parsed, so that
-// the order of keys does not count (protocols.md 1.2).
+// the order of keys does not count. Fields count as text, since Falco's gRPC has nothing else (protocols.md 4.13).
 func Identity(raw map[string]any) string {
 	w := event.Writer{}
-	for _, key := range []string{"hostname", "time", "rule", "source", "output_fields"} {
+	for _, key := range []string{"hostname", "time", "rule", "source"} {
 		w.Value(raw[key])
 	}
+	fields, _ := raw["output_fields"].(map[string]any)
+	texts := make(map[string]any, len(fields))
+	for name, v := range fields {
+		texts[name] = text(v)
+	}
+	w.Value(texts)
 	sum := sha256.Sum256(w.B)
 	return hex.EncodeToString(sum[:16])
+}
+
+// text is a field as Falco's gRPC writes it: texts as they are, all else as JSON.
+func text(v any) string {
+	if s, ok := v.(string); ok {
+		return s
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Sprint(v) // no value of parsed JSON
+	}
+	return string(b)
 }
 
 // parseText reads `10:15:30.123456789: Warning message` or the same with an ISO 8601 time.

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package falcogrpc
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/falcosecurity/client-go/pkg/api/outputs"
+	"github.com/falcosecurity/client-go/pkg/api/version"
+	"github.com/falcosecurity/client-go/pkg/client"
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
+
+	"tocsin/event"
+	"tocsin/ingest"
+)
+
+const (
+	source = "falco"
+	// tickEvery is how often more is asked for: Falco sends what it has on each request, and nothing without one.
+	tickEvery = 500 * time.Millisecond
+	// waiting bounds the alerts that are read and not committed; while it is half full no more are asked for.
+	waiting = 1024
+	// atOnce is how many of them are committed together.
+	atOnce = 256
+	// A session that ends is opened again after a while, longer each time, up to maxBackoff.
+	minBackoff, maxBackoff = 500 * time.Millisecond, 30 * time.Second
+	// lastCommit is how long the end waits for what was read: Falco has forgotten it.
+	lastCommit = 10 * time.Second
+	maxMessage = 8 << 20
+)
+
+// Config names one Falco.
+type Config struct {
+	// Name is the input of its records, "falco" if it is empty.
+	Name string
+	// Address is unix:///run/falco/falco.sock, or host:port, which needs the three files (PEM).
+	Address       string
+	CA, Cert, Key string
+	// Commit returns when all records are on disk; Quarantine when all entries are.
+	Commit     func(context.Context, []event.Record) error
+	Quarantine func(context.Context, []ingest.Quarantined) error
+	// Records counts records by source and outcome, Connected is 1 while a session is open, by address. Either may be nil.
+	Records   *prometheus.CounterVec
+	Connected *prometheus.GaugeVec
+	Log       *slog.Logger
+	// Tick is the time between requests; 0 is 500 ms.
+	Tick time.Duration
+}
+
+// Source reads the alerts of one Falco (protocols.md 1.1).
+type Source struct {
+	cfg   Config
+	queue chan *outputs.Response
+
+	mu     sync.Mutex
+	status Status
+}
+
+// Status is how a Source stands.
+type Status struct {
+	Connected bool
+	// Version is Falco's, "" until it has told.
+	Version string
+	// Last is the arrival of the last alert, Alerts how many came.
+	Last   time.Time
+	Alerts int64
+	// Err says why there is no connection.
+	Err string
+}
+
+// New returns a Source; it does not connect yet.
+func New(cfg Config) (*Source, error) {
+	if !strings.HasPrefix(cfg.Address, "unix:") {
+		if _, _, err := endpoint(cfg.Address); err != nil {
+			return nil, err
+		}
+		if cfg.CA == "" || cfg.Cert == "" || cfg.Key == "" {
+			return nil, errors.New("an address that is no unix socket needs ca, cert and key: Falco asks for a client's certificate")
+		}
+	}
+	cfg.Name, cfg.Tick = cmp.Or(cfg.Name, source), cmp.Or(cfg.Tick, tickEvery)
+	return &Source{cfg: cfg, queue: make(chan *outputs.Response, waiting)}, nil
+}
+
+func endpoint(address string) (host string, port uint16, err error) {
+	host, text, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", 0, fmt.Errorf("address: %w", err)
+	}
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil {
+		return "", 0, fmt.Errorf("address: port %q: %w", text, err)
+	}
+	return host, uint16(n), nil
+}
+
+// Status returns how the Source stands now.
+func (s *Source) Status() Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.status
+}
+
+func (s *Source) note(change func(*Status)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change(&s.status)
+	if s.cfg.Connected != nil {
+		s.cfg.Connected.WithLabelValues(s.cfg.Address).Set(map[bool]float64{true: 1}[s.status.Connected])
+	}
+}
+
+// Run reads until ctx ends. A stream that ends, also well, is opened again: Falco ends it when it stops.
+func (s *Source) Run(ctx context.Context) error {
+	committed := make(chan struct{})
+	go func() {
+		defer close(committed)
+		s.commitAll(ctx)
+	}()
+	for fails := 0; ctx.Err() == nil; fails++ {
+		began := time.Now()
+		err := s.session(ctx)
+		if time.Since(began) > maxBackoff {
+			fails = 0
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		s.note(func(st *Status) { st.Connected, st.Err = false, err.Error() })
+		s.cfg.Log.Warn("Falco is not connected", "address", s.cfg.Address, "err", err)
+		pause(ctx, backoff(fails))
+	}
+	s.note(func(st *Status) { st.Connected = false })
+	close(s.queue)
+	<-committed
+	return nil
+}
+
+// backoff is the time before the next try, with jitter: nodes of a cluster come back together.
+func backoff(fails int) time.Duration {
+	d := min(maxBackoff, minBackoff<<min(fails, 10))
+	return d/2 + rand.N(d/2)
+}
+
+// session reads one stream to its end; the error says why it ended.
+func (s *Source) session(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	cfg := &client.Config{
+		CertFile: s.cfg.Cert, KeyFile: s.cfg.Key, CARootFile: s.cfg.CA,
+		DialOptions: []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage))},
+	}
+	if strings.HasPrefix(s.cfg.Address, "unix:") {
+		cfg.UnixSocketPath = s.cfg.Address
+	} else {
+		var err error
+		if cfg.Hostname, cfg.Port, err = endpoint(s.cfg.Address); err != nil {
+			return err
+		}
+	}
+	c, err := client.NewForConfig(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := s.greet(ctx, c); err != nil {
+		return err
+	}
+	o, err := c.Outputs()
+	if err != nil {
+		return err
+	}
+	stream, err := o.Sub(ctx)
+	if err != nil {
+		return err
+	}
+	var ticking sync.WaitGroup
+	defer ticking.Wait()
+	defer cancel()
+	ticking.Go(func() { s.tick(ctx, stream) })
+	s.note(func(st *Status) { st.Connected, st.Err = true, "" })
+	for {
+		r, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return errors.New("Falco ended the stream")
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case s.queue <- r:
+		case <-ctx.Done():
+			// It has left Falco: there is still a little time for it.
+			select {
+			case s.queue <- r:
+			case <-time.After(lastCommit):
+				s.cfg.Log.Error("an alert of Falco is lost: it could not be committed before the end", "rule", r.GetRule())
+			}
+			return ctx.Err()
+		}
+	}
+}
+
+// tick asks for more, at once and then again and again.
+func (s *Source) tick(ctx context.Context, stream outputs.Service_SubClient) {
+	for {
+		if len(s.queue) < waiting/2 {
+			if err := stream.Send(&outputs.Request{}); err != nil {
+				return // the reader sees why
+			}
+		}
+		if !pause(ctx, s.cfg.Tick) {
+			return
+		}
+	}
+}
+
+// greet asks for the version, which also tells whether anybody is there.
+func (s *Source) greet(ctx context.Context, c *client.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	vc, err := c.Version()
+	if err != nil {
+		return err
+	}
+	v, err := vc.Version(ctx, &version.Request{})
+	if err != nil {
+		return fmt.Errorf("version: %w", err)
+	}
+	s.note(func(st *Status) { st.Version = v.GetVersion() })
+	s.cfg.Log.Info("connected to Falco; its gRPC output is gone in 0.44, and a Falco that is upgraded with it goes silent: move to http_output first",
+		"address", s.cfg.Address, "version", v.GetVersion())
+	return nil
+}
+
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
