@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"tocsin/ingest/kyverno"
@@ -43,18 +44,17 @@ func kinds() []kind {
 // none: one that cannot say, as one whose aggregated API is down, is an error.
 func (w *Watcher) discover(ctx context.Context, k kind) (schema.GroupVersionResource, bool, error) {
 	none := schema.GroupVersionResource{}
-	groups, err := w.discovery.ServerGroupsWithContext(ctx)
+	var group metav1.APIGroup
+	err := w.discovery.RESTClient().Get().AbsPath("/apis", k.group).Do(ctx).Into(&group)
+	if apierrors.IsNotFound(err) {
+		return none, false, nil
+	}
 	if err != nil {
-		return none, false, fmt.Errorf("discovery: %w", err)
+		return none, false, fmt.Errorf("discovery of %s: %w", k.group, err)
 	}
 	var versions []string
-	for _, g := range groups.Groups {
-		if g.Name != k.group {
-			continue
-		}
-		for _, v := range g.Versions {
-			versions = append(versions, v.Version)
-		}
+	for _, v := range group.Versions {
+		versions = append(versions, v.Version)
 	}
 	if i := slices.Index(versions, k.version); i > 0 {
 		versions = append([]string{k.version}, slices.Delete(versions, i, i+1)...)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -192,7 +193,11 @@ func (s *session) work(ctx context.Context) {
 		if err := s.look(ctx, key); err == nil {
 			s.queue.Forget(key)
 		} else if ctx.Err() == nil {
-			s.w.cfg.Log.Warn("will be tried again", "resource", s.kind.resource, "object", key, "err", err)
+			level := slog.LevelWarn
+			if s.queue.NumRequeues(key) == 0 {
+				level = slog.LevelDebug // most often another replica was there first, and the next look finds so
+			}
+			s.w.cfg.Log.Log(ctx, level, "will be tried again", "resource", s.kind.resource, "object", key, "err", err)
 			s.queue.AddRateLimited(key)
 		}
 		s.queue.Done(key)
