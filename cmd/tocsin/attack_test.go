@@ -14,7 +14,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -141,13 +140,7 @@ func (s *serving) settled() {
 // serveFalcos lets one Falco serve on a unix socket and one over mutual TLS.
 func serveFalcos(t *testing.T, falcos []*falcotest.Falco) []falcoGRPC {
 	t.Helper()
-	// The path of a socket must be short, and a test's directory is not.
-	dir, err := os.MkdirTemp("", "falco")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	path := filepath.Join(dir, "falco.sock")
+	path := filepath.Join(t.TempDir(), "f.sock")
 	unix, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)

@@ -135,12 +135,11 @@ func (s *Source) Run(ctx context.Context) error {
 		if time.Since(began) > maxBackoff {
 			fails = 0
 		}
-		if ctx.Err() != nil {
-			break
+		if ctx.Err() == nil {
+			s.note(func(st *Status) { st.Connected, st.Err = false, err.Error() })
+			s.cfg.Log.Warn("Falco is not connected", "address", s.cfg.Address, "err", err)
+			pause(ctx, backoff(fails))
 		}
-		s.note(func(st *Status) { st.Connected, st.Err = false, err.Error() })
-		s.cfg.Log.Warn("Falco is not connected", "address", s.cfg.Address, "err", err)
-		pause(ctx, backoff(fails))
 	}
 	s.note(func(st *Status) { st.Connected = false })
 	close(s.queue)
@@ -194,7 +193,7 @@ func (s *Source) session(ctx context.Context) error {
 	for {
 		r, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
-			return errors.New("Falco ended the stream")
+			return errors.New("the stream was ended by Falco")
 		}
 		if err != nil {
 			return err

@@ -99,7 +99,9 @@ func (f *Falco) Sub(stream outputs.Service_SubServer) error {
 	}
 }
 
-type teller struct{ version.UnimplementedServiceServer }
+type teller struct {
+	version.UnimplementedServiceServer
+}
 
 // Version tells a version of the last kind that has gRPC.
 func (teller) Version(context.Context, *version.Request) (*version.Response, error) {
