@@ -4,7 +4,7 @@ GO ?= go
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo dev)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check bench
+.PHONY: help run build test check bench kube
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
@@ -25,6 +25,9 @@ check: ## what CI checks besides the tests: format, vet, linters
 	$(GO) vet ./...
 	$(GO) mod tidy -diff
 	$(GO) tool -modfile=tools/go.mod golangci-lint run ./...
+
+kube: ## the Kyverno input against a real API server and etcd, in a module of its own
+	cd test/kube && $(GO) vet ./... && $(GO) test -timeout 20m ./...
 
 bench: ## the benchmarks behind docs/performance.md
 	scripts/with-postgres $(GO) test -run '^$$' -bench . -benchmem ./...

@@ -156,6 +156,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("falco", []byte(falcoAlert))
 	f.Add("falco", []byte("10:16:00.5: Warning Shell"))
 	f.Add("vector", []byte(`{"kubernetes":{"pod_uid":"u"},"message":"{}","timestamp":1787307330.5}`))
+	f.Add("kyverno", []byte(`{"policy":"p","result":"fail","scope":{"kind":"Pod","name":"web"},"timestamp":{"seconds":1787307330,"nanos":0}}`))
 	f.Add("any", []byte(`{"event":{"id":1},"user.name":["x"],"@timestamp":1787307330}`))
 	f.Add("any", []byte("text \xff"))
 	p := ingest.NewParser(ingest.ParserConfig{FalcoFrom: []ingest.ContainerMatch{{}}, JSONFrom: []ingest.ContainerMatch{{}}})

@@ -15,11 +15,11 @@ const Blocked = "blocked"
 
 // What Kyverno's admission controller calls itself, and what it says it did (protocols.md 2.3).
 const (
-	admissionController = "kyverno-admission"
-	// PolicyViolation is the reason of the Events to look at.
-	PolicyViolation = "PolicyViolation"
-	blockedAction   = "Resource Blocked"
-	blockedNote     = " (blocked)"
+	// PolicyViolation is the reason of the Events to look at, AdmissionController who reports them.
+	PolicyViolation     = "PolicyViolation"
+	AdmissionController = "kyverno-admission"
+	blockedAction       = "Resource Blocked"
+	blockedNote         = " (blocked)"
 )
 
 // IsBlocked says whether a Kubernetes Event tells of an admission that was blocked (protocols.md 2.3). Audit results
@@ -30,7 +30,7 @@ func IsBlocked(obj map[string]any) bool {
 	if controller == "" {
 		controller = text(obj["reportingComponent"])
 	}
-	return controller == admissionController && text(obj["reason"]) == PolicyViolation &&
+	return controller == AdmissionController && text(obj["reason"]) == PolicyViolation &&
 		text(obj["action"]) == blockedAction && strings.Contains(note(obj), blockedNote)
 }
 

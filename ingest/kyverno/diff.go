@@ -53,7 +53,7 @@ func (d Diff) Step(old State, rep *Report) (State, []Record) {
 		res := now[k]
 		var r Record
 		switch {
-		case !stands && res.isViolation():
+		case !stands && res.IsViolation():
 			r = d.begin(res)
 		case stands && res == nil && rep == nil:
 			r = d.end(standing, ReportGone)
@@ -138,6 +138,3 @@ func identity(r *Record, key string, old State) string {
 	sum := sha256.Sum256(w.B)
 	return hex.EncodeToString(sum[:16])
 }
-
-// isViolation is true of a result that is there and violates.
-func (r *Result) isViolation() bool { return r != nil && r.violates() }

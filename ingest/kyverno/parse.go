@@ -92,7 +92,7 @@ func transitionOf(raw map[string]any, res *Result) (string, error) {
 		return "", fmt.Errorf("unknown transition %v", t)
 	}
 	switch {
-	case res.violates():
+	case res.IsViolation():
 		return Violation, nil
 	case res.Result == "pass":
 		return Resolved, nil

@@ -51,8 +51,8 @@ type Report struct {
 // ranks orders results that share a key: the worst is the one that counts.
 var ranks = map[string]int{"fail": 5, "error": 4, "warn": 3, "pass": 2, "skip": 1}
 
-// violates says whether a result is a violation (protocols.md 2.5).
-func (r *Result) violates() bool { return ranks[r.Result] >= ranks["warn"] }
+// IsViolation says whether a result is there and violates (protocols.md 2.5).
+func (r *Result) IsViolation() bool { return r != nil && ranks[r.Result] >= ranks["warn"] }
 
 // key is what makes a result of one rewrite and one of the next the same (protocols.md 2.5).
 func (r *Result) key() string {

@@ -13,7 +13,7 @@ func crd(group, version, plural, kind, scope string, schema object) object {
 		"name": version, "served": true, "storage": true, "schema": object{"openAPIV3Schema": schema},
 	}
 	if plural == "events" {
-		served["selectableFields"] = []any{object{"jsonPath": ".reason"}}
+		served["selectableFields"] = []any{object{"jsonPath": ".reason"}, object{"jsonPath": ".reportingController"}}
 	}
 	return object{
 		"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
@@ -72,7 +72,9 @@ func reports() object {
 }
 
 func events() object {
-	return crd("events.k8s.io", "v1", "events", "Event", "Namespaced", object{"properties": object{"reason": object{"type": "string"}}})
+	return crd("events.k8s.io", "v1", "events", "Event", "Namespaced", object{"properties": object{
+		"reason": object{"type": "string"}, "reportingController": object{"type": "string"},
+	}})
 }
 
 func leases() object {

@@ -4,6 +4,8 @@ package kube_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"tocsin/event"
 	"tocsin/ingest/kyverno/watch"
 )
 
@@ -31,7 +34,7 @@ func TestTwoReplicas(t *testing.T) {
 	}
 	n.expect("violation a web-0", "violation a web-1", "violation a web-2", "violation a web-3", "violation a web-4")
 	select {
-	case kind := <-two:
+	case kind := <-two.ch:
 		t.Errorf("the other replica watches %s", kind)
 	default:
 	}
@@ -128,6 +131,39 @@ func TestDeafWatch(t *testing.T) {
 	n.expect("resolved a web")
 	c.remove(polr, "web")
 	n.forgotten()
+	stop()
+	n.nothing()
+}
+
+// TestDeathAfterTheCommit: a process that dies between a commit and the note of it commits the same events again, and
+// what was mended while it was dead is resolved.
+func TestDeathAfterTheCommit(t *testing.T) {
+	c := newCluster(t, policyReports())
+	n := newTocsin(c)
+	died := make(chan struct{})
+	var dead atomic.Bool
+	settled, stop := n.watcher(func(cfg *watch.Config) {
+		cfg.Commit = func(ctx context.Context, recs []event.Record) error {
+			if dead.Load() {
+				return errors.New("dead")
+			}
+			if err := n.commit.Commit(ctx, recs); err != nil {
+				return err
+			}
+			dead.Store(true)
+			close(died)
+			return errors.New("dead")
+		}
+	})
+	n.await(settled, "polr")
+	c.write(polr, "web", verdicts{"a": "fail"})
+	<-died
+	stop()
+	n.expect("violation a web")
+	c.write(polr, "web", verdicts{"a": "pass"})
+	settled, stop = n.watcher(nil)
+	n.expect("resolved a web")
+	n.await(settled, "polr")
 	stop()
 	n.nothing()
 }

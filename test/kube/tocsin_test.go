@@ -74,19 +74,19 @@ func (n *tocsin) open() {
 }
 
 // watcher starts one replica; stop ends it as SIGTERM does. Settled names each kind whose first list is told.
-func (n *tocsin) watcher(change func(*watch.Config)) (settled chan string, stop func()) {
+func (n *tocsin) watcher(change func(*watch.Config)) (settled *kinds, stop func()) {
 	n.c.t.Helper()
 	kv, err := n.streams.KV(n.c.ctx, "tocsin-kyverno", "what was told of policy reports")
 	if err != nil {
 		n.c.t.Fatal(err)
 	}
-	settled = make(chan string, 1000)
+	settled = &kinds{make(chan string, 1000), make(map[string]bool)}
 	cfg := watch.Config{
 		Access: rest.CopyConfig(n.c.access), Store: kv, Commit: n.commit.Commit, Cluster: "prod",
 		Discover: 50 * time.Millisecond, Log: slog.New(slog.NewTextHandler(logWriter{n.c.t}, nil)),
 		Settled: func(kind string) {
 			select {
-			case settled <- kind:
+			case settled.ch <- kind:
 			default: // nobody counts that many
 			}
 		},
@@ -111,15 +111,19 @@ func (n *tocsin) watcher(change func(*watch.Config)) (settled chan string, stop 
 	return settled, stop
 }
 
+// kinds are those whose first list a watcher has told.
+type kinds struct {
+	ch  chan string
+	had map[string]bool
+}
+
 // await waits until a kind's list is told.
-func (n *tocsin) await(settled chan string, kind string) {
+func (n *tocsin) await(settled *kinds, kind string) {
 	n.c.t.Helper()
-	for {
+	for !settled.had[kind] {
 		select {
-		case k := <-settled:
-			if k == kind {
-				return
-			}
+		case k := <-settled.ch:
+			settled.had[k] = true
 		case <-n.c.ctx.Done():
 			n.c.t.Fatalf("%s was never settled", kind)
 		}

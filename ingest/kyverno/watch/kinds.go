@@ -35,7 +35,7 @@ func kinds() []kind {
 		{name: "crep", group: "openreports.io", resource: "clusterreports", version: "v1alpha1"},
 		{
 			name: "event", group: "events.k8s.io", resource: "events", version: "v1",
-			selector: "reason=" + kyverno.PolicyViolation, events: true,
+			selector: "reason=" + kyverno.PolicyViolation + ",reportingController=" + kyverno.AdmissionController, events: true,
 		},
 	}
 }

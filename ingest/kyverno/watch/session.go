@@ -11,11 +11,8 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
 
@@ -54,7 +51,7 @@ func (w *Watcher) session(ctx context.Context, k kind, gvr schema.GroupVersionRe
 		queue: workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[string](50*time.Millisecond, 30*time.Second)),
 	}
 	if err := errors.Join(
-		informer.SetTransform(slim(k)),
+		informer.SetTransform(k.slim),
 		informer.SetWatchErrorHandlerWithContext(func(_ context.Context, _ *cache.Reflector, err error) {
 			if apierrors.IsNotFound(err) {
 				stop(err) // the CRD is gone
@@ -94,56 +91,9 @@ func (w *Watcher) session(ctx context.Context, k kind, gvr schema.GroupVersionRe
 	}
 }
 
-// lister lists and watches a kind. It always asks for what is true now: a list from an API server's cache may be older
-// than what is remembered, and would tell the past as news. It does without the streamed list, which an
-// aggregated API server may accept and never finish (protocols.md 2.4).
-func (w *Watcher) lister(gvr schema.GroupVersionResource, k kind) cache.ListerWatcher {
-	client := w.dynamic.Resource(gvr)
-	return noWatchList{&cache.ListWatch{
-		ListWithContextFunc: func(ctx context.Context, opts metav1.ListOptions) (runtime.Object, error) {
-			opts.FieldSelector = k.selector
-			if opts.ResourceVersion == "0" {
-				opts.ResourceVersion, opts.ResourceVersionMatch = "", ""
-			}
-			return client.List(ctx, opts)
-		},
-		WatchFuncWithContext: func(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
-			opts.FieldSelector = k.selector
-			return client.Watch(ctx, opts)
-		},
-	}}
-}
-
-// noWatchList tells client-go not to ask for streamed lists.
-type noWatchList struct{ *cache.ListWatch }
-
-// IsWatchListSemanticsUnSupported is the question that client-go asks.
-func (noWatchList) IsWatchListSemanticsUnSupported() bool { return true }
-
-// slim drops what nobody looks at before an object is kept in memory. Of an Event that tells of no blocked admission its
-// name is enough.
-func slim(k kind) cache.TransformFunc {
-	return func(obj any) (any, error) {
-		u, ok := obj.(*unstructured.Unstructured)
-		if !ok {
-			return obj, nil
-		}
-		if k.events && !kyverno.IsBlocked(u.Object) {
-			out := &unstructured.Unstructured{Object: map[string]any{"apiVersion": u.GetAPIVersion(), "kind": u.GetKind()}}
-			out.SetNamespace(u.GetNamespace())
-			out.SetName(u.GetName())
-			out.SetUID(u.GetUID())
-			out.SetResourceVersion(u.GetResourceVersion())
-			return out, nil
-		}
-		u.SetManagedFields(nil)
-		return u, nil
-	}
-}
-
 // enqueue asks for a look at an object.
 func (s *session) enqueue(obj any) {
-	if u, ok := obj.(*unstructured.Unstructured); ok && s.kind.events && !kyverno.IsBlocked(u.Object) {
+	if o, ok := obj.(*listed); ok && o.nothing {
 		return
 	}
 	if key, err := cache.DeletionHandlingMetaNamespaceKeyFunc(obj); err == nil {
@@ -158,7 +108,7 @@ func (s *session) begin(ctx context.Context) error {
 		return err
 	}
 	for _, obj := range s.store.List() {
-		if u, ok := obj.(*unstructured.Unstructured); ok && s.kind.events && !kyverno.IsBlocked(u.Object) {
+		if o, ok := obj.(*listed); ok && o.nothing {
 			continue
 		}
 		key, err := cache.MetaNamespaceKeyFunc(obj)
@@ -213,15 +163,12 @@ func (s *session) look(ctx context.Context, key string) error {
 	atStart, initial := s.initial[key]
 	s.mu.Unlock()
 	if key != "" {
-		var u *unstructured.Unstructured
-		obj, found, err := s.store.GetByKey(key)
+		obj, _, err := s.store.GetByKey(key)
 		if err != nil {
 			return fmt.Errorf("informer: %w", err)
 		}
-		if found {
-			u, _ = obj.(*unstructured.Unstructured)
-		}
-		if err := s.w.settle(ctx, s.kind, key, u, atStart); err != nil {
+		o, _ := obj.(*listed) // nil if it is gone
+		if err := s.w.settle(ctx, s.kind, key, o, atStart); err != nil {
 			return err
 		}
 	}
@@ -248,28 +195,23 @@ func (s *session) look(ctx context.Context, key string) error {
 }
 
 // settle commits what changed of one object, nil if it is gone.
-func (w *Watcher) settle(ctx context.Context, k kind, object string, u *unstructured.Unstructured, atStart bool) error {
+func (w *Watcher) settle(ctx context.Context, k kind, object string, o *listed, atStart bool) error {
 	key := w.key(k, object)
+	if o == nil {
+		o = &listed{}
+	}
 	var n int
 	var err error
 	switch {
-	case k.events && u == nil:
-		n, err = w.ledger.SettleBlocked(ctx, key, w.cfg.Cluster, nil)
+	case o.unread != "":
+		// What cannot be read says nothing, not even that violations ended. The next rewrite may.
+		w.cfg.Log.Warn("left out", "resource", k.resource, "object", object, "err", o.unread)
+		return nil
 	case k.events:
-		n, err = w.ledger.SettleBlocked(ctx, key, w.cfg.Cluster, u.Object)
+		n, err = w.ledger.SettleBlocked(ctx, key, w.cfg.Cluster, o.event)
 	default:
 		d := kyverno.Diff{Cluster: w.cfg.Cluster, AtStart: atStart, Seen: w.cfg.Now().UnixNano()}
-		var rep *kyverno.Report
-		if u != nil {
-			r, bad := kyverno.ReadReport(u.Object)
-			if bad != nil {
-				// What cannot be read says nothing, not even that violations ended. The next rewrite may.
-				w.cfg.Log.Warn("left out", "resource", k.resource, "object", object, "err", bad)
-				return nil
-			}
-			rep = &r
-		}
-		n, err = w.ledger.Settle(ctx, key, d, rep)
+		n, err = w.ledger.Settle(ctx, key, d, o.report)
 	}
 	if w.cfg.Records != nil && n > 0 {
 		w.cfg.Records.WithLabelValues(kyverno.Source, "accepted").Add(float64(n))
