@@ -36,12 +36,14 @@ type Evidence struct {
 	Item                incident.EvidenceItem
 }
 
-// OutboxItem is an alert to one receiver. (Incident, Revision, Receiver) is its identity:
+// OutboxItem is an alert to one receiver. (Incident, Revision, Receiver, Detection) is its identity:
 // another item with the same one is the same alert.
 type OutboxItem struct {
 	Incident string
 	Revision int64
 	Receiver string
+	// Detection is the one that the alert is about, "" if it is about the incident.
+	Detection string
 	// Kind is what became of the incident: opened, updated, closed, …
 	Kind string
 	Body []byte

@@ -74,9 +74,11 @@ type OutboxRow struct {
 	Incident string
 	Revision int64
 	Receiver string
-	Kind     string
-	Body     []byte
-	State    string
+	// Detection is the one that the alert is about, "" if it is about the incident.
+	Detection string
+	Kind      string
+	Body      []byte
+	State     string
 	// Attempts counts the claims so far, this one included.
 	Attempts int
 	// Created, NotBefore and Finished are Unix nanoseconds by the store's clock; Finished is 0

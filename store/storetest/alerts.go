@@ -228,3 +228,60 @@ func alertList(t *testing.T, k Kind) {
 		t.Errorf("pages (-want +got):\n%s", diff)
 	}
 }
+
+// alertsInOrder: a receiver that is in order gets the oldest alert or none, whatever the incident.
+func alertsInOrder(t *testing.T, k Kind) {
+	s := own(t, k)
+	about := alert(1, 1, "log")
+	about.Detection = id(aDetection, 1)
+	s.alert(alert(1, 1, "log"), about, alert(2, 1, "log"), alert(1, 1, "hook"), alert(2, 1, "hook"))
+	s.alert(about, alert(1, 1, "log")) // they are there already
+	claim := func(lease time.Duration) (out []store.OutboxRow) {
+		t.Helper()
+		rows, err := s.ClaimOutbox(t.Context(), "sender", 10, lease, "log", "other")
+		if err != nil {
+			t.Fatalf("ClaimOutbox: %v", err)
+		}
+		for _, r := range rows {
+			if r.Receiver == "log" {
+				out = append(out, r)
+			}
+		}
+		if len(out) > 1 {
+			t.Fatalf("claimed %d alerts of a receiver in order", len(out))
+		}
+		return out
+	}
+	first := claim(longLease)
+	if len(first) != 1 || string(first[0].Body) != "1/1\x00" || first[0].Detection != "" {
+		t.Fatalf("first claim: %+v", first)
+	}
+	if again := claim(longLease); len(again) != 0 {
+		t.Errorf("claimed what is behind one that is being sent: %+v", again)
+	}
+	if err := s.OutboxRetry(t.Context(), first[0].ID, 1, longLease, "503"); err != nil {
+		t.Fatal(err)
+	}
+	if again := claim(longLease); len(again) != 0 {
+		t.Errorf("claimed what is behind one that waits: %+v", again)
+	}
+	if err := s.OutboxSent(t.Context(), first[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	second := claim(noLease)
+	if len(second) != 1 || second[0].Detection != about.Detection || second[0].Incident != about.Incident {
+		t.Fatalf("second claim: %+v", second)
+	}
+	if again := claim(longLease); len(again) != 1 || again[0].ID != second[0].ID {
+		t.Errorf("claimed after the lease ran out: %+v", again)
+	}
+	if err := s.OutboxDead(t.Context(), second[0].ID, 2, "400"); err != nil {
+		t.Fatal(err)
+	}
+	if third := claim(longLease); len(third) != 1 || third[0].Incident != id(anIncident, 2) {
+		t.Errorf("third claim: %+v", third)
+	}
+	if rows, _, err := s.ListOutbox(t.Context(), store.OutboxFilter{Receiver: "log"}); err != nil || len(rows) != 3 {
+		t.Errorf("%d alerts, %v", len(rows), err)
+	}
+}

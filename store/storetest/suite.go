@@ -55,6 +55,7 @@ func Run(t *testing.T, k Kind) {
 		{"an alert is claimed by one", claims},
 		{"an alert waits, returns and dies", alertLife},
 		{"alerts of an incident keep their order", alertOrder},
+		{"a receiver in order gets the oldest alert", alertsInOrder},
 		{"alerts are listed newest first", alertList},
 
 		{"migrations run once", migrate},

@@ -61,7 +61,7 @@ func NewPlan(c store.Commit) (*Plan, error) {
 
 	p.add(statsTable().upsert(), statsTable().columns, statsRows(c))
 	p.add(addOutbox, []Column{
-		{"incident", Bytes}, {"revision", Int}, {"receiver", Text}, {"kind", Text}, {"body", Bytes}, {"not_before", Int},
+		{"incident", Bytes}, {"revision", Int}, {"receiver", Text}, {"detection", Text}, {"kind", Text}, {"body", Bytes}, {"not_before", Int},
 	}, outbox)
 	return p, p.snapshot(c)
 }
@@ -135,7 +135,7 @@ func outboxRows(c store.Commit) ([][]any, error) {
 		if err != nil {
 			return nil, fmt.Errorf("outbox: %w", err)
 		}
-		out = append(out, []any{id, o.Revision, clean(o.Receiver), clean(o.Kind), notNil(o.Body), o.NotBefore})
+		out = append(out, []any{id, o.Revision, clean(o.Receiver), clean(o.Detection), clean(o.Kind), notNil(o.Body), o.NotBefore})
 	}
 	return out, nil
 }

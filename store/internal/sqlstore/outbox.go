@@ -13,25 +13,39 @@ import (
 )
 
 const (
-	outboxColumns = "id, incident, revision, receiver, kind, body, state, attempts, created, not_before, finished, error"
+	outboxColumns = "id, incident, revision, receiver, detection, kind, body, state, attempts, created, not_before, finished, error"
 
 	// An alert waits for the pending ones before it about the same incident to the same receiver, so that
 	// no one hears "closed" before "opened".
 	claim = `WITH due AS MATERIALIZED (
   SELECT o.id FROM outbox o WHERE o.state = 'pending' AND o.not_before <= {now} AND o.lease_until <= {now}
     AND NOT EXISTS (SELECT 1 FROM outbox e
-      WHERE e.state = 'pending' AND e.incident = o.incident AND e.receiver = o.receiver AND e.id < o.id)
+      WHERE e.state = 'pending' AND e.incident = o.incident AND e.receiver = o.receiver AND e.id < o.id)%s
   ORDER BY o.not_before, o.id LIMIT ? {skip}
 )
 UPDATE outbox SET lease_owner = ?, lease_until = {now} + ?, attempts = attempts + 1 WHERE id IN (SELECT id FROM due)
 RETURNING ` + outboxColumns
+
+	// To a receiver that takes its alerts in order, also one that is not due yet or is being sent holds up those
+	// behind it.
+	oldest = `
+    AND (o.receiver NOT IN (%s) OR NOT EXISTS (SELECT 1 FROM outbox e
+      WHERE e.state = 'pending' AND e.receiver = o.receiver AND e.id < o.id))`
 )
 
-// ClaimOutbox leases up to n due alerts to owner.
-func (c *Core) ClaimOutbox(ctx context.Context, owner string, n int, lease time.Duration) ([]store.OutboxRow, error) {
+// ClaimOutbox leases up to n due alerts to owner, and of the receivers in order none but the oldest pending one.
+func (c *Core) ClaimOutbox(ctx context.Context, owner string, n int, lease time.Duration, inOrder ...string) ([]store.OutboxRow, error) {
+	query, args := fmt.Sprintf(claim, ""), []any{}
+	if len(inOrder) > 0 {
+		query = fmt.Sprintf(claim, fmt.Sprintf(oldest, in(len(inOrder))))
+		for _, r := range inOrder {
+			args = append(args, clean(r))
+		}
+	}
+	args = append(args, int64(n), clean(owner), int64(lease))
 	var out []store.OutboxRow
 	err := c.db.Tx(ctx, func(q Querier) error {
-		return q.Query(ctx, claim, []any{int64(n), clean(owner), int64(lease)}, func(scan Scan) error {
+		return q.Query(ctx, query, args, func(scan Scan) error {
 			r, err := scanOutbox(scan)
 			out = append(out, r)
 			return err
@@ -48,7 +62,7 @@ func scanOutbox(scan Scan) (store.OutboxRow, error) {
 	var r store.OutboxRow
 	var id []byte
 	var attempts int64
-	err := scan(&r.ID, &id, &r.Revision, &r.Receiver, &r.Kind, &r.Body, &r.State, &attempts, &r.Created, &r.NotBefore, &r.Finished, &r.Error)
+	err := scan(&r.ID, &id, &r.Revision, &r.Receiver, &r.Detection, &r.Kind, &r.Body, &r.State, &attempts, &r.Created, &r.NotBefore, &r.Finished, &r.Error)
 	r.Incident, r.Attempts = formatID(id), int(attempts)
 	return r, err
 }

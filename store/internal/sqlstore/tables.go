@@ -86,10 +86,10 @@ WHERE i.id = incident_labels.incident AND i.id IN ({rows}) AND incident_labels.l
 	moveDetections = `WITH v(id, incident) AS ({rows})
 UPDATE detections SET incident = v.incident FROM v WHERE v.id = detections.id`
 
-	addOutbox = `INSERT INTO outbox (incident, revision, receiver, kind, body, not_before, created)
-SELECT v.incident, v.revision, v.receiver, v.kind, v.body, v.not_before, {now} FROM (
-  WITH r(incident, revision, receiver, kind, body, not_before) AS ({rows}) SELECT * FROM r
-) AS v WHERE true ON CONFLICT (incident, revision, receiver) DO NOTHING`
+	addOutbox = `INSERT INTO outbox (incident, revision, receiver, detection, kind, body, not_before, created)
+SELECT v.incident, v.revision, v.receiver, v.detection, v.kind, v.body, v.not_before, {now} FROM (
+  WITH r(incident, revision, receiver, detection, kind, body, not_before) AS ({rows}) SELECT * FROM r
+) AS v WHERE true ON CONFLICT (incident, revision, receiver, detection) DO NOTHING`
 
 	// A closing of an incident that was joined into another closes that one.
 	closedRoots = `WITH RECURSIVE c(id, at, verdict, person) AS ({rows}), t(id, at, verdict, person, depth) AS (
