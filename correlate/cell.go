@@ -257,16 +257,17 @@ func (c *cell) settle(clock int64, n *Stats) {
 
 func (c *cell) settleWindow(w *window, n *Stats) {
 	for _, t := range w.settle() {
+		fresh := false
 		switch {
 		case t.gone:
 			c.chain.Gone(t.detection.ID, t.into)
 		default:
-			known := c.chain.Has(t.detection.ID)
+			fresh = !c.chain.Has(t.detection.ID)
 			if !c.chain.Put(t.detection, t.added) {
 				n.Capped++
 				continue
 			}
-			if !known {
+			if fresh {
 				n.Detections++
 			}
 			if t.detection.Retracted != nil {
@@ -274,7 +275,7 @@ func (c *cell) settleWindow(w *window, n *Stats) {
 			}
 		}
 		c.settledOut = append(c.settledOut, DetectionChange{
-			Detection: t.detection, Gone: t.gone, Added: t.added, Removed: t.removed,
+			Detection: t.detection, Gone: t.gone, New: fresh, Added: t.added, Removed: t.removed,
 		})
 	}
 }

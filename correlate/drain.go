@@ -22,6 +22,7 @@ func (c *cell) drain() []DetectionChange {
 			continue
 		}
 		d.Added, d.Removed = compose(out[i].Added, out[i].Removed, d.Added, d.Removed)
+		d.New = !d.Gone && (d.New || out[i].New)
 		out[i] = d
 	}
 	c.settledOut = nil
