@@ -18,6 +18,9 @@ type Message struct {
 	// Source names this installation, a URI reference.
 	Source   string
 	Incident incident.View
+	// Detection is the id of the one that the message is about, "" if it is about the incident. It is the only
+	// one of the Incident's Detections then.
+	Detection string
 }
 
 // cloudEvent is a CloudEvents 1.0 event in its structured JSON form.
@@ -31,6 +34,12 @@ type cloudEvent struct {
 	DataContentType string        `json:"datacontenttype"`
 	Data            incident.View `json:"data"`
 }
+
+// A CloudEvents type is the kind between these.
+const (
+	typePrefix = "io.tocsin.incident."
+	typeSuffix = ".v1"
+)
 
 // A receiver needs what to look at, not all of it: the API has the rest.
 const (
@@ -53,8 +62,8 @@ func Body(m Message) ([]byte, error) {
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	err := enc.Encode(cloudEvent{
-		SpecVersion: "1.0", ID: Key(v.ID, m.Receiver, v.Revision), Source: m.Source,
-		Type: "io.tocsin.incident." + string(m.Kind) + ".v1", Subject: v.ID, Time: v.UpdatedAt,
+		SpecVersion: "1.0", ID: detectionKey(v.ID, m.Receiver, v.Revision, m.Detection), Source: m.Source,
+		Type: typePrefix + string(m.Kind) + typeSuffix, Subject: v.ID, Time: v.UpdatedAt,
 		DataContentType: "application/json", Data: v,
 	})
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 const (
 	Webhook = "webhook"
 	Stdout  = "stdout"
+	Loki    = "loki"
 )
 
 // Config says who hears of incidents.
@@ -25,11 +26,21 @@ type Receiver struct {
 	// Name is part of every alert's idempotency key: renaming a receiver makes it another one.
 	Name string `koanf:"name" yaml:"name"`
 	Type string `koanf:"type" yaml:"type"`
-	// URL is a webhook's address; a user and password in it are sent as Basic.
+	// URL is a webhook's or a Loki's address; a user and password in it are sent as Basic.
 	URL string `koanf:"url" yaml:"url"`
 	// Secrets sign a webhook's bodies (Standard Webhooks), each with a signature of its own, so that
 	// a secret can be changed without a gap. Without one bodies are not signed.
 	Secrets []string `koanf:"secrets" yaml:"secrets"`
+	// Tenant is sent to a Loki as X-Scope-OrgID, "" for none.
+	Tenant string `koanf:"tenant" yaml:"tenant"`
+	// User and Password, or Token, are a Loki's credentials: Basic or Bearer.
+	User     string `koanf:"user" yaml:"user"`
+	Password string `koanf:"password" yaml:"password"`
+	Token    string `koanf:"token" yaml:"token"`
+	// Labels are those of a Loki's streams that the configuration decides.
+	Labels Labels `koanf:"labels" yaml:"labels"`
+	// Detections says that a Loki is told of every detection, too.
+	Detections bool `koanf:"detections" yaml:"detections"`
 }
 
 // Route sends the incidents that all of its matchers match to a receiver. Routes are tried in order
@@ -117,6 +128,12 @@ func (c Config) Validate() error {
 
 func (r Receiver) validate(at string) error {
 	switch r.Type {
+	case Stdout, Webhook:
+		if err := r.validateNoLoki(at); err != nil {
+			return err
+		}
+	}
+	switch r.Type {
 	case Stdout:
 		switch {
 		case r.URL != "":
@@ -135,8 +152,10 @@ func (r Receiver) validate(at string) error {
 				return wrong(fmt.Sprintf("%s.secrets[%d]", at, i), "%w", err)
 			}
 		}
+	case Loki:
+		return r.validateLoki(at)
 	default:
-		return wrong(at+".type", "%q is no type: webhook or stdout", r.Type)
+		return wrong(at+".type", "%q is no type: webhook, loki or stdout", r.Type)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -51,7 +52,11 @@ type Item struct {
 	Incident string
 	Revision int64
 	Receiver string
-	Body     []byte
+	// Detection is the one that it is about, "" if it is about the incident.
+	Detection string
+	Body      []byte
+	// Created is when it came into the outbox, by the store's clock. It is the same at every attempt.
+	Created time.Time
 	// Attempt counts the claims of it, this one included.
 	Attempt int
 	// Age is the time since it came into the outbox.
@@ -59,12 +64,13 @@ type Item struct {
 }
 
 // Key is the item's idempotency key.
-func (i Item) Key() string { return Key(i.Incident, i.Receiver, i.Revision) }
+func (i Item) Key() string { return detectionKey(i.Incident, i.Receiver, i.Revision, i.Detection) }
 
 // outbox is what the Deliverer needs of the store, and no more.
 type outbox interface {
-	// Claim takes up to n due items for a while, oldest first.
-	Claim(ctx context.Context, n int, lease time.Duration) ([]Item, error)
+	// Claim takes up to n due items for a while, oldest first. Of receivers that are in order it takes none but
+	// the oldest item, and that only if it is due: what waits for a retry is overtaken by nothing.
+	Claim(ctx context.Context, n int, lease time.Duration, inOrder ...string) ([]Item, error)
 	Sent(ctx context.Context, it Item) error
 	// Retry puts the item back; it is due again after a while.
 	Retry(ctx context.Context, it Item, after time.Duration, reason string) error
@@ -79,8 +85,12 @@ type sender interface {
 
 // Deliverer takes alerts out of the outbox and sends them until told done.
 type Deliverer struct {
-	outbox    outbox
-	senders   map[string]sender
+	outbox  outbox
+	senders map[string]sender
+	// inOrder are the receivers that take one alert after the other, whatever the incident.
+	inOrder []string
+	// more asks for a claim at once.
+	more      chan struct{}
 	log       *slog.Logger
 	delivered *prometheus.CounterVec
 	// Told is called between a receiver's answer and the outbox's note of it. Nil but in tests.
@@ -89,22 +99,28 @@ type Deliverer struct {
 
 // NewDeliverer returns the deliverer of a valid configuration. Receivers of type stdout write to out.
 func NewDeliverer(c Config, o outbox, out io.Writer, log *slog.Logger, reg prometheus.Registerer) (*Deliverer, error) {
-	d := &Deliverer{outbox: o, senders: make(map[string]sender), log: log}
+	d := &Deliverer{outbox: o, senders: make(map[string]sender), more: make(chan struct{}, 1), log: log}
 	d.delivered = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "tocsin_alert_deliveries_total", Help: "Attempts to deliver alerts, by receiver and outcome.",
 	}, []string{"receiver", "outcome"})
 	reg.MustRegister(d.delivered)
 	var mu sync.Mutex
 	for _, r := range c.complete().Receivers {
-		if r.Type == Stdout {
-			d.senders[r.Name] = printer{mu: &mu, out: out}
-			continue
+		var s sender
+		var err error
+		switch r.Type {
+		case Stdout:
+			s = printer{mu: &mu, out: out}
+		case Loki:
+			s, err = newLoki(r)
+			d.inOrder = append(d.inOrder, r.Name)
+		default:
+			s, err = newWebhook(r)
 		}
-		w, err := newWebhook(r)
 		if err != nil {
 			return nil, err
 		}
-		d.senders[r.Name] = w
+		d.senders[r.Name] = s
 	}
 	return d, nil
 }
@@ -116,13 +132,13 @@ func (d *Deliverer) Run(ctx context.Context) error {
 	defer wg.Wait()
 	lanes := make(map[string]*lane, len(d.senders))
 	for name, s := range d.senders {
-		l := &lane{d: d, name: name, sender: s, wake: make(chan struct{}, 1)}
+		l := &lane{d: d, name: name, sender: s, inOrder: slices.Contains(d.inOrder, name), wake: make(chan struct{}, 1)}
 		lanes[name] = l
 		wg.Go(func() { l.run(ctx) })
 	}
 	for ctx.Err() == nil {
 		until := time.Now().Add(claimFor)
-		items, err := d.outbox.Claim(ctx, claimSize, claimFor)
+		items, err := d.outbox.Claim(ctx, claimSize, claimFor, d.inOrder...)
 		if err != nil && ctx.Err() == nil {
 			d.log.Error("outbox", "err", err)
 		}
@@ -138,10 +154,21 @@ func (d *Deliverer) Run(ctx context.Context) error {
 			}
 		}
 		if len(items) < claimSize {
-			pause(ctx, pollEach)
+			d.poll(ctx)
 		}
 	}
 	return nil
+}
+
+// poll waits until it is time for the next claim.
+func (d *Deliverer) poll(ctx context.Context) {
+	t := time.NewTimer(pollEach)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	case <-d.more:
+	}
 }
 
 // stray puts off an alert to a receiver that this process does not know. While replicas are replaced it may

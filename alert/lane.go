@@ -22,9 +22,12 @@ type lane struct {
 	d      *Deliverer
 	name   string
 	sender sender
-	wake   chan struct{}
-	// fails counts failures in a row. Only run uses it.
-	fails int
+	// inOrder says that the outbox hands out one alert at a time.
+	inOrder bool
+	wake    chan struct{}
+	// fails counts failures in a row, failed is the last one. Only run uses them.
+	fails  int
+	failed error
 
 	mu    sync.Mutex
 	queue []claimed
@@ -34,6 +37,7 @@ type lane struct {
 func (l *lane) offer(c claimed) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	defer signal(l.wake)
 	for i := range l.queue {
 		if l.queue[i].ID == c.ID {
 			l.queue[i] = c
@@ -44,11 +48,15 @@ func (l *lane) offer(c claimed) bool {
 		return false
 	}
 	l.queue = append(l.queue, c)
+	return true
+}
+
+// signal wakes whoever waits for c, now or later.
+func signal(c chan<- struct{}) {
 	select {
-	case l.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
-	return true
 }
 
 // take returns the next item whose claim outlasts an attempt. The others are somebody's again.
@@ -76,8 +84,29 @@ func (l *lane) run(ctx context.Context) {
 			}
 			continue
 		}
-		if wait := l.deliver(ctx, it); wait > 0 && !pause(ctx, wait) {
+		wait := l.deliver(ctx, it)
+		if l.inOrder {
+			signal(l.d.more) // the next one can be had
+		}
+		if wait > 0 && !l.rest(ctx, wait) {
 			return
+		}
+	}
+}
+
+// rest leaves the receiver alone for a while, and gives up what comes meanwhile and is too old to be tried on. It reports
+// false if ctx ended.
+func (l *lane) rest(ctx context.Context, wait time.Duration) bool {
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-t.C:
+			return true
+		case <-l.wake:
+			l.expire(ctx, l.failed)
 		}
 	}
 }
@@ -104,6 +133,7 @@ func (l *lane) deliver(ctx context.Context, it Item) time.Duration {
 		return 0
 	}
 	l.fails++
+	l.failed = err
 	wait := delay(l.fails, err)
 	if it.Age > maxAge {
 		d.giveUp(ctx, it, err)
@@ -134,6 +164,9 @@ func (l *lane) expire(ctx context.Context, err error) {
 	l.mu.Unlock()
 	for _, it := range old {
 		l.d.giveUp(ctx, it, err)
+	}
+	if l.inOrder && len(old) > 0 {
+		signal(l.d.more)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 // memory is an outbox that keeps the store's promises: claims end, items about one incident to one receiver come
-// one after the other, and an outcome of an older claim is void.
+// one after the other, those to a receiver in order whatever the incident, and an outcome of an older claim is void.
 type memory struct {
 	mu   sync.Mutex
 	rows []*kept
@@ -27,17 +27,60 @@ type kept struct {
 func (m *memory) add(incident string, revision int64, receiver string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	it := Item{ID: int64(len(m.rows) + 1), Incident: incident, Revision: revision, Receiver: receiver, Body: []byte(`{"id":"` + incident + `"}`)}
-	m.rows = append(m.rows, &kept{Item: it, created: time.Now(), state: "pending"})
+	m.put(Item{Incident: incident, Revision: revision, Receiver: receiver, Body: []byte(`{"id":"` + incident + `"}`)})
 }
 
-func (m *memory) Claim(_ context.Context, n int, lease time.Duration) ([]Item, error) {
+// put adds a row. Like SQLite's, the clock counts milliseconds.
+func (m *memory) put(it Item) {
+	now := time.Now().Truncate(time.Millisecond)
+	it.ID, it.Created = int64(len(m.rows)+1), now
+	m.rows = append(m.rows, &kept{Item: it, created: now, state: "pending"})
+}
+
+// tell adds what a router made of a change.
+func (m *memory) tell(as []Alert) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, a := range as {
+		m.put(Item{Incident: a.Incident, Revision: a.Revision, Receiver: a.Receiver, Detection: a.Detection, Body: a.Body})
+	}
+}
+
+// revive makes a dead item pending, as young as a new one.
+func (m *memory) revive(id int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, now := m.rows[id-1], time.Now().Truncate(time.Millisecond)
+	r.state, r.created, r.Created, r.due = "pending", now, now, now
+}
+
+// keys returns the idempotency keys of the items in a state, oldest first.
+func (m *memory) keys(state string) []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []string
+	for _, r := range m.rows {
+		if r.state == state {
+			out = append(out, r.Key())
+		}
+	}
+	return out
+}
+
+func (m *memory) Claim(_ context.Context, n int, lease time.Duration, inOrder ...string) ([]Item, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
 	var order []*kept
+	before := make(map[string]bool) // pending ones to a receiver, and about an incident to it
 	for _, r := range m.rows {
-		if r.state == "pending" && !r.due.After(now) && !r.leased.After(now) {
+		if r.state != "pending" {
+			continue
+		}
+		about := r.Receiver + " " + r.Incident
+		waits := before[about] || before[r.Receiver] && slices.Contains(inOrder, r.Receiver)
+		before[about], before[r.Receiver] = true, true
+		if !waits && !r.due.After(now) && !r.leased.After(now) {
 			order = append(order, r)
 		}
 	}
@@ -46,11 +89,6 @@ func (m *memory) Claim(_ context.Context, n int, lease time.Duration) ([]Item, e
 	for _, r := range order {
 		if len(out) == n {
 			break
-		}
-		if slices.ContainsFunc(m.rows, func(e *kept) bool {
-			return e.state == "pending" && e.Incident == r.Incident && e.Receiver == r.Receiver && e.ID < r.ID
-		}) {
-			continue
 		}
 		r.leased, r.Attempt, r.Age = now.Add(lease), r.Attempt+1, now.Sub(r.created)
 		out = append(out, r.Item)

@@ -16,6 +16,8 @@ type Alert struct {
 	Revision int64
 	Receiver string
 	Kind     Kind
+	// Detection is the one that it is about, "" if it is about the incident.
+	Detection string
 	// Body is what is sent, byte for byte, however often.
 	Body []byte
 }
@@ -23,6 +25,14 @@ type Alert struct {
 // Key is the idempotency key of an alert: equal keys are the same alert.
 func Key(incidentID, receiver string, revision int64) string {
 	return incidentID + ":" + receiver + ":" + strconv.FormatInt(revision, 10)
+}
+
+// detectionKey is the idempotency key of an alert about a detection of an incident, or "" for the incident itself.
+func detectionKey(incidentID, receiver string, revision int64, detection string) string {
+	if detection == "" {
+		return Key(incidentID, receiver, revision)
+	}
+	return Key(incidentID, receiver, revision) + ":" + detection
 }
 
 // Kind says what became of an incident.
@@ -34,6 +44,8 @@ const (
 	Closed    Kind = "closed"
 	Retracted Kind = "retracted"
 	Merged    Kind = "merged"
+	// Detected is of a detection: its incident may have opened with it or be an older one.
+	Detected Kind = "detected"
 )
 
 // KindOf returns what a change is told as. Of several things that became of an incident at once
@@ -57,6 +69,8 @@ func KindOf(c incident.Change) (kind Kind, ok bool) {
 type Router struct {
 	routes []Route
 	source string
+	// detections are the receivers that want every detection.
+	detections map[string]bool
 }
 
 // NewRouter returns the router of a valid configuration. source is the CloudEvents source of every
@@ -68,7 +82,13 @@ func NewRouter(c Config, source string) (*Router, error) {
 	if source == "" {
 		source = "/tocsin"
 	}
-	return &Router{routes: c.complete().Routes, source: source}, nil
+	r := &Router{routes: c.complete().Routes, source: source, detections: make(map[string]bool)}
+	for _, x := range c.Receivers {
+		if x.Detections {
+			r.detections[x.Name] = true
+		}
+	}
+	return r, nil
 }
 
 // Receivers returns the names of those who hear of an incident, in the order of the routes, each
@@ -92,21 +112,47 @@ func (r *Router) Receivers(v incident.View) []string {
 	return out
 }
 
-// Alerts returns the alerts that a change of an incident makes.
-func (r *Router) Alerts(v incident.View, changed incident.Change) ([]Alert, error) {
+// Alerts returns the alerts that a change of an incident makes: what became of it, and to receivers that want
+// every detection also those of its detections that are new, by id. Growth alone tells the others nothing.
+func (r *Router) Alerts(v incident.View, changed incident.Change, fresh ...string) ([]Alert, error) {
 	kind, ok := KindOf(changed)
-	if !ok {
+	if !ok && (len(fresh) == 0 || len(r.detections) == 0) {
 		return nil, nil
 	}
 	var out []Alert
 	for _, name := range r.Receivers(v) {
-		body, err := Body(Message{Kind: kind, Receiver: name, Source: r.source, Incident: v})
-		if err != nil {
-			return nil, fmt.Errorf("alert %s: %w", name, err)
+		if ok {
+			a, err := r.alert(name, kind, v, "")
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, a)
 		}
-		out = append(out, Alert{Incident: v.ID, Revision: v.Revision, Receiver: name, Kind: kind, Body: body})
+		if !r.detections[name] {
+			continue
+		}
+		for i, d := range v.Detections {
+			if !slices.Contains(fresh, d.ID) {
+				continue
+			}
+			one := v
+			one.Detections = v.Detections[i : i+1]
+			a, err := r.alert(name, Detected, one, d.ID)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, a)
+		}
 	}
 	return out, nil
+}
+
+func (r *Router) alert(receiver string, kind Kind, v incident.View, detection string) (Alert, error) {
+	body, err := Body(Message{Kind: kind, Receiver: receiver, Source: r.source, Incident: v, Detection: detection})
+	if err != nil {
+		return Alert{}, fmt.Errorf("alert %s: %w", receiver, err)
+	}
+	return Alert{Incident: v.ID, Revision: v.Revision, Receiver: receiver, Kind: kind, Detection: detection, Body: body}, nil
 }
 
 func (r Route) matches(v incident.View) bool {

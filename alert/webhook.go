@@ -5,11 +5,9 @@ package alert
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 )
@@ -22,10 +20,7 @@ type webhook struct {
 }
 
 func newWebhook(r Receiver) (*webhook, error) {
-	w := &webhook{url: r.URL, client: &http.Client{
-		// A redirect would carry body and signature to somebody else.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	w := &webhook{url: r.URL, client: newClient()}
 	for _, s := range r.Secrets {
 		key, err := secretKey(s)
 		if err != nil {
@@ -51,31 +46,12 @@ func (w *webhook) send(ctx context.Context, it Item) error {
 	}
 	resp, err := w.client.Do(req)
 	if err != nil {
-		if u, ok := errors.AsType[*url.Error](err); ok {
-			err = u.Err // the address may hold a password
-		}
-		return fmt.Errorf("post: %w", err)
+		return fmt.Errorf("post: %w", withoutAddress(err))
 	}
 	defer resp.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // only so that the connection can be used again
-	switch code := resp.StatusCode; {
-	case code >= 200 && code < 300:
+	if resp.StatusCode >= 200 && resp.StatusCode < 300 {
 		return nil
-	case code >= 400 && code < 500 && code != http.StatusTooManyRequests && code != http.StatusRequestTimeout:
-		return fmt.Errorf("%w: answered %s", errPermanent, resp.Status)
-	default:
-		// A redirect is somebody's login page or a move: either may be put right within the age.
-		return &retryLater{retryAfter(resp.Header.Get("Retry-After"), at), fmt.Errorf("answered %s", resp.Status)}
 	}
-}
-
-// retryAfter reads the header of that name: seconds or a date (RFC 9110, 10.2.3). 0 is none.
-func retryAfter(s string, now time.Time) time.Duration {
-	if n, err := strconv.ParseUint(s, 10, 31); err == nil {
-		return time.Duration(n) * time.Second
-	}
-	if at, err := http.ParseTime(s); err == nil && at.After(now) {
-		return at.Sub(now)
-	}
-	return 0
+	return unwelcome(resp, at)
 }

@@ -39,7 +39,7 @@ type once struct {
 	retries []string
 }
 
-func (o *once) Claim(context.Context, int, time.Duration) ([]alert.Item, error) {
+func (o *once) Claim(context.Context, int, time.Duration, ...string) ([]alert.Item, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.item == nil {

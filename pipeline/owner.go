@@ -49,8 +49,8 @@ type OwnerConfig struct {
 	Parser  Parser
 	// Lateness is L.
 	Lateness time.Duration
-	// Alerts makes outbox items of incidents that changed.
-	Alerts  func(incident.View, incident.Change) ([]store.OutboxItem, error)
+	// Alerts makes outbox items of incidents that changed; fresh are the ids of their detections that are new.
+	Alerts  func(v incident.View, changed incident.Change, fresh []string) ([]store.OutboxItem, error)
 	Metrics *Metrics
 	Log     *slog.Logger
 	Points  Points
@@ -243,17 +243,21 @@ func (o *owner) progress() {
 // outbox makes the alerts of a commit.
 func (o *owner) outbox(changes correlate.Changes) ([]store.OutboxItem, error) {
 	byIncident := make(map[string][]incident.Detection)
+	fresh := make(map[string][]string)
 	for _, d := range changes.Detections {
 		if !d.Gone && !d.Moved {
 			byIncident[d.Incident] = append(byIncident[d.Incident], d.Detection)
+			if d.New {
+				fresh[d.Incident] = append(fresh[d.Incident], d.Detection.ID)
+			}
 		}
 	}
 	var out []store.OutboxItem
 	for _, in := range changes.Incidents {
-		if in.Rule.Shadow || in.Changed&^incident.Grown == 0 {
+		if in.Rule.Shadow || in.Changed&^incident.Grown == 0 && len(fresh[in.ID]) == 0 {
 			continue
 		}
-		items, err := o.Alerts(in.View(byIncident[in.ID]), in.Changed)
+		items, err := o.Alerts(in.View(byIncident[in.ID]), in.Changed, fresh[in.ID])
 		if err != nil {
 			return nil, err
 		}

@@ -18,16 +18,17 @@ type outbox struct {
 	name  string
 }
 
-func (o outbox) Claim(ctx context.Context, n int, lease time.Duration) ([]alert.Item, error) {
-	rows, err := o.store.ClaimOutbox(ctx, o.name, n, lease)
+func (o outbox) Claim(ctx context.Context, n int, lease time.Duration, inOrder ...string) ([]alert.Item, error) {
+	rows, err := o.store.ClaimOutbox(ctx, o.name, n, lease, inOrder...)
 	if err != nil {
 		return nil, err
 	}
 	out := make([]alert.Item, len(rows))
 	for i, r := range rows {
+		created := time.Unix(0, r.Created)
 		out[i] = alert.Item{
-			ID: r.ID, Incident: r.Incident, Revision: r.Revision, Receiver: r.Receiver, Body: r.Body,
-			Attempt: r.Attempts, Age: time.Since(time.Unix(0, r.Created)),
+			ID: r.ID, Incident: r.Incident, Revision: r.Revision, Receiver: r.Receiver, Detection: r.Detection, Body: r.Body,
+			Created: created, Attempt: r.Attempts, Age: time.Since(created),
 		}
 	}
 	return out, nil
@@ -58,14 +59,16 @@ func (n *node) startAlerts() error {
 }
 
 // alerts makes the outbox items of an incident that changed.
-func (n *node) alerts(v incident.View, changed incident.Change) ([]store.OutboxItem, error) {
-	as, err := n.router.Alerts(v, changed)
+func (n *node) alerts(v incident.View, changed incident.Change, fresh []string) ([]store.OutboxItem, error) {
+	as, err := n.router.Alerts(v, changed, fresh...)
 	if err != nil {
 		return nil, fmt.Errorf("alerts of %s: %w", v.ID, err)
 	}
 	out := make([]store.OutboxItem, len(as))
 	for i, a := range as {
-		out[i] = store.OutboxItem{Incident: a.Incident, Revision: a.Revision, Receiver: a.Receiver, Kind: string(a.Kind), Body: a.Body}
+		out[i] = store.OutboxItem{
+			Incident: a.Incident, Revision: a.Revision, Receiver: a.Receiver, Detection: a.Detection, Kind: string(a.Kind), Body: a.Body,
+		}
 	}
 	return out, nil
 }

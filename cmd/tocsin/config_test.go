@@ -73,8 +73,9 @@ store: {url: "postgres://me:hunter2@db/x?sslpassword=hunter2"}
 ingest:
   tokens: [{name: edge, value: hunter2}]
 alert:
-  receivers: [{name: chat, type: webhook, url: "https://hooks.example/services/hunter2", secrets: [whsec_aHVudGVyMmh1bnRlcjJodW50ZXIyaHVudGVyMg==]}]
-  routes: [{receiver: chat}]
+  receivers: [{name: chat, type: webhook, url: "https://hooks.example/services/hunter2", secrets: [whsec_aHVudGVyMmh1bnRlcjJodW50ZXIyaHVudGVyMg==]},
+    {name: logs, type: loki, url: "https://loki.example", user: me, password: hunter2, labels: {cluster: eu}, detections: true},
+    {name: more, type: loki, url: "https://loki.example", token: hunter2}]
 `, map[string]string{"TOCSIN_API_TOKEN": "hunter2", "TOCSIN_LATENESS": "90s"}, "--data", "here")
 	if code != 0 || strings.Contains(said, "hunter2") || strings.Contains(said, "aHVudGVy") {
 		t.Errorf("exit %d:\n%s", code, said)

@@ -103,6 +103,11 @@ func mask(cfg *Config) {
 			r.Secrets[j] = masked
 		}
 		r.URL = maskWebhook(r.URL)
+		for _, s := range []*string{&r.Password, &r.Token} {
+			if *s != "" {
+				*s = masked
+			}
+		}
 	}
 	if !strings.HasPrefix(cfg.Store.URL, "sqlite:") {
 		cfg.Store.URL = maskStore(cfg.Store.URL)
