@@ -37,6 +37,8 @@ type Backend interface {
 	RuleStats(ctx context.Context) (map[string]map[string]int64, error)
 	Status(ctx context.Context) (Status, error)
 	Alerts(ctx context.Context, state string, limit int, cursor string) ([]AlertView, string, error)
+	// Sources returns what has been seen of each source and host.
+	Sources(ctx context.Context) ([]SourceView, error)
 	// RetryAlert makes a dead alert pending again.
 	RetryAlert(ctx context.Context, id int64) error
 	// Tail passes each event that comes from now on to fn, until ctx ends or fn fails.

@@ -48,6 +48,8 @@ func (noBackend) Status(context.Context) (Status, error)                        
 func (noBackend) Alerts(context.Context, string, int, string) ([]AlertView, string, error) {
 	return nil, "", nil
 }
+func (noBackend) Sources(context.Context) ([]SourceView, error) { return nil, nil }
+
 func (noBackend) RetryAlert(context.Context, int64) error     { return nil }
 func (noBackend) Tail(context.Context, func(any) error) error { return nil }
 

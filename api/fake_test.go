@@ -88,6 +88,10 @@ func (f *fake) Alerts(context.Context, string, int, string) ([]api.AlertView, st
 	return nil, f.next, f.err
 }
 
+func (f *fake) Sources(context.Context) ([]api.SourceView, error) {
+	return []api.SourceView{{Source: "falco", Host: "node-a", Records: 7}}, f.err
+}
+
 func (f *fake) RetryAlert(_ context.Context, id int64) error {
 	if id != 7 {
 		return incident.ErrNotFound

@@ -110,6 +110,23 @@ func viewRule(r *rules.Rule, stats map[string]int64) RuleInfo {
 	return v
 }
 
+// SourceView is one source on one host, since the process that answers started.
+type SourceView struct {
+	// Source is the module of its events, or the path's source of what could not be read; Input is the token's name.
+	Source string `json:"source"`
+	Host   string `json:"host"`
+	Input  string `json:"input"`
+	// LastSeen is the arrival of its last record, LastEvent the newest time of its events.
+	LastSeen  event.Stamp `json:"last_seen"`
+	LastEvent event.Stamp `json:"last_event"`
+	Records   int64       `json:"records"`
+	// Rate is records a second over the last minute.
+	Rate float64 `json:"rate"`
+	// Errors counts records that could not be read and are in quarantine.
+	Errors    int64  `json:"errors"`
+	LastError string `json:"last_error"`
+}
+
 func (s *server) registerRest(h huma.API) {
 	huma.Register(h, huma.Operation{
 		OperationID: "list-rules", Method: http.MethodGet, Path: "/api/v1/rules", Summary: "The rules in force, with their numbers",
@@ -148,6 +165,15 @@ func (s *server) registerRest(h huma.API) {
 			return nil, failed(err)
 		}
 		return &one[Status]{st}, nil
+	})
+	huma.Register(h, huma.Operation{
+		OperationID: "list-sources", Method: http.MethodGet, Path: "/api/v1/sources", Summary: "What this process has seen of each source and host",
+	}, func(ctx context.Context, _ *struct{}) (*listOutput[SourceView], error) {
+		items, err := s.Backend.Sources(ctx)
+		if err != nil {
+			return nil, failed(err)
+		}
+		return list(items, "", "", nil), nil
 	})
 	huma.Register(h, huma.Operation{
 		OperationID: "list-alerts", Method: http.MethodGet, Path: "/api/v1/alerts", Summary: "Alerts, newest first, also those given up",

@@ -29,7 +29,9 @@ type MatcherConfig struct {
 	Parser   Parser
 	Sets     *Sets
 	Metrics  *Metrics
-	Log      *slog.Logger
+	// Seen is told of each record.
+	Seen *Sources
+	Log  *slog.Logger
 	// Published is called between a round's publication and its acknowledgement. Nil but in tests.
 	Published func()
 }
@@ -135,9 +137,11 @@ func (m *Matcher) batch(ctx context.Context, msg *stream.EventsMsg, byPartition 
 			}
 			bad = append(bad, stream.Quarantined{Record: rec, Reason: reason, Detail: err.Error()})
 			m.Metrics.Parsed.WithLabelValues(rec.Source, "quarantined").Inc()
+			m.Seen.failed(rec, msg.Time, err)
 			continue
 		}
 		m.Metrics.Parsed.WithLabelValues(rec.Source, "parsed").Inc()
+		m.Seen.saw(e)
 		res.Reset()
 		set.Match(e, &res)
 		for j := range res.Matches {

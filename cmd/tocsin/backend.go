@@ -135,6 +135,18 @@ func (b backend) Alerts(ctx context.Context, state string, limit int, cursor str
 	return out, next, nil
 }
 
+func (b backend) Sources(context.Context) ([]api.SourceView, error) {
+	now := time.Now().UnixNano()
+	out := []api.SourceView{}
+	for _, x := range b.n.seen.List() {
+		out = append(out, api.SourceView{
+			Source: x.Source, Host: x.Host, Input: x.Input, LastSeen: event.Stamp(x.LastSeen), LastEvent: event.Stamp(x.LastEvent),
+			Records: x.Records, Rate: x.Rate(now), Errors: x.Errors, LastError: x.LastError,
+		})
+	}
+	return out, nil
+}
+
 func (b backend) RetryAlert(ctx context.Context, id int64) error {
 	return b.n.store.OutboxRevive(ctx, id)
 }

@@ -84,6 +84,7 @@ func newRootCommand(c *cli) *cobra.Command {
 		newRulesCommand(c),
 		newIncidentsCommand(c),
 		newEventsCommand(c),
+		newSourcesCommand(c),
 		newConfigCommand(c),
 		newMigrateCommand(c),
 		newVersionCommand(c),

@@ -56,6 +56,7 @@ type node struct {
 	sets      *pipeline.Sets
 	commit    *stream.Committer
 	matcher   *pipeline.Matcher
+	seen      *pipeline.Sources
 	owners    *pipeline.Owners
 	closer    *pipeline.Closer
 
@@ -137,9 +138,10 @@ func (n *node) start(ctx context.Context) error {
 		return err
 	}
 	metrics := pipeline.NewMetrics(n.reg)
+	n.seen = pipeline.NewSources()
 	n.matcher = pipeline.NewMatcher(pipeline.MatcherConfig{
 		Streams: n.streams, Consumer: n.consumer, Parser: n.parser, Sets: n.sets, Metrics: metrics,
-		Log: n.log.With("part", "match"), Published: n.points.published,
+		Seen: n.seen, Log: n.log.With("part", "match"), Published: n.points.published,
 	})
 	n.owners = &pipeline.Owners{
 		Name: n.name, TTL: 10 * time.Second,

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pipeline
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"time"
+
+	"tocsin/event"
+)
+
+// maxSources bounds the sources and hosts that are told apart; further hosts of a source are counted under "".
+const maxSources = 10_000
+
+// Sources is what this process has seen of each source and host since it started.
+type Sources struct {
+	mu sync.Mutex
+	by map[sourceKey]*SourceState
+}
+
+type sourceKey struct{ input, source, host string }
+
+// SourceState is how one source on one host stands.
+type SourceState struct {
+	Input, Source, Host string
+	// LastSeen is the arrival of its last record, LastEvent the greatest time of its events; Unix nanoseconds.
+	LastSeen, LastEvent int64
+	Records, Errors     int64
+	// LastError says why the last bad record could not be read.
+	LastError string
+
+	minute        int64 // the minute that now counts
+	now, previous int64 // records in it, and in the one before
+}
+
+// NewSources returns an empty account.
+func NewSources() *Sources { return &Sources{by: make(map[sourceKey]*SourceState)} }
+
+// saw notes an Event.
+func (s *Sources) saw(e *event.Event) {
+	host, _ := e.Get(event.HostName).(string)
+	source, _ := e.Get(event.EventModule).(string)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x := s.of(sourceKey{e.Input, cmp.Or(source, e.Source), host})
+	x.Records++
+	x.LastEvent = max(x.LastEvent, e.Time)
+	x.count(e.Arrival)
+}
+
+// failed notes a record that could not be read.
+func (s *Sources) failed(rec event.Record, arrival int64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x := s.of(sourceKey{rec.Input, rec.Source, ""})
+	x.Errors++
+	x.LastError = err.Error()
+	x.count(arrival)
+}
+
+func (s *Sources) of(k sourceKey) *SourceState {
+	x := s.by[k]
+	if x == nil && len(s.by) >= maxSources {
+		k.host = ""
+		x = s.by[k]
+	}
+	if x == nil {
+		x = &SourceState{Input: k.input, Source: k.source, Host: k.host}
+		s.by[k] = x
+	}
+	return x
+}
+
+func (x *SourceState) count(arrival int64) {
+	x.LastSeen = max(x.LastSeen, arrival)
+	x.turn(arrival)
+	x.now++
+}
+
+// turn begins a new minute if it is time.
+func (x *SourceState) turn(at int64) {
+	switch minute := at / int64(time.Minute); {
+	case minute == x.minute+1:
+		x.minute, x.previous, x.now = minute, x.now, 0
+	case minute > x.minute:
+		x.minute, x.previous, x.now = minute, 0, 0
+	}
+}
+
+// Rate is the records a second over about the last minute, at a time in Unix nanoseconds.
+func (x SourceState) Rate(at int64) float64 {
+	x.turn(at)
+	gone := float64(at%int64(time.Minute)) / float64(time.Minute)
+	return (float64(x.previous)*(1-gone) + float64(x.now)) / 60
+}
+
+// List returns how all stand, by source, host and input.
+func (s *Sources) List() []SourceState {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]SourceState, 0, len(s.by))
+	for _, x := range s.by {
+		out = append(out, *x)
+	}
+	slices.SortFunc(out, func(a, b SourceState) int {
+		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Host, b.Host), cmp.Compare(a.Input, b.Input))
+	})
+	return out
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"tocsin/event"
+)
+
+func TestSources(t *testing.T) {
+	t.Parallel()
+	s := NewSources()
+	minute := int64(time.Minute)
+	see := func(host string, at int64) {
+		e := &event.Event{Input: "edge", Source: "vector", Time: at - 5, Arrival: at}
+		e.Set(event.HostName, host)
+		e.Set(event.EventModule, "falco")
+		s.saw(e)
+	}
+	for i := range int64(60) {
+		see("node-a", 10*minute+i)
+	}
+	see("node-b", 10*minute)
+	s.failed(event.Record{Input: "edge", Source: "vector"}, 10*minute, errors.New("no JSON"))
+	list := s.List()
+	if len(list) != 3 || list[0].Host != "node-a" || list[0].Source != "falco" || list[0].Records != 60 || list[0].LastEvent != 10*minute+54 {
+		t.Fatalf("%+v", list)
+	}
+	if list[2].Errors != 1 || list[2].LastError != "no JSON" || list[2].Records != 0 {
+		t.Errorf("%+v", list[2])
+	}
+	for _, tc := range []struct {
+		at   int64
+		want float64
+	}{{10*minute + 100, 1}, {11 * minute, 1}, {11*minute + minute/2, 0.5}, {12 * minute, 0}, {100 * minute, 0}} {
+		if got := list[0].Rate(tc.at); got != tc.want {
+			t.Errorf("at %d the rate is %v, want %v", tc.at, got, tc.want)
+		}
+	}
+	for i := range maxSources + 50 {
+		see(fmt.Sprint("pod-", i), 10*minute)
+	}
+	if n := len(s.List()); n > maxSources+1 {
+		t.Errorf("%d sources are kept", n)
+	}
+}
