@@ -91,8 +91,9 @@ type Incidents interface {
 // Outbox hands alerts to senders, at least once each. Alerts about one incident to one receiver go
 // one after the other, in the order of their commits.
 type Outbox interface {
-	// ClaimOutbox leases up to n due alerts to owner; each claim counts as an attempt. Receivers that are named as in
-	// order get one alert at a time, the oldest, and the next when that one is sent or dead.
+	// ClaimOutbox leases up to n due alerts to owner; each claim counts as an attempt. What another holds who is no
+	// live member (any more) is free, too. Receivers that are named as in order get one alert at a time, the oldest,
+	// and the next when that one is sent or dead.
 	ClaimOutbox(ctx context.Context, owner string, n int, lease time.Duration, inOrder ...string) ([]OutboxRow, error)
 	// OutboxSent says that the alert was delivered.
 	OutboxSent(ctx context.Context, id int64) error

@@ -164,15 +164,16 @@ func serveFalcos(t *testing.T, falcos []*falcotest.Falco) []falcoGRPC {
 }
 
 // TestTheSameAttackIsTheSameIncident sends one attack through Vector HTTP in each framing and compression, Vector's native sink, and
-// what Falco saw of it by HTTP and by gRPC, into a real tocsin with each store: however often it came,
+// what Falco saw of it by HTTP and by gRPC, into a real tocsin on each engine: however often it came,
 // one incident each is there, with its evidence, bytes and hash.
 func TestTheSameAttackIsTheSameIncident(t *testing.T) {
-	for kind, url := range stores() {
+	for kind, start := range engines() {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			data := t.TempDir()
 			falcos := []*falcotest.Falco{{}, {}}
-			s := serveHere(t, url(t, data), data, func(c *Config) { c.Falco.GRPC = serveFalcos(t, falcos) })
+			where, cluster := start(t, data)
+			s := serveHere(t, where, data, onCluster(cluster), func(c *Config) { c.Falco.GRPC = serveFalcos(t, falcos) })
 			vector := "http://" + s.node.ingest.Addr().String() + "/ingest/vector"
 			start := time.Now().Add(-time.Minute).UTC()
 			var events []map[string]any
@@ -307,7 +308,7 @@ func TestTheSameAttackIsTheSameIncident(t *testing.T) {
 			if got := s.stop(); got != 0 {
 				t.Fatalf("stop: %d", got)
 			}
-			again := serveHere(t, s.node.cfg.Store.URL, data)
+			again := serveHere(t, where, data, onCluster(cluster))
 			again.settled()
 			var after struct{ Items []incident.View }
 			again.get("/api/v1/incidents", &after)

@@ -17,20 +17,25 @@ import (
 // 5,000 events a second: the incidents are those of replay, no more and no fewer, and an alert is repeated at most
 // with the same key.
 func TestKilledAtNamedPoints(t *testing.T) {
-	for kind, url := range stores() {
+	for kind, start := range engines() {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			data := t.TempDir()
+			where, cluster := start(t, data)
 			hook := newHook(t)
 			config := filepath.Join(data, "tocsin.yaml")
-			if err := os.WriteFile(config, []byte(fmt.Sprintf("alert:\n  receivers: [{name: hook, type: webhook, url: %q}]\n  routes: [{receiver: hook}]\n", hook.URL)), 0o600); err != nil {
+			text := fmt.Sprintf("alert:\n  receivers: [{name: hook, type: webhook, url: %q}]\n  routes: [{receiver: hook}]\n", hook.URL)
+			if cluster != nil {
+				text += clusterYAML(cluster)
+			}
+			if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			rulesDir, err := filepath.Abs("../../rules.d")
 			if err != nil {
 				t.Fatal(err)
 			}
-			ingestAt, where := freePort(t), url(t, data)
+			ingestAt := freePort(t)
 			p := &process{env: []string{
 				"TOCSIN_DATA=" + data, "TOCSIN_RULES=" + rulesDir, "TOCSIN_STORE_URL=" + where, "TOCSIN_INGEST_LISTEN=" + ingestAt,
 				"TOCSIN_API_LISTEN=127.0.0.1:0", "TOCSIN_ADMIN_LISTEN=" + freePort(t), "TOCSIN_TEST_CONFIG=" + config,
@@ -49,8 +54,11 @@ func TestKilledAtNamedPoints(t *testing.T) {
 				sendAsVector(t, "http://"+ingestAt+"/ingest/vector", events)
 			}()
 			deaths := 0
-			for _, kill := range kills {
+			for i, kill := range kills {
 				p.start(t, kill)
+				if cluster != nil && i == 3 {
+					cluster.StopLeader(t, "EVENTS")
+				}
 				if kill == "" {
 					break
 				}

@@ -166,7 +166,13 @@ func (n *node) run(ctx context.Context) error {
 	w.Go(func() error { return n.matcher.RunMarkers(wctx) })
 	w.Go(func() error { return n.matcher.RunTicks(wctx) })
 	w.Go(func() error { return n.withStore(wctx, n.owners.Run) })
-	w.Go(func() error { return n.withStore(wctx, n.deliverer.Run) })
+	telling, stopTelling := context.WithCancel(wctx)
+	defer stopTelling()
+	told := make(chan struct{})
+	w.Go(func() error {
+		defer close(told)
+		return n.withStore(telling, n.deliverer.Run)
+	})
 
 	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "tocsin_http_request_duration_seconds", Help: "Time of HTTP requests, by handler and code.",
@@ -222,6 +228,9 @@ func (n *node) run(ctx context.Context) error {
 	})
 	err = g.Wait()
 	n.commit.Close()
+	// The owners leave last: what a member that left had claimed is another's to tell.
+	stopTelling()
+	<-told
 	stopWork()
 	if broken := w.Wait(); broken != nil {
 		return broken

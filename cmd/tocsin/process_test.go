@@ -25,6 +25,9 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"tocsin/stream/natstest"
+
 	"go.uber.org/goleak"
 
 	"tocsin/incident"
@@ -81,6 +84,34 @@ func stores() map[string]func(t *testing.T, data string) string {
 	return map[string]func(t *testing.T, data string) string{
 		"sqlite":   func(_ *testing.T, data string) string { return "sqlite:" + filepath.Join(data, "tocsin.db") },
 		"postgres": func(t *testing.T, _ string) string { return freshDatabase(t) },
+	}
+}
+
+// engines are the stores beside the process's own NATS, and a PostgreSQL with a NATS of three servers.
+func engines() map[string]func(t *testing.T, data string) (storeURL string, cluster *natstest.Cluster) {
+	all := make(map[string]func(t *testing.T, data string) (string, *natstest.Cluster))
+	for kind, url := range stores() {
+		all[kind] = func(t *testing.T, data string) (string, *natstest.Cluster) { return url(t, data), nil }
+	}
+	all["postgres and three NATS servers"] = func(t *testing.T, _ string) (string, *natstest.Cluster) {
+		return freshDatabase(t), natstest.Start(t, 3, nil)
+	}
+	return all
+}
+
+// clusterYAML is the part of a configuration that names a cluster of three, with limits that fit a test's servers.
+func clusterYAML(c *natstest.Cluster) string {
+	return fmt.Sprintf("nats: {url: %q, replicas: 3}\nretention:\n  events: {bytes: 200000000}\n  matches: {bytes: 200000000}\n  quarantine: {bytes: 100000000}\n", c.URL())
+}
+
+// onCluster is the same for a tocsin in this process; without a cluster it changes nothing.
+func onCluster(cluster *natstest.Cluster) func(*Config) {
+	return func(c *Config) {
+		if cluster == nil {
+			return
+		}
+		c.NATS.URL, c.NATS.Replicas = cluster.URL(), 3
+		c.Retention.Events.Bytes, c.Retention.Matches.Bytes, c.Retention.Quarantine.Bytes = 200_000_000, 200_000_000, 100_000_000
 	}
 }
 

@@ -32,13 +32,13 @@ func TestReplicas(t *testing.T) {
 	for i := range ps {
 		data := t.TempDir()
 		config := filepath.Join(data, "tocsin.yaml")
-		text := fmt.Sprintf("nats: {replicas: 3}\nretention:\n  events: {bytes: 200000000}\n  matches: {bytes: 200000000}\n  quarantine: {bytes: 100000000}\nalert:\n  receivers: [{name: hook, type: webhook, url: %q}]\n  routes: [{receiver: hook}]\n", hook.URL)
+		text := clusterYAML(cluster) + fmt.Sprintf("alert:\n  receivers: [{name: hook, type: webhook, url: %q}]\n  routes: [{receiver: hook}]\n", hook.URL)
 		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		at[i], admin[i] = freePort(t), freePort(t)
 		ps[i] = &process{env: []string{
-			"TOCSIN_DATA=" + data, "TOCSIN_RULES=" + rulesDir, "TOCSIN_STORE_URL=" + where, "TOCSIN_NATS_URL=" + cluster.URL(),
+			"TOCSIN_DATA=" + data, "TOCSIN_RULES=" + rulesDir, "TOCSIN_STORE_URL=" + where,
 			"TOCSIN_INGEST_LISTEN=" + at[i], "TOCSIN_API_LISTEN=127.0.0.1:0", "TOCSIN_ADMIN_LISTEN=" + admin[i], "TOCSIN_TEST_CONFIG=" + config,
 		}}
 	}
@@ -75,9 +75,7 @@ func TestReplicas(t *testing.T) {
 		ready(i)
 	}
 	kill(0)
-	cluster.Stop(1)
-	cluster.Run(t, 1)
-	cluster.WaitReady(t)
+	cluster.StopLeader(t, "MATCHES")
 	kill(1)
 	<-sent
 	<-sent

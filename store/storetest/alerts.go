@@ -37,6 +37,42 @@ func (o *owned) claim(lease time.Duration) []store.OutboxRow {
 	return rows
 }
 
+// member makes somebody a live member for a while.
+func (o *owned) member(name string, ttl time.Duration) {
+	o.t.Helper()
+	if _, err := o.Renew(o.t.Context(), name, ttl, nil); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+// claimsOfTheDead: what a live member claimed is its own for as long as it said, and another's as soon as it is dead.
+func claimsOfTheDead(t *testing.T, k Kind) {
+	s := own(t, k)
+	s.alert(alert(1, 1, "hook"))
+	claim := func(who string) int {
+		rows, err := s.ClaimOutbox(t.Context(), who, 10, longLease)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(rows)
+	}
+	s.member("one", longLease)
+	s.member("two", longLease)
+	if a, b, c := claim("one"), claim("two"), claim("one"); a != 1 || b != 0 || c != 0 {
+		t.Errorf("claimed %d, then %d by another, then %d by the first", a, b, c)
+	}
+	s.member("one", noLease)
+	if a, b := claim("one"), claim("two"); a != 0 || b != 1 {
+		t.Errorf("the first is dead: it claimed %d again, and another %d", a, b)
+	}
+	if err := s.Leave(t.Context(), "two"); err != nil {
+		t.Fatal(err)
+	}
+	if n := claim("three"); n != 1 {
+		t.Errorf("the second has left: another claimed %d", n)
+	}
+}
+
 // claims lets several senders claim at once: each alert goes to one of them, and none is left.
 func claims(t *testing.T, k Kind) {
 	s := own(t, k)
@@ -47,6 +83,9 @@ func claims(t *testing.T, k Kind) {
 	}
 	s.alert(items...)
 	s.alert(items...) // the same alerts again are the same alerts
+	for g := range 4 {
+		s.member(fmt.Sprint("sender", g), longLease)
+	}
 	var mu sync.Mutex
 	got := map[string]int{}
 	var wg sync.WaitGroup

@@ -53,6 +53,7 @@ func Run(t *testing.T, k Kind) {
 		{"numbers of rules are summed", ruleStats},
 
 		{"an alert is claimed by one", claims},
+		{"an alert of a sender that died is another's", claimsOfTheDead},
 		{"an alert waits, returns and dies", alertLife},
 		{"alerts of an incident keep their order", alertOrder},
 		{"a receiver in order gets the oldest alert", alertsInOrder},

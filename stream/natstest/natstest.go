@@ -83,6 +83,26 @@ func (c *Cluster) Stop(i int) {
 	}
 }
 
+// StopLeader stops the server that leads a stream, and starts it again.
+func (c *Cluster) StopLeader(t testing.TB, stream string) {
+	t.Helper()
+	end := time.Now().Add(20 * time.Second)
+	for {
+		for i, s := range c.Servers {
+			if s != nil && s.JetStreamIsStreamLeader("$G", stream) {
+				c.Stop(i)
+				c.Run(t, i)
+				c.WaitReady(t)
+				return
+			}
+		}
+		if time.Now().After(end) {
+			t.Fatalf("nobody leads %s", stream)
+		}
+		time.Sleep(20 * time.Millisecond) // the servers have to choose one
+	}
+}
+
 // WaitReady waits until JetStream of the cluster has a leader that all know.
 func (c *Cluster) WaitReady(t testing.TB) {
 	t.Helper()

@@ -15,10 +15,15 @@ import (
 const (
 	outboxColumns = "id, incident, revision, receiver, detection, kind, body, state, attempts, created, not_before, finished, error"
 
+	// What a member holds who died meanwhile is free. One that was held up by a store that was away may send what
+	// somebody else sends now: under the same key.
+	//
 	// An alert waits for the pending ones before it about the same incident to the same receiver, so that
 	// no one hears "closed" before "opened".
 	claim = `WITH due AS MATERIALIZED (
-  SELECT o.id FROM outbox o WHERE o.state = 'pending' AND o.not_before <= {now} AND o.lease_until <= {now}
+  SELECT o.id FROM outbox o WHERE o.state = 'pending' AND o.not_before <= {now}
+    AND (o.lease_until <= {now} OR o.lease_owner <> ?
+      AND NOT EXISTS (SELECT 1 FROM members m WHERE m.owner = o.lease_owner AND m.alive_until > {now}))
     AND NOT EXISTS (SELECT 1 FROM outbox e
       WHERE e.state = 'pending' AND e.incident = o.incident AND e.receiver = o.receiver AND e.id < o.id)%s
   ORDER BY o.not_before, o.id LIMIT ? {skip}
@@ -35,7 +40,7 @@ RETURNING ` + outboxColumns
 
 // ClaimOutbox leases up to n due alerts to owner, and of the receivers in order none but the oldest pending one.
 func (c *Core) ClaimOutbox(ctx context.Context, owner string, n int, lease time.Duration, inOrder ...string) ([]store.OutboxRow, error) {
-	query, args := fmt.Sprintf(claim, ""), []any{}
+	query, args := fmt.Sprintf(claim, ""), []any{clean(owner)}
 	if len(inOrder) > 0 {
 		query = fmt.Sprintf(claim, fmt.Sprintf(oldest, in(len(inOrder))))
 		for _, r := range inOrder {
