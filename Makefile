@@ -4,7 +4,7 @@ GO ?= go
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo dev)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check bench kube
+.PHONY: help run build test check bench
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
@@ -15,19 +15,18 @@ build: ## build bin/tocsin
 run: build ## build, serve, and play a recorded attack
 	bin/tocsin serve --demo
 
-test: ## everything: rules, tests with the race detector on a real PostgreSQL, fuzz targets for a short time
+test: ## everything: rules, tests with the race detector on a real PostgreSQL, a real Kubernetes API server; fuzz targets for a short time
 	$(GO) run ./cmd/tocsin rules test rules.d
 	scripts/with-postgres $(GO) test -race -timeout 20m ./...
+	cd test/kube && $(GO) test -timeout 20m ./...
 	scripts/fuzz
 
 check: ## what CI checks besides the tests: format, vet, linters
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt-ed:"; gofmt -l .; exit 1; }
 	$(GO) vet ./...
 	$(GO) mod tidy -diff
+	cd test/kube && $(GO) vet ./... && $(GO) mod tidy -diff
 	$(GO) tool -modfile=tools/go.mod golangci-lint run ./...
-
-kube: ## the Kyverno input against a real API server and etcd, in a module of its own
-	cd test/kube && $(GO) vet ./... && $(GO) test -timeout 20m ./...
 
 bench: ## the benchmarks behind docs/performance.md
 	scripts/with-postgres $(GO) test -run '^$$' -bench . -benchmem ./...
