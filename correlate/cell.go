@@ -3,6 +3,7 @@
 package correlate
 
 import (
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -244,8 +245,11 @@ func (c *cell) settle(clock int64, n *Stats) {
 	for _, id := range c.chain.Moved() {
 		c.settledOut = append(c.settledOut, DetectionChange{Detection: incident.Detection{ID: id}, Moved: true})
 	}
+	joined := c.chain.Joined()
 	for i := range c.settledOut {
-		c.settledOut[i].Incident = c.chain.IncidentOf(c.settledOut[i].Detection.ID)
+		d := &c.settledOut[i]
+		d.Incident = c.chain.IncidentOf(d.Detection.ID)
+		d.New = d.New || !d.Gone && !d.Moved && slices.Contains(joined, d.Detection.ID)
 	}
 	for _, id := range dirty {
 		if w := c.windows[id]; w.fleeting() {
@@ -257,12 +261,11 @@ func (c *cell) settle(clock int64, n *Stats) {
 
 func (c *cell) settleWindow(w *window, n *Stats) {
 	for _, t := range w.settle() {
-		fresh := false
 		switch {
 		case t.gone:
 			c.chain.Gone(t.detection.ID, t.into)
 		default:
-			fresh = !c.chain.Has(t.detection.ID)
+			fresh := !c.chain.Has(t.detection.ID)
 			if !c.chain.Put(t.detection, t.added) {
 				n.Capped++
 				continue
@@ -275,7 +278,7 @@ func (c *cell) settleWindow(w *window, n *Stats) {
 			}
 		}
 		c.settledOut = append(c.settledOut, DetectionChange{
-			Detection: t.detection, Gone: t.gone, New: fresh, Added: t.added, Removed: t.removed,
+			Detection: t.detection, Gone: t.gone, Added: t.added, Removed: t.removed,
 		})
 	}
 }

@@ -78,8 +78,7 @@ type DetectionChange struct {
 	Gone bool
 	// Moved is true if only its incident changed: Detection has its ID alone.
 	Moved bool
-	// New is true if there was no such detection before: receivers that want every detection are told
-	// of it once.
+	// New is true if it came into its first incident: receivers that want every detection are told of it once.
 	New bool
 	// Added and Removed are what the change does to the stored evidence.
 	Added, Removed []incident.Evidence

@@ -28,6 +28,12 @@ func (r *drawn) over(child *drawn) *drawn {
 	return r
 }
 
+// lasting lets incidents last for a quiet time.
+func (r *drawn) lasting(seconds int) *drawn {
+	r.Quiet = time.Duration(seconds)
+	return r
+}
+
 // at is an event of the key x with labels.
 func at(id string, t, a int64, own, below string) item {
 	labels := func(s string) (out []string) {
@@ -77,6 +83,12 @@ func TestEngineOnWhatWentWrong(t *testing.T) {
 			rule: plainRule("top", "own", 1, rules.Distinct{Pattern: 2, Values: []int{0}, Op: rules.GE, N: 1}).
 				over(plainRule("below", "below", 1, is(0))),
 			items: []item{valued},
+		},
+		{
+			name: "a detection takes the place of one that is taken back, and the incident's sum stays",
+			rule: plainRule("top", "own", 0, rules.Or{X: []rules.Cond{is(0), is(2)}}).lasting(3).
+				over(plainRule("below", "below", 1, rules.And{X: []rules.Cond{is(1), rules.Count{Pattern: 0, Op: rules.LT, N: 1}}})),
+			items: []item{at("1", 1000, 1000, "a", ""), at("2", 1003, 1003, "", "b"), at("3", 1003, 1009, "a", "a")},
 		},
 		{
 			name: "an incident of the future is closed", rule: plainRule("top", "own", 1, is(0)),

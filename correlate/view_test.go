@@ -4,6 +4,7 @@ package correlate_test
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -21,6 +22,8 @@ type view struct {
 	in         map[string]string
 	evidence   map[string]map[string]bool
 	closed     map[string]bool // after the engine had forgotten it
+	// wrong is what receivers of every detection would not be told, or not once.
+	wrong []string
 }
 
 func newView() *view {
@@ -37,6 +40,7 @@ func (v *view) apply(c correlate.Changes) {
 	for _, c := range c.Closed {
 		v.closed[c.Incident] = true
 	}
+	v.wrong = append(v.wrong, v.fresh(c)...)
 	for _, d := range c.Detections {
 		id := d.Detection.ID
 		switch {
@@ -59,6 +63,22 @@ func (v *view) apply(c correlate.Changes) {
 			v.evidence[id][e.Step+":"+e.Event.ID.String()] = true
 		}
 	}
+}
+
+// fresh checks which detections a change says are new: those that are in an incident for the first time, of which the
+// change tells.
+func (v *view) fresh(c correlate.Changes) []string {
+	var wrong []string
+	for _, d := range c.Detections {
+		id := d.Detection.ID
+		if want := !d.Gone && !d.Moved && d.Incident != "" && v.in[id] == ""; d.New != want {
+			wrong = append(wrong, fmt.Sprintf("detection %s: new is %t", id, d.New))
+		}
+		if d.New && !slices.ContainsFunc(c.Incidents, func(in incident.Incident) bool { return in.ID == d.Incident }) {
+			wrong = append(wrong, fmt.Sprintf("detection %s is new, and its incident %s did not change", id, d.Incident))
+		}
+	}
+	return wrong
 }
 
 // units turns nanoseconds into the oracle's seconds. What is no whole second stays visible.
@@ -93,7 +113,7 @@ func (v *view) finding(id string) finding {
 }
 
 func (v *view) lines() []string {
-	var out []string
+	out := slices.Clone(v.wrong)
 	for _, in := range v.incidents {
 		if in.Retracted || in.MergedInto != "" {
 			continue

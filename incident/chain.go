@@ -31,6 +31,7 @@ type Chain struct {
 	links     map[string]*link
 	incidents map[string]*state
 	closings  []closing
+	joined    []string
 	moved     []string
 	dirty     bool
 }
@@ -96,6 +97,13 @@ func (c *Chain) IncidentOf(detection string) string {
 		return l.incident
 	}
 	return ""
+}
+
+// Joined drains the detections that came into their first incident.
+func (c *Chain) Joined() []string {
+	out := c.joined
+	c.joined = nil
+	return out
 }
 
 // Moved drains the detections that went from one incident to another, sorted.

@@ -53,11 +53,17 @@ func (c *Chain) Settle(clock int64, evidence func(detection string) []Evidence) 
 					moved[l.incident] = id
 				}
 			}
+			s := c.incidents[id]
 			if l.incident != "" {
 				c.moved = append(c.moved, l.id)
+			} else {
+				c.joined = append(c.joined, l.id)
+				if s.told {
+					s.changed |= Grown // also if another is taken back with it, and the sum stays
+				}
 			}
 			l.incident = id
-			c.incidents[id].learn(evidence(l.id))
+			s.learn(evidence(l.id))
 		}
 	}
 	return c.changes(clock, claimed, moved, evidence)
