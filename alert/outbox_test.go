@@ -72,14 +72,15 @@ func (m *memory) Claim(_ context.Context, n int, lease time.Duration, inOrder ..
 	defer m.mu.Unlock()
 	now := time.Now()
 	var order []*kept
-	before := make(map[string]bool) // pending ones to a receiver, and about an incident to it
+	type about struct{ receiver, incident string }
+	before := make(map[about]bool) // pending ones to a receiver, and about an incident to it
 	for _, r := range m.rows {
 		if r.state != "pending" {
 			continue
 		}
-		about := r.Receiver + " " + r.Incident
-		waits := before[about] || before[r.Receiver] && slices.Contains(inOrder, r.Receiver)
-		before[about], before[r.Receiver] = true, true
+		one, all := about{r.Receiver, r.Incident}, about{receiver: r.Receiver}
+		waits := before[one] || before[all] && slices.Contains(inOrder, r.Receiver)
+		before[one], before[all] = true, true
 		if !waits && !r.due.After(now) && !r.leased.After(now) {
 			order = append(order, r)
 		}
