@@ -222,7 +222,7 @@ func TestSilenceIsNoNews(t *testing.T) {
 	a.serve(results("fail"))
 	n.run(nil, 2, "polr")
 	a.set(group, "")
-	n.run(nil, 2, "polr")
+	n.run(nil, 1, "polr")
 	n.want("violation", "resolved", "violation", "removed")
 }
 

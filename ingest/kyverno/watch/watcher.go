@@ -102,26 +102,26 @@ func (w *Watcher) watch(ctx context.Context) {
 
 // follow lists and watches one kind, again and again: it comes and goes with its CRD.
 func (w *Watcher) follow(ctx context.Context, k kind) {
-	for there := true; ctx.Err() == nil; {
+	log := w.cfg.Log.With("resource", k.resource+"."+k.group)
+	for absent := false; ctx.Err() == nil; {
 		gvr, found, err := w.discover(ctx, k)
-		if err == nil && !found {
-			if there {
-				w.cfg.Log.Info("not served by this cluster: waiting for it", "resource", k.resource+"."+k.group)
+		switch {
+		case err != nil:
+		case found:
+			if absent {
+				log.Info("the cluster has it now")
 			}
+			absent = false
+			if err = w.session(ctx, k, gvr); err == nil {
+				continue // time to list again
+			}
+		case !absent:
+			log.Info("the cluster does not have it: waiting for it")
 			err = w.absent(ctx, k)
-		} else if err == nil {
-			if !there {
-				w.cfg.Log.Info("now served by this cluster", "resource", k.resource+"."+k.group)
-			}
-			err = w.session(ctx, k, gvr)
-			there = true
-			if err == nil {
-				continue
-			}
+			absent = err == nil
 		}
-		there = found || err != nil
 		if err != nil && ctx.Err() == nil {
-			w.cfg.Log.Warn("cannot watch now", "resource", k.resource+"."+k.group, "err", err)
+			log.Warn("cannot watch now", "err", err)
 		}
 		select {
 		case <-ctx.Done():
