@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pred
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"tocsin/event"
+	"tocsin/event/value"
+)
+
+// Event is what tests read of an event.
+type Event interface {
+	// Get returns a canonical field.
+	Get(event.Field) value.Value
+	// Object returns the source's own object.
+	Object() value.Value
+}
+
+// Eval says whether a condition holds of an event. It is the meaning of a Node.
+func Eval(n Node, e Event) bool {
+	switch n := n.(type) {
+	case And:
+		return !slices.ContainsFunc(n, func(x Node) bool { return !Eval(x, e) })
+	case Or:
+		return slices.ContainsFunc(n, func(x Node) bool { return Eval(x, e) })
+	case Not:
+		return !Eval(n.X, e)
+	case Const:
+		return bool(n)
+	case *Test:
+		return n.eval(e)
+	}
+	return false
+}
+
+// Read returns the field's value: that of the first source that is there.
+func (f Field) Read(e Event) value.Value {
+	for _, s := range f.Sources {
+		if v := s.read(e); v.Kind() != value.Missing {
+			return v
+		}
+	}
+	return value.Value{}
+}
+
+func (s Source) read(e Event) value.Value {
+	if len(s.Path) == 0 {
+		return e.Get(s.Slot)
+	}
+	v := e.Object()
+	for _, step := range s.Path {
+		if step.Key != "" {
+			v = v.Get(step.Key)
+		} else {
+			v = v.At(step.Index)
+		}
+	}
+	return v
+}
+
+func (t *Test) eval(e Event) bool {
+	if t.Field.Everywhere {
+		return within(e.Object(), t.holds)
+	}
+	v := t.Field.Read(e)
+	if t.Number {
+		v = Number(v)
+	}
+	if t.Other != nil {
+		return t.against(v, e)
+	}
+	if t.Loose && v.Kind() == value.Array && t.Op < Exists {
+		return within(v, t.holds)
+	}
+	return t.holds(v)
+}
+
+// against compares with another field.
+func (t *Test) against(v value.Value, e Event) bool {
+	o := t.Other.Read(e)
+	if t.OtherNumber {
+		o = Number(o)
+	}
+	with := *t
+	with.Other = nil
+	switch {
+	case t.Op <= GreaterEqual:
+		with.Values = []value.Value{o}
+		if t.Op == Has {
+			with.Op = Equal
+			return slices.ContainsFunc(slices.Collect(v.Elements()), with.holds)
+		}
+	default:
+		s, ok := t.text(o)
+		if !ok {
+			return false
+		}
+		with.Texts = []string{s}
+	}
+	return with.holds(v)
+}
+
+// within reports whether one of the scalars in v, at any depth, fits.
+func within(v value.Value, holds func(value.Value) bool) bool {
+	switch v.Kind() {
+	case value.Array:
+		for x := range v.Elements() {
+			if within(x, holds) {
+				return true
+			}
+		}
+		return false
+	case value.Object:
+		for _, x := range v.Members() {
+			if within(x, holds) {
+				return true
+			}
+		}
+		return false
+	}
+	return holds(v)
+}
+
+// text is what textual operations see of a value.
+func (t *Test) text(v value.Value) (string, bool) {
+	s, ok := v.Str()
+	if !ok && t.Loose && (v.IsNumber() || v.Kind() == value.Bool) {
+		s, ok = v.Text(), true
+	}
+	if ok && t.Fold {
+		s = Fold(s)
+	}
+	return s, ok
+}
+
+// holds says whether a single value fits.
+func (t *Test) holds(v value.Value) bool {
+	switch t.Op {
+	case Equal:
+		return slices.ContainsFunc(t.Values, func(x value.Value) bool { return equal(v, x) })
+	case Has:
+		for x := range v.Elements() {
+			if slices.ContainsFunc(t.Values, func(y value.Value) bool { return equal(x, y) }) {
+				return true
+			}
+		}
+		return false
+	case Less, LessEqual, Greater, GreaterEqual:
+		return ordered(t.Op, v, t.Values[0])
+	case Exists:
+		return v.Exists()
+	case There:
+		return v.Kind() != value.Missing
+	case Null:
+		return !v.Exists()
+	case Calendar:
+		return t.calendar(v)
+	}
+	s, ok := t.text(v)
+	return ok && t.fits(s)
+}
+
+func ordered(op Op, a, b value.Value) bool {
+	c, ok := compare(a, b)
+	if !ok {
+		return false
+	}
+	switch op {
+	case Less:
+		return c < 0
+	case LessEqual:
+		return c <= 0
+	case Greater:
+		return c > 0
+	default:
+		return c >= 0
+	}
+}
+
+// fits says whether a text, folded if the test folds, fits.
+func (t *Test) fits(s string) bool {
+	switch t.Op {
+	case Is:
+		return slices.Contains(t.Texts, s)
+	case Contains:
+		return slices.ContainsFunc(t.Texts, func(x string) bool { return strings.Contains(s, x) })
+	case Prefix:
+		return slices.ContainsFunc(t.Texts, func(x string) bool { return strings.HasPrefix(s, x) })
+	case Suffix:
+		return slices.ContainsFunc(t.Texts, func(x string) bool { return strings.HasSuffix(s, x) })
+	case Like:
+		return slices.ContainsFunc(t.Globs, func(g Glob) bool { return g.Match(s) })
+	case Match:
+		return t.Regexp.MatchString(s)
+	case In:
+		a, err := netip.ParseAddr(s)
+		return err == nil && slices.ContainsFunc(t.Nets, func(n netip.Prefix) bool { return n.Contains(a.Unmap()) })
+	}
+	return false
+}
+
+// calendar compares a part of a time: RFC 3339 text, or Unix nanoseconds of a canonical field.
+func (t *Test) calendar(v value.Value) bool {
+	var at time.Time
+	if ns, ok := v.Int64(); ok {
+		at = time.Unix(0, ns).UTC()
+	} else if s, ok := v.Str(); ok {
+		parsed, err := time.Parse(time.RFC3339Nano, s)
+		if err != nil {
+			return false
+		}
+		at = parsed.UTC()
+	} else {
+		return false
+	}
+	_, week := at.ISOWeek()
+	part := value.OfInt(int64([...]int{at.Minute(), at.Hour(), at.Day(), week, int(at.Month()), at.Year()}[t.Part]))
+	if t.Compare != Equal {
+		return ordered(t.Compare, part, t.Values[0])
+	}
+	return slices.ContainsFunc(t.Values, func(x value.Value) bool { return equal(part, x) })
+}
