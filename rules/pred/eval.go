@@ -67,11 +67,19 @@ func (t *Test) eval(e Event) bool {
 		return within(e.Object(), t.holds)
 	}
 	v := t.Field.Read(e)
+	if t.Other != nil {
+		if t.Number {
+			v = Number(v)
+		}
+		return t.against(v, e)
+	}
+	return t.of(v)
+}
+
+// of says whether the field's value fits.
+func (t *Test) of(v value.Value) bool {
 	if t.Number {
 		v = Number(v)
-	}
-	if t.Other != nil {
-		return t.against(v, e)
 	}
 	if t.Loose && v.Kind() == value.Array && t.Op < Exists {
 		return within(v, t.holds)

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pred
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"tocsin/event"
+)
+
+// Program decides many conditions over one event at once (detection.md, "Speed"): it evaluates those of which a
+// witness is seen in the event, and what they share once. It is immutable.
+type Program struct {
+	conds []int32 // node of each condition
+	nodes []pnode
+	tests []*ptest
+
+	fields []pfield
+	byKey  map[string]int32
+	// slots are the canonical fields that are read, paths those of the source's own object; both lead to sources.
+	slots   []slotSource
+	paths   *pathNode
+	sources [][]int32 // by source: the fields that read it
+
+	// seen are, by witness, the conditions to look at; always are those without one.
+	seen   [][]int32
+	always []int32
+	index  []fieldIndex // by field
+	// everywhere is the field of that name, -1 if nobody asks for it.
+	everywhere int32
+}
+
+type slotSource struct {
+	slot   event.Field
+	source int32
+}
+
+// pathNode is a step of the paths that are read.
+type pathNode struct {
+	source int32 // -1 if no path ends here
+	keys   map[string]*pathNode
+	at     map[int]*pathNode
+}
+
+type pfield struct{ sources []int32 }
+
+// fieldIndex finds the witnesses in one field's value; -1 is none.
+type fieldIndex struct {
+	used    bool
+	present int32
+	whole   map[string]int32
+	ints    map[int64]int32
+	texts   *texts
+}
+
+type nodeKind uint8
+
+const (
+	isTest nodeKind = iota
+	isAnd
+	isOr
+	isNot
+	isTrue
+	isFalse
+)
+
+// pnode is one condition or a part of it. Equal ones are one.
+type pnode struct {
+	kind   nodeKind
+	test   int32
+	kids   []int32
+	shared bool
+	cost   int
+}
+
+type ptest struct {
+	*Test
+	field int32
+	set   map[string]struct{} // of many texts of Is
+}
+
+// Compile makes a Program of conditions, which it knows by their places.
+func Compile(conds []Node) *Program {
+	c := &compiler{
+		Program: &Program{byKey: make(map[string]int32), paths: &pathNode{source: -1}, everywhere: -1},
+		nodes:   make(map[string]int32), tests: make(map[string]int32), sources: make(map[string]int32),
+		witnesses: make(map[witness]int32),
+	}
+	for i, n := range conds {
+		c.conds = append(c.conds, c.node(n))
+		set, worth := witnesses(n)
+		if worth == 0 {
+			c.always = append(c.always, int32(i))
+			continue
+		}
+		for _, w := range set {
+			c.witness(w, int32(i))
+		}
+	}
+	c.build()
+	return c.Program
+}
+
+// Unindexed are the places of the conditions without a witness: they are evaluated for every event.
+func (p *Program) Unindexed() []int {
+	out := make([]int, len(p.always))
+	for i, c := range p.always {
+		out[i] = int(c)
+	}
+	return out
+}
+
+type compiler struct {
+	*Program
+	nodes     map[string]int32
+	tests     map[string]int32
+	sources   map[string]int32
+	witnesses map[witness]int32
+	order     []witness
+}
+
+// intern returns the node of a key, which make makes if there is none yet.
+func (c *compiler) intern(key string, n pnode) int32 {
+	if id, ok := c.nodes[key]; ok {
+		c.Program.nodes[id].shared = true
+		return id
+	}
+	id := int32(len(c.Program.nodes))
+	c.Program.nodes = append(c.Program.nodes, n)
+	c.nodes[key] = id
+	return id
+}
+
+func (c *compiler) node(n Node) int32 {
+	switch n := n.(type) {
+	case And:
+		return c.several(isAnd, n)
+	case Or:
+		return c.several(isOr, n)
+	case Not:
+		x := c.node(n.X)
+		return c.intern(fmt.Sprint("not ", x), pnode{kind: isNot, kids: []int32{x}, cost: c.Program.nodes[x].cost})
+	case *Test:
+		key := n.key()
+		id, ok := c.tests[key]
+		if !ok {
+			id = int32(len(c.Program.tests))
+			c.tests[key] = id
+			c.Program.tests = append(c.Program.tests, c.test(n))
+		}
+		return c.intern(fmt.Sprint("test ", id), pnode{kind: isTest, test: id, cost: n.cost()})
+	case Const:
+		if n {
+			return c.intern("true", pnode{kind: isTrue})
+		}
+	}
+	return c.intern("false", pnode{kind: isFalse})
+}
+
+// several makes an And or Or: of parts that are none of their own, the cheap ones first.
+func (c *compiler) several(kind nodeKind, parts []Node) int32 {
+	var kids []int32
+	cost := 0
+	for _, x := range parts {
+		id := c.node(x)
+		if n := c.Program.nodes[id]; n.kind == kind && !n.shared {
+			kids = append(kids, n.kids...)
+		} else {
+			kids = append(kids, id)
+		}
+	}
+	slices.SortStableFunc(kids, func(a, b int32) int { return c.Program.nodes[a].cost - c.Program.nodes[b].cost })
+	for _, k := range kids {
+		cost += c.Program.nodes[k].cost
+	}
+	return c.intern(fmt.Sprint(kind, kids), pnode{kind: kind, kids: kids, cost: cost})
+}
+
+// cost says roughly how long a test takes, next to others.
+func (t *Test) cost() int {
+	if t.Field.Everywhere {
+		return 1000
+	}
+	switch t.Op {
+	case Match:
+		return 100
+	case Like, Calendar, In:
+		return 20
+	case Contains:
+		return 3 + 2*len(t.Texts)
+	case Prefix, Suffix:
+		return 2 + len(t.Texts)/4
+	default:
+		return 1
+	}
+}
+
+// manyTexts is from where on a set is faster than one comparison after the other.
+const manyTexts = 8
+
+func (c *compiler) test(t *Test) *ptest {
+	p := &ptest{Test: t, field: c.field(t.Field)}
+	if t.Op == Is && len(t.Texts) >= manyTexts {
+		p.set = make(map[string]struct{}, len(t.Texts))
+		for _, s := range t.Texts {
+			p.set[s] = struct{}{}
+		}
+	}
+	return p
+}
+
+func (c *compiler) field(f Field) int32 {
+	key := f.key()
+	if id, ok := c.byKey[key]; ok {
+		return id
+	}
+	id := int32(len(c.fields))
+	c.byKey[key] = id
+	var p pfield
+	for _, s := range f.Sources {
+		at := c.source(s)
+		p.sources = append(p.sources, at)
+		c.Program.sources[at] = append(c.Program.sources[at], id)
+	}
+	if f.Everywhere {
+		c.everywhere = id
+	}
+	c.fields = append(c.fields, p)
+	return id
+}
+
+func (c *compiler) source(s Source) int32 {
+	key := s.key()
+	if id, ok := c.sources[key]; ok {
+		return id
+	}
+	id := int32(len(c.sources))
+	c.sources[key] = id
+	c.Program.sources = append(c.Program.sources, nil)
+	if len(s.Path) == 0 {
+		c.slots = append(c.slots, slotSource{s.Slot, id})
+		return id
+	}
+	n := c.paths
+	for _, step := range s.Path {
+		n = n.child(step)
+	}
+	n.source = id
+	return id
+}
+
+func (n *pathNode) child(s Step) *pathNode {
+	if s.Key == "" {
+		if n.at == nil {
+			n.at = make(map[int]*pathNode)
+		}
+		if n.at[s.Index] == nil {
+			n.at[s.Index] = &pathNode{source: -1}
+		}
+		return n.at[s.Index]
+	}
+	if n.keys == nil {
+		n.keys = make(map[string]*pathNode)
+	}
+	if n.keys[s.Key] == nil {
+		n.keys[s.Key] = &pathNode{source: -1}
+	}
+	return n.keys[s.Key]
+}
+
+func (c *compiler) witness(w witness, cond int32) {
+	id, ok := c.witnesses[w]
+	if !ok {
+		id = int32(len(c.seen))
+		c.witnesses[w] = id
+		c.seen = append(c.seen, nil)
+		c.order = append(c.order, w)
+	}
+	if on := c.seen[id]; len(on) == 0 || on[len(on)-1] != cond {
+		c.seen[id] = append(on, cond)
+	}
+}
+
+// build makes the index of each field.
+func (c *compiler) build() {
+	type lists struct{ inside, heads, ends map[string]int32 }
+	c.index = make([]fieldIndex, len(c.fields))
+	all := make([]lists, len(c.fields))
+	for i := range c.index {
+		c.index[i] = fieldIndex{present: -1, whole: make(map[string]int32), ints: make(map[int64]int32)}
+		all[i] = lists{make(map[string]int32), make(map[string]int32), make(map[string]int32)}
+	}
+	for id, w := range c.order {
+		f := c.byKey[w.field]
+		x := &c.index[f]
+		x.used = true
+		switch w.where {
+		case present:
+			x.present = int32(id)
+		case whole:
+			x.whole[w.text] = int32(id)
+		case integer:
+			x.ints[w.n] = int32(id)
+		case start:
+			all[f].heads[w.text] = int32(id)
+		case end:
+			all[f].ends[w.text] = int32(id)
+		case anywhere:
+			all[f].inside[w.text] = int32(id)
+		}
+	}
+	for i, l := range all {
+		if len(l.inside)+len(l.heads)+len(l.ends) > 0 {
+			c.index[i].texts = newTexts(l.inside, l.heads, l.ends)
+		}
+	}
+}
+
+// String tells how large the program is.
+func (p *Program) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d conditions, %d nodes, %d tests, %d fields, %d witnesses, %d without", len(p.conds), len(p.nodes), len(p.tests), len(p.fields), len(p.seen), len(p.always))
+	return b.String()
+}
