@@ -70,7 +70,7 @@ func compile(files []File) (*Set, []error) {
 		errs = append(errs, s.errors...)
 		s.errors = nil
 	}
-	set := &Set{Files: files, byRevision: make(map[string]*Rule), byID: make(map[string]*Rule)}
+	var compiled []*Rule
 	for _, d := range drafts {
 		if d.bad {
 			continue
@@ -83,11 +83,9 @@ func compile(files []File) (*Set, []error) {
 			d.errors = nil
 			continue
 		}
-		set.Rules = append(set.Rules, r)
-		set.byRevision[r.Revision], set.byID[r.ID] = r, r
+		compiled = append(compiled, r)
 	}
-	set.Hash = setHash(set.Rules)
-	return set, errs
+	return newSet(files, compiled), errs
 }
 
 // draft reads one document.

@@ -13,18 +13,14 @@ import (
 	"github.com/expr-lang/expr/parser"
 
 	"tocsin/event"
+	"tocsin/event/value"
+	"tocsin/rules/pred"
 )
 
 // Bounds of one expression (P5).
 const (
 	maxNodes   = 2000
 	maxLiteral = 64 << 10
-)
-
-// predicate decides a pattern; value reads an operand. Neither can fail.
-type (
-	predicate func(*event.Event) bool
-	value     func(*event.Event) any
 )
 
 // parseExpr parses with expr's grammar and none of its builtins.
@@ -54,17 +50,7 @@ func parseExpr(src string) (ast.Node, error) {
 	return tree.Node, nil
 }
 
-// operand is one side of a comparison.
-type operand struct {
-	get     value
-	literal any // set if it is a constant
-	konst   bool
-	field   event.Field
-	named   bool // it is the canonical field
-	array   bool // it is a constant array
-}
-
-func compilePattern(src string) (predicate, string, error) {
+func compilePattern(src string) (pred.Node, string, error) {
 	n, err := parseExpr(src)
 	if err != nil {
 		return nil, "", err
@@ -76,17 +62,17 @@ func compilePattern(src string) (predicate, string, error) {
 	return p, n.String(), nil
 }
 
-func compilePredicate(n ast.Node) (predicate, error) {
+func compilePredicate(n ast.Node) (pred.Node, error) {
 	switch n := n.(type) {
 	case *ast.BoolNode:
-		return func(*event.Event) bool { return n.Value }, nil
+		return pred.Const(n.Value), nil
 	case *ast.UnaryNode:
 		if n.Operator == "not" || n.Operator == "!" {
 			p, err := compilePredicate(n.Node)
 			if err != nil {
 				return nil, err
 			}
-			return func(e *event.Event) bool { return !p(e) }, nil
+			return pred.Not{X: p}, nil
 		}
 	case *ast.BinaryNode:
 		return compileBinary(n)
@@ -105,7 +91,7 @@ func compilePredicate(n ast.Node) (predicate, error) {
 	return nil, fmt.Errorf("%s is not a condition", n)
 }
 
-func compileBinary(n *ast.BinaryNode) (predicate, error) {
+func compileBinary(n *ast.BinaryNode) (pred.Node, error) {
 	switch n.Operator {
 	case "and", "&&", "or", "||":
 		l, err := compilePredicate(n.Left)
@@ -117,9 +103,9 @@ func compileBinary(n *ast.BinaryNode) (predicate, error) {
 			return nil, err
 		}
 		if n.Operator == "and" || n.Operator == "&&" {
-			return func(e *event.Event) bool { return l(e) && r(e) }, nil
+			return pred.And{l, r}, nil
 		}
-		return func(e *event.Event) bool { return l(e) || r(e) }, nil
+		return pred.Or{l, r}, nil
 	case "==", "!=", "<", "<=", ">", ">=", "in", "contains", "startsWith", "endsWith", "matches":
 	default:
 		return nil, fmt.Errorf("the operator %s is not of the pattern language", n.Operator)
@@ -144,23 +130,27 @@ func compileBinary(n *ast.BinaryNode) (predicate, error) {
 	return comparison(n.Operator, l, r)
 }
 
-// comparison builds the predicate of one operator.
-func comparison(op string, l, r operand) (predicate, error) {
+var (
+	orders   = map[string]pred.Op{"<": pred.Less, "<=": pred.LessEqual, ">": pred.Greater, ">=": pred.GreaterEqual}
+	mirrored = map[string]string{"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+	textual  = map[string]pred.Op{"contains": pred.Contains, "startsWith": pred.Prefix, "endsWith": pred.Suffix}
+)
+
+// comparison builds the test of one operator.
+func comparison(op string, l, r operand) (pred.Node, error) {
 	switch op {
 	case "==":
-		return func(e *event.Event) bool { return equal(l.get(e), r.get(e)) }, nil
+		if l.konst {
+			l, r = r, l
+		}
+		return l.test(pred.Equal, r), nil
 	case "!=":
-		return func(e *event.Event) bool { return !equal(l.get(e), r.get(e)) }, nil
+		n, err := comparison("==", l, r)
+		return pred.Not{X: n}, err
 	case "in":
-		return func(e *event.Event) bool { return member(r.get(e), l.get(e)) }, nil
-	case "contains":
-		return textual(l, r, strings.Contains), nil
-	case "startsWith":
-		return textual(l, r, strings.HasPrefix), nil
-	case "endsWith":
-		return textual(l, r, strings.HasSuffix), nil
+		return member(r, l), nil
 	case "matches":
-		src, ok := r.literal.(string)
+		src, ok := r.text()
 		if !ok {
 			return nil, fmt.Errorf("the regular expression of `matches` is a constant string")
 		}
@@ -168,51 +158,48 @@ func comparison(op string, l, r operand) (predicate, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w (RE2 syntax)", err)
 		}
-		return func(e *event.Event) bool {
-			s, ok := l.get(e).(string)
-			return ok && re.MatchString(s)
-		}, nil
+		return l.fold(&pred.Test{Op: pred.Match, Regexp: re}), nil
+	case "<", "<=", ">", ">=":
+		if l.konst {
+			op, l, r = mirrored[op], r, l
+		}
+		return l.test(orders[op], r), nil
 	}
-	var want func(int) bool
-	switch op {
-	case "<":
-		want = func(c int) bool { return c < 0 }
-	case "<=":
-		want = func(c int) bool { return c <= 0 }
-	case ">":
-		want = func(c int) bool { return c > 0 }
+	return l.test(textual[op], r), nil
+}
+
+// member is the test of whether an array has a value.
+func member(array, v operand) pred.Node {
+	if array.array {
+		return v.fold(&pred.Test{Op: pred.Equal, Values: array.literals})
+	}
+	return array.test(pred.Has, v)
+}
+
+// test compares with a constant or with another field.
+func (o operand) test(op pred.Op, with operand) pred.Node {
+	t := &pred.Test{Op: op}
+	s, isText := with.text()
+	switch {
+	case !with.konst:
+		t.Other, t.OtherNumber = &with.field, with.number
+	case op >= pred.Is && !isText:
+		return pred.Const(false) // no text has a number in it
+	case op >= pred.Is:
+		t.Texts = []string{s}
 	default:
-		want = func(c int) bool { return c >= 0 }
+		t.Values = with.literals
 	}
-	return func(e *event.Event) bool {
-		c, ok := compare(l.get(e), r.get(e))
-		return ok && want(c)
-	}, nil
+	return o.fold(t)
 }
 
-func textual(l, r operand, f func(s, t string) bool) predicate {
-	return func(e *event.Event) bool {
-		s, ok := l.get(e).(string)
-		if !ok {
-			return false
-		}
-		t, ok := r.get(e).(string)
-		return ok && f(s, t)
+// fold is the test of the operand; of a constant it is decided here and now, unless it is against a field.
+func (o operand) fold(t *pred.Test) pred.Node {
+	t.Field, t.Number = o.field, o.number
+	if o.konst && t.Other == nil {
+		return pred.Const(pred.Eval(t, nil))
 	}
-}
-
-// member reports whether an array has a value.
-func member(array, v any) bool {
-	xs, ok := array.([]any)
-	if !ok {
-		return false
-	}
-	for _, x := range xs {
-		if equal(x, v) {
-			return true
-		}
-	}
-	return false
+	return t
 }
 
 // checkTypes refuses a comparison of a canonical field that can never hold.
@@ -220,8 +207,8 @@ func checkTypes(op string, l, r operand) error {
 	if r.named && !l.named {
 		l, r = r, l
 		if op == "in" {
-			if k := l.field.Def().Kind; k != event.Strings {
-				return fmt.Errorf("%s is no array: `in` needs one at its right", l.field.Name())
+			if k := l.slot.Def().Kind; k != event.Strings {
+				return fmt.Errorf("%s is no array: `in` needs one at its right", l.slot.Name())
 			}
 			return nil
 		}
@@ -229,7 +216,7 @@ func checkTypes(op string, l, r operand) error {
 	if !l.named {
 		return nil
 	}
-	name, kind := l.field.Name(), l.field.Def().Kind
+	name, kind := l.slot.Name(), l.slot.Def().Kind
 	if kind == event.Strings {
 		return fmt.Errorf("%s is an array: write has(%s, …)", name, name)
 	}
@@ -240,21 +227,10 @@ func checkTypes(op string, l, r operand) error {
 			return fmt.Errorf("%s is an %s: %s needs a string", name, kind, op)
 		}
 	}
-	for _, v := range r.constants() {
-		_, isString := v.(string)
-		if isString == numeric {
-			return fmt.Errorf("%s is of type %s and never equals %#v", name, kind, v)
+	for _, v := range r.literals {
+		if isString := v.Kind() == value.String; isString == numeric {
+			return fmt.Errorf("%s is of type %s and never equals %#v", name, kind, v.Any())
 		}
 	}
 	return nil
-}
-
-func (o operand) constants() []any {
-	switch {
-	case !o.konst:
-		return nil
-	case o.array:
-		return o.literal.([]any)
-	}
-	return []any{o.literal}
 }

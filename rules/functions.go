@@ -5,13 +5,11 @@ package rules
 import (
 	"fmt"
 	"net/netip"
-	"regexp"
-	"strconv"
-	"strings"
 
 	"github.com/expr-lang/expr/ast"
 
 	"tocsin/event"
+	"tocsin/rules/pred"
 )
 
 var functionNames = []string{
@@ -32,8 +30,13 @@ func callee(n *ast.CallNode) string {
 	return id.Value
 }
 
+// folding are the functions that compare texts without regard to case.
+var folding = map[string]pred.Op{
+	"ieq": pred.Is, "icontains": pred.Contains, "istartsWith": pred.Prefix, "iendsWith": pred.Suffix,
+}
+
 // compileCall compiles the functions that are conditions.
-func compileCall(n *ast.CallNode) (predicate, error) {
+func compileCall(n *ast.CallNode) (pred.Node, error) {
 	name := callee(n)
 	if laterForms[name] {
 		return nil, fmt.Errorf("%s(…) comes with a later version", name)
@@ -54,82 +57,52 @@ func compileCall(n *ast.CallNode) (predicate, error) {
 		}
 		args[i] = o
 	}
-	arity := func(want int) error {
-		if len(args) != want {
-			return fmt.Errorf("%s takes %d arguments, not %d", name, want, len(args))
-		}
-		return nil
+	if name == "cidr" {
+		return compileCIDR(args)
 	}
-	text := func(i int) (string, error) {
-		s, ok := args[i].literal.(string)
-		if !ok {
-			return "", fmt.Errorf("argument %d of %s is a constant string", i+1, name)
-		}
-		return s, nil
+	arity := 2
+	if name == "exists" {
+		arity = 1
 	}
-	folded := func(f func(s, folded string) bool) (predicate, error) {
-		if err := arity(2); err != nil {
-			return nil, err
+	op, folds := folding[name]
+	switch {
+	case !folds && name != "exists" && name != "has" && name != "glob":
+		return nil, fmt.Errorf("unknown function %q%s", name, meant(name, functionNames))
+	case len(args) != arity:
+		return nil, fmt.Errorf("%s takes %d arguments, not %d", name, arity, len(args))
+	case name == "exists":
+		return args[0].fold(&pred.Test{Op: pred.Exists}), nil
+	case name == "has":
+		if args[0].named && args[0].slot.Def().Kind != event.Strings {
+			return nil, fmt.Errorf("%s is no array: compare it with ==", args[0].slot.Name())
 		}
-		want, err := text(1)
-		if err != nil {
-			return nil, err
-		}
-		want = strings.ToLower(want)
-		get := args[0].get
-		return func(e *event.Event) bool {
-			s, ok := get(e).(string)
-			return ok && f(strings.ToLower(s), want)
-		}, nil
+		return member(args[0], args[1]), nil
 	}
-	switch name {
-	case "exists":
-		if err := arity(1); err != nil {
-			return nil, err
-		}
-		return func(e *event.Event) bool { return args[0].get(e) != nil }, nil
-	case "has":
-		if err := arity(2); err != nil {
-			return nil, err
-		}
-		if args[0].named && args[0].field.Def().Kind != event.Strings {
-			return nil, fmt.Errorf("%s is no array: compare it with ==", args[0].field.Name())
-		}
-		return func(e *event.Event) bool { return member(args[0].get(e), args[1].get(e)) }, nil
-	case "ieq":
-		return folded(func(s, t string) bool { return s == t })
-	case "icontains":
-		return folded(strings.Contains)
-	case "istartsWith":
-		return folded(strings.HasPrefix)
-	case "iendsWith":
-		return folded(strings.HasSuffix)
-	case "glob":
-		if err := arity(2); err != nil {
-			return nil, err
-		}
-		pattern, err := text(1)
-		if err != nil {
-			return nil, err
-		}
-		re := globRegexp(pattern)
-		return func(e *event.Event) bool {
-			s, ok := args[0].get(e).(string)
-			return ok && re.MatchString(s)
-		}, nil
-	case "cidr":
-		return compileCIDR(args, text)
+	text, err := textArgument(name, args, 1)
+	if err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("unknown function %q%s", name, meant(name, functionNames))
+	if name == "glob" {
+		return args[0].fold(&pred.Test{Op: pred.Like, Globs: []pred.Glob{pred.ParseGlob(text)}}), nil
+	}
+	return args[0].fold(&pred.Test{Op: op, Fold: true, Texts: []string{pred.Fold(text)}}), nil
 }
 
-func compileCIDR(args []operand, text func(int) (string, error)) (predicate, error) {
+func textArgument(name string, args []operand, i int) (string, error) {
+	s, ok := args[i].text()
+	if !ok {
+		return "", fmt.Errorf("argument %d of %s is a constant string", i+1, name)
+	}
+	return s, nil
+}
+
+func compileCIDR(args []operand) (pred.Node, error) {
 	if len(args) < 2 {
 		return nil, fmt.Errorf("cidr takes an address and at least one network")
 	}
-	var nets []netip.Prefix
+	t := &pred.Test{Op: pred.In}
 	for i := 1; i < len(args); i++ {
-		s, err := text(i)
+		s, err := textArgument("cidr", args, i)
 		if err != nil {
 			return nil, err
 		}
@@ -137,52 +110,9 @@ func compileCIDR(args []operand, text func(int) (string, error)) (predicate, err
 		if err != nil {
 			return nil, fmt.Errorf("%q is no network: %w", s, err)
 		}
-		nets = append(nets, p.Masked())
+		t.Nets = append(t.Nets, p.Masked())
 	}
-	return func(e *event.Event) bool {
-		s, ok := args[0].get(e).(string)
-		if !ok {
-			return false
-		}
-		a, err := netip.ParseAddr(s)
-		if err != nil {
-			return false
-		}
-		a = a.Unmap()
-		for _, n := range nets {
-			if n.Contains(a) {
-				return true
-			}
-		}
-		return false
-	}, nil
-}
-
-// globRegexp compiles a pattern of * (any run), ? (any one character) and \ (the next one as it is).
-func globRegexp(pattern string) *regexp.Regexp {
-	var b strings.Builder
-	b.WriteString(`(?s)\A`)
-	escaped := false
-	for _, r := range pattern {
-		switch {
-		case escaped:
-			b.WriteString(regexp.QuoteMeta(string(r)))
-			escaped = false
-		case r == '\\':
-			escaped = true
-		case r == '*':
-			b.WriteString(`.*`)
-		case r == '?':
-			b.WriteString(`.`)
-		default:
-			b.WriteString(regexp.QuoteMeta(string(r)))
-		}
-	}
-	if escaped {
-		b.WriteString(`\\`)
-	}
-	b.WriteString(`\z`)
-	return regexp.MustCompile(b.String()) // made of quoted text and fixed parts
+	return args[0].fold(t), nil
 }
 
 // compileNumber compiles number(x): a number, or the number that a string spells (P2).
@@ -201,23 +131,9 @@ func compileNumber(n *ast.CallNode) (operand, error) {
 	if err != nil {
 		return operand{}, err
 	}
-	return operand{get: func(e *event.Event) any { return number(o.get(e)) }}, nil
-}
-
-func number(v any) any {
-	switch v := v.(type) {
-	case int64, uint64, float64:
-		return v
-	case string:
-		if n, err := strconv.ParseInt(v, 10, 64); err == nil {
-			return n
-		}
-		if n, err := strconv.ParseUint(v, 10, 64); err == nil {
-			return n
-		}
-		if f, err := strconv.ParseFloat(v, 64); err == nil && f == f {
-			return f
-		}
+	if o.konst && !o.array {
+		return constant(pred.Number(o.literals[0])), nil
 	}
-	return nil
+	o.number, o.named = true, false
+	return o, nil
 }

@@ -4,6 +4,8 @@ package rules
 
 import (
 	"tocsin/event"
+	"tocsin/event/value"
+	"tocsin/rules/pred"
 )
 
 // maxKeys bounds the keys that one event can have for one rule (K3).
@@ -15,15 +17,15 @@ var entityFields = []string{"k8s.namespace.name", "k8s.pod.name", "host.name", "
 // keyPart reads one part of a key: one field for all patterns, or one for each.
 type keyPart struct {
 	name       string
-	get        value
-	perPattern []value
+	field      pred.Field
+	perPattern []pred.Field
 }
 
-func (k keyPart) value(e *event.Event, pattern int) any {
+func (k keyPart) value(e pred.Event, pattern int) value.Value {
 	if k.perPattern != nil {
-		return k.perPattern[pattern](e)
+		return k.perPattern[pattern].Read(e)
 	}
-	return k.get(e)
+	return k.field.Read(e)
 }
 
 // differs reports whether keys depend on the pattern.
@@ -37,50 +39,54 @@ func differs(parts []keyPart) bool {
 }
 
 // entityKey is the key of an event of a rule without `by`; "" if it has no entity.
-func entityKey(e *event.Event) (Key, bool) {
-	vals := make([]any, len(entityFields))
-	switch {
-	case e.Get(event.PodName) != nil:
-		vals[0], vals[1] = e.Get(event.NamespaceName), e.Get(event.PodName)
-	case e.Get(event.HostName) != nil:
-		vals[2] = e.Get(event.HostName)
-	case e.Get(event.UserName) != nil:
-		vals[3] = e.Get(event.UserName)
-	case e.Get(event.SourceIP) != nil:
-		vals[4] = e.Get(event.SourceIP)
-	default:
-		return "", false
+func entityKey(e pred.Event) (Key, bool) {
+	vals := make([]value.Value, len(entityFields))
+	for _, entity := range []struct {
+		place int
+		of    []event.Field
+	}{{1, []event.Field{event.NamespaceName, event.PodName}}, {2, []event.Field{event.HostName}}, {3, []event.Field{event.UserName}}, {4, []event.Field{event.SourceIP}}} {
+		main := len(entity.of) - 1
+		if !e.Get(entity.of[main]).Exists() {
+			continue
+		}
+		for i, f := range entity.of {
+			vals[entity.place-main+i] = e.Get(f)
+		}
+		var b []byte
+		for _, v := range vals {
+			b = event.AppendValue(b, v.Any())
+		}
+		return Key(b), true
 	}
-	return MakeKey(vals...), true
+	return "", false
 }
 
 // keys returns the keys of an event for one pattern: none if a part is missing (K1), one per element of an array (K3).
 // more is true if there were more than maxKeys.
-func keys(parts []keyPart, e *event.Event, pattern int) (out []Key, more bool) {
+func keys(parts []keyPart, e pred.Event, pattern int) (out []Key, more bool) {
 	acc := [][]byte{nil}
 	for _, p := range parts {
 		v := p.value(e, pattern)
-		if v == nil {
+		if !v.Exists() {
 			return nil, false
 		}
-		xs, ok := v.([]any)
-		if !ok {
+		if v.Kind() != value.Array {
 			for i := range acc {
-				acc[i] = event.AppendValue(acc[i], v)
+				acc[i] = event.AppendValue(acc[i], v.Any())
 			}
 			continue
 		}
 		var next [][]byte
 		for _, prefix := range acc {
-			for _, x := range xs {
-				if x == nil {
+			for x := range v.Elements() {
+				if !x.Exists() {
 					continue
 				}
 				if len(next) >= maxKeys {
 					more = true
 					break
 				}
-				next = append(next, event.AppendValue(append([]byte(nil), prefix...), x))
+				next = append(next, event.AppendValue(append([]byte(nil), prefix...), x.Any()))
 			}
 		}
 		acc = next

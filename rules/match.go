@@ -3,33 +3,20 @@
 package rules
 
 import (
-	"slices"
 	"tocsin/event"
+	"tocsin/rules/pred"
 )
 
-// Set is a compiled, immutable set of rules.
-type Set struct {
-	Rules []*Rule
-	// Hash is over the meaning of all rules (R1): order, comments and layout of the files do not count.
-	Hash string
-	// Files are what it was compiled from.
-	Files []File
-
-	byRevision map[string]*Rule
-	byID       map[string]*Rule
-}
-
-// ByRevision returns the rule with a revision, nil if there is none.
-func (s *Set) ByRevision(revision string) *Rule { return s.byRevision[revision] }
-
-// ByID returns the rule with an id, nil if there is none.
-func (s *Set) ByID(id string) *Rule { return s.byID[id] }
-
-// Result is what one event matched. It is used again for the next one, so that an event that
-// matches nothing costs no memory.
+// Result is what one event matched. It is used again for the next one, so that an event that matches nothing costs no
+// memory. It is for one goroutine.
 type Result struct {
 	Matches []Match
 	Counts  []Tally
+	// Unindexed has every pattern of the Set evaluated. It finds the same (detection.md, "Speed").
+	Unindexed bool
+
+	set *Set
+	run *pred.Run
 }
 
 // Reset empties the result and keeps its memory.
@@ -37,89 +24,97 @@ func (r *Result) Reset() { r.Matches, r.Counts = r.Matches[:0], r.Counts[:0] }
 
 // matcher is what matching a rule's own patterns needs.
 type matcher struct {
-	patterns   []predicate // nil for a detection
+	patterns   []pred.Node // nil for a detection
 	exceptions []exception
 	keys       []keyPart
 	byEntity   bool
-	values     []value
+	values     []pred.Field
 	fields     []event.Field
 	title      *template
 }
 
 type exception struct {
-	covers  predicate
+	covers  pred.Node
 	expires int64
 }
 
 // Match appends to out what the rules see in one event.
-func (s *Set) Match(e *event.Event, out *Result) {
-	for _, r := range s.Rules {
-		r.match(e, r, nil, out)
+func (s *Set) Match(ev *event.Event, out *Result) {
+	if out.set != s {
+		out.set, out.run = s, s.program.NewRun()
 	}
-}
-
-// match matches r's own patterns, then those of the rules it refers to. top is the rule at
-// the root, path leads from it to r.
-func (r *Rule) match(e *event.Event, top *Rule, path []int, out *Result) {
-	m := r.matcher
+	x := matching{adapt(ev), ev, out}
+	held := out.run.Match
+	if out.Unindexed {
+		held = out.run.MatchAll
+	}
+	var at *site
 	var bits uint64
-	for i, p := range m.patterns {
-		if p != nil && p(e) {
-			bits |= 1 << i
+	for _, c := range held(x.fields) {
+		p := &s.places[c]
+		if p.site != at && at != nil {
+			x.emit(at, bits)
+			bits = 0
 		}
+		at = p.site
+		bits |= 1 << p.pattern
 	}
-	if bits != 0 {
-		r.emit(e, top, path, bits, out)
-	}
-	for i, c := range r.Children {
-		c.match(e, top, append(slices.Clip(path), i), out)
+	if at != nil {
+		x.emit(at, bits)
 	}
 }
 
-func (r *Rule) emit(e *event.Event, top *Rule, path []int, bits uint64, out *Result) {
-	tally := Tally{Rule: top.ID}
-	defer func() {
-		if tally.Unkeyed+tally.Excepted > 0 {
-			out.Counts = append(out.Counts, tally)
-		}
-	}()
-	for _, x := range r.matcher.exceptions {
-		if e.Time <= x.expires && x.covers(e) {
+// matching is one event on its way into a Result.
+type matching struct {
+	fields pred.Event
+	e      *event.Event
+	out    *Result
+}
+
+// emit adds the matches of the patterns of one rule that hold.
+func (x matching) emit(at *site, bits uint64) {
+	m := at.rule.matcher
+	tally := Tally{Rule: at.top.ID}
+	for _, ex := range m.exceptions {
+		if x.e.Time <= ex.expires && pred.Eval(ex.covers, x.fields) {
 			tally.Excepted++
+			x.out.Counts = append(x.out.Counts, tally)
 			return
 		}
 	}
-	m := r.matcher
 	switch {
 	case m.byEntity:
-		if k, ok := entityKey(e); ok {
-			r.add(e, top, path, k, bits, out)
+		if k, ok := entityKey(x.fields); ok {
+			x.add(at, k, bits)
 		} else {
 			tally.Unkeyed++
 		}
 	case !differs(m.keys):
-		ks, more := keys(m.keys, e, 0)
+		ks, more := keys(m.keys, x.fields, 0)
 		for _, k := range ks {
-			r.add(e, top, path, k, bits, out)
+			x.add(at, k, bits)
 		}
 		if len(ks) == 0 || more {
 			tally.Unkeyed++
 		}
 	default:
-		r.emitPerPattern(e, top, path, bits, out, &tally)
+		x.emitPerPattern(at, bits, &tally)
+	}
+	if tally.Unkeyed > 0 {
+		x.out.Counts = append(x.out.Counts, tally)
 	}
 }
 
 // emitPerPattern is for keys that hop: each pattern can have keys of its own, and one match
 // has all patterns of one key.
-func (r *Rule) emitPerPattern(e *event.Event, top *Rule, path []int, bits uint64, out *Result, tally *Tally) {
+func (x matching) emitPerPattern(at *site, bits uint64, tally *Tally) {
 	var order []Key
 	of := make(map[Key]uint64)
-	for i := range r.matcher.patterns {
+	for i := range at.rule.matcher.patterns {
 		if bits&(1<<i) == 0 {
 			continue
 		}
-		ks, more := keys(r.matcher.keys, e, i)
+		ks, more := keys(at.rule.matcher.keys, x.fields, i)
 		if len(ks) == 0 || more {
 			tally.Unkeyed++
 		}
@@ -131,38 +126,39 @@ func (r *Rule) emitPerPattern(e *event.Event, top *Rule, path []int, bits uint64
 		}
 	}
 	for _, k := range order {
-		r.add(e, top, path, k, of[k], out)
+		x.add(at, k, of[k])
 	}
 }
 
-func (r *Rule) add(e *event.Event, top *Rule, path []int, key Key, bits uint64, out *Result) {
+func (x matching) add(at *site, key Key, bits uint64) {
 	group := key
-	vals := r.matcher.read(nil, e)
-	for i, at := r, len(path)-1; at >= 0; at-- {
+	vals := at.rule.matcher.read(nil, x.fields)
+	for i, n := at.rule, len(at.path)-1; n >= 0; n-- {
 		group = group.Part(i.ParentKey)
-		i = top.at(path[:at])
-		vals = i.matcher.read(vals, e)
+		i = at.top.at(at.path[:n])
+		vals = i.matcher.read(vals, x.fields)
 	}
+	e, needed := x.e, at.top.matcher.fields
 	match := Match{
-		Rule: top.Revision, Path: path, Key: key, Group: group.Part(top.GroupBy), Patterns: bits, Values: vals,
+		Rule: at.top.Revision, Path: at.path, Key: key, Group: group.Part(at.top.GroupBy), Patterns: bits, Values: vals,
 		Event: EventRef{
-			ID: e.ID, EventID: e.EventID, Time: e.Time, Arrival: e.Arrival, Source: sourceOf(e),
-			Fields: make(map[string]any, len(top.matcher.fields)),
+			ID: e.ID, EventID: e.EventID, Time: e.Time, Arrival: e.Arrival, Source: sourceOf(x),
+			Fields: make(map[string]any, len(needed)),
 		},
 	}
-	for _, f := range top.matcher.fields {
-		if v := e.Get(f); v != nil {
-			match.Event.Fields[f.Name()] = v
+	for _, f := range needed {
+		if v := x.fields.Get(f); v.Exists() {
+			match.Event.Fields[f.Name()] = v.Any()
 		}
 	}
-	out.Matches = append(out.Matches, match)
+	x.out.Matches = append(x.out.Matches, match)
 }
 
-// read appends the encodings of the values that `distinct` counts.
-func (m *matcher) read(vals []string, e *event.Event) []string {
-	for _, get := range m.values {
-		if v := get(e); v != nil {
-			vals = append(vals, string(event.AppendValue(nil, v)))
+// read appends the encodings of the values that conditions count.
+func (m *matcher) read(vals []string, e pred.Event) []string {
+	for _, f := range m.values {
+		if v := f.Read(e); v.Exists() {
+			vals = append(vals, string(event.AppendValue(nil, v.Any())))
 		} else {
 			vals = append(vals, "")
 		}
@@ -178,11 +174,11 @@ func (r *Rule) at(path []int) *Rule {
 	return r
 }
 
-func sourceOf(e *event.Event) string {
-	if m, ok := e.Get(event.EventModule).(string); ok {
+func sourceOf(x matching) string {
+	if m, ok := x.fields.Get(event.EventModule).Str(); ok {
 		return m
 	}
-	return e.Source
+	return x.e.Source
 }
 
 // RenderTitle returns the incident's title: `incident.title` with its fields filled in, else the rule's.

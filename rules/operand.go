@@ -9,59 +9,67 @@ import (
 	"github.com/expr-lang/expr/ast"
 
 	"tocsin/event"
+	"tocsin/event/value"
+	"tocsin/rules/pred"
 )
 
+// operand is one side of a comparison: a field, or a constant.
+type operand struct {
+	field pred.Field
+	// number says that a string is read as the number that it spells.
+	number bool
+	// slot is the canonical field, if named.
+	slot  event.Field
+	named bool
+	// literals has one constant, or those of a constant array.
+	literals []value.Value
+	konst    bool
+	array    bool
+}
+
 // constant makes an operand of a literal.
-func constant(v any) operand {
-	return operand{get: func(*event.Event) any { return v }, literal: v, konst: true}
+func constant(v value.Value) operand {
+	return operand{field: pred.Field{Const: v}, literals: []value.Value{v}, konst: true}
+}
+
+// text returns a constant string.
+func (o operand) text() (string, bool) {
+	if !o.konst || o.array {
+		return "", false
+	}
+	return o.literals[0].Str()
 }
 
 // compileOperand compiles a field, a literal, an array of literals or number(x).
 func compileOperand(n ast.Node) (operand, error) {
 	switch n := n.(type) {
 	case *ast.IntegerNode:
-		return constant(int64(n.Value)), nil
+		return constant(value.OfInt(int64(n.Value))), nil
 	case *ast.FloatNode:
-		return constant(n.Value), nil
+		return constant(value.OfFloat(n.Value)), nil
 	case *ast.StringNode:
 		if len(n.Value) > maxLiteral {
 			return operand{}, fmt.Errorf("a string is longer than %d bytes", maxLiteral)
 		}
-		return constant(n.Value), nil
+		return constant(value.OfString(n.Value)), nil
 	case *ast.BoolNode:
-		return constant(n.Value), nil
+		return constant(value.OfBool(n.Value)), nil
 	case *ast.NilNode:
 		return operand{}, fmt.Errorf("nil compares with nothing: write exists(x) or not exists(x)")
 	case *ast.UnaryNode:
-		o, err := compileOperand(n.Node)
-		if err != nil {
-			return o, err
-		}
-		switch v := o.literal.(type) {
-		case int64:
-			if n.Operator == "-" {
-				return constant(-v), nil
-			}
-		case float64:
-			if n.Operator == "-" {
-				return constant(-v), nil
-			}
-		}
-		return o, fmt.Errorf("%s%s is no value", n.Operator, n.Node)
+		return negative(n)
 	case *ast.ArrayNode:
-		var items []any
+		o := operand{konst: true, array: true}
 		for _, x := range n.Nodes {
-			o, err := compileOperand(x)
+			item, err := compileOperand(x)
 			if err != nil {
-				return o, err
+				return item, err
 			}
-			if !o.konst || o.array {
-				return o, fmt.Errorf("an array has constants only")
+			if !item.konst || item.array {
+				return item, fmt.Errorf("an array has constants only")
 			}
-			items = append(items, o.literal)
+			o.literals = append(o.literals, item.literals...)
 		}
-		o := constant(items)
-		o.array = true
 		return o, nil
 	case *ast.CallNode:
 		return compileNumber(n)
@@ -71,11 +79,27 @@ func compileOperand(n ast.Node) (operand, error) {
 	return operand{}, fmt.Errorf("%s is no value of the pattern language", n)
 }
 
-// path flattens a chain of members; a step is a string or an integer.
-func path(n ast.Node) ([]any, bool) {
+func negative(n *ast.UnaryNode) (operand, error) {
+	o, err := compileOperand(n.Node)
+	if err != nil {
+		return o, err
+	}
+	if n.Operator == "-" && o.konst && !o.array {
+		if i, ok := o.literals[0].Int64(); ok {
+			return constant(value.OfInt(-i)), nil
+		}
+		if f, ok := o.literals[0].Float64(); ok {
+			return constant(value.OfFloat(-f)), nil
+		}
+	}
+	return o, fmt.Errorf("%s%s is no value", n.Operator, n.Node)
+}
+
+// path flattens a chain of members.
+func path(n ast.Node) ([]pred.Step, bool) {
 	switch n := n.(type) {
 	case *ast.IdentifierNode:
-		return []any{n.Value}, true
+		return []pred.Step{{Key: n.Value}}, true
 	case *ast.MemberNode:
 		p, ok := path(n.Node)
 		if !ok || n.Optional || n.Method {
@@ -83,9 +107,9 @@ func path(n ast.Node) ([]any, bool) {
 		}
 		switch x := n.Property.(type) {
 		case *ast.StringNode:
-			return append(p, x.Value), true
+			return append(p, pred.Step{Key: x.Value}), x.Value != ""
 		case *ast.IntegerNode:
-			return append(p, x.Value), true
+			return append(p, pred.Step{Index: x.Value}), true
 		}
 	}
 	return nil, false
@@ -97,19 +121,18 @@ func compileField(n ast.Node) (operand, error) {
 	if !ok {
 		return operand{}, fmt.Errorf("%s is no field", n)
 	}
-	if p[0] == "raw" {
+	if p[0].Key == "raw" {
 		if len(p) == 1 {
 			return operand{}, fmt.Errorf("raw is the whole record: name a field of it, raw.…")
 		}
-		return operand{get: rawGetter(p[1:])}, nil
+		return operand{field: pred.Field{Name: n.String(), Sources: []pred.Source{{Path: p[1:]}}}}, nil
 	}
 	var parts []string
 	for _, x := range p {
-		s, ok := x.(string)
-		if !ok {
+		if x.Key == "" {
 			return operand{}, fmt.Errorf("%s: canonical fields have no index; use has(…)", n)
 		}
-		parts = append(parts, s)
+		parts = append(parts, x.Key)
 	}
 	return fieldByName(strings.Join(parts, "."))
 }
@@ -117,7 +140,7 @@ func compileField(n ast.Node) (operand, error) {
 // fieldByName returns a canonical field, or `raw.…`, by its dotted name.
 func fieldByName(name string) (operand, error) {
 	if f, ok := event.Lookup(name); ok {
-		return operand{get: func(e *event.Event) any { return e.Get(f) }, field: f, named: true}, nil
+		return operand{field: pred.Field{Name: name, Sources: []pred.Source{{Slot: f}}}, slot: f, named: true}, nil
 	}
 	if strings.HasPrefix(name, "raw.") || strings.HasPrefix(name, "raw[") {
 		n, err := parseExpr(name)
@@ -131,28 +154,4 @@ func fieldByName(name string) (operand, error) {
 		names = append(names, d.Name)
 	}
 	return operand{}, fmt.Errorf("unknown field %q%s; the source's own fields are raw.…", name, meant(name, names))
-}
-
-// rawGetter walks the source's own object.
-func rawGetter(steps []any) value {
-	return func(e *event.Event) any {
-		var v any = e.Raw
-		for _, s := range steps {
-			switch s := s.(type) {
-			case string:
-				m, ok := v.(map[string]any)
-				if !ok {
-					return nil
-				}
-				v = m[s]
-			case int:
-				xs, ok := v.([]any)
-				if !ok || s < 0 || s >= len(xs) {
-					return nil
-				}
-				v = xs[s]
-			}
-		}
-		return v
-	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"tocsin/event"
+	"tocsin/rules/pred"
 )
 
 // Bounds of a rule's spans.
@@ -69,7 +70,7 @@ func (d *draft) patterns(n ast.Node) {
 			continue
 		}
 		ref, is, err := detectionRef(tree)
-		var match predicate
+		var match pred.Node
 		if err == nil && !is {
 			match, err = compilePredicate(tree)
 		}
@@ -126,9 +127,9 @@ func (d *draft) condition(fields map[string]ast.Node) {
 			d.fail(n, "when: %v", err)
 			return
 		}
-		r.matcher.values = append(r.matcher.values, o.get)
+		r.matcher.values = append(r.matcher.values, o.field)
 		if o.named {
-			r.matcher.fields = append(r.matcher.fields, o.field)
+			r.matcher.fields = append(r.matcher.fields, o.slot)
 		}
 	}
 }
@@ -175,12 +176,12 @@ func (d *draft) key(n ast.Node, field, name string) {
 	if name == "" {
 		name = field
 	}
-	d.part(n, keyPart{name: name, get: o.get}, field, o)
+	d.part(n, keyPart{name: name, field: o.field}, field, o)
 }
 
 // hop adds a part that is another field for each pattern.
 func (d *draft) hop(e entry) {
-	part := keyPart{name: e.key, perPattern: make([]value, len(d.rule.Patterns))}
+	part := keyPart{name: e.key, perPattern: make([]pred.Field, len(d.rule.Patterns))}
 	names := make([]string, len(d.rule.Patterns))
 	for i, p := range d.rule.Patterns {
 		names[i] = p.Name
@@ -203,13 +204,13 @@ func (d *draft) hop(e entry) {
 			d.fail(x.value, "by: %v", err)
 			continue
 		}
-		part.perPattern[at], sources[at] = o.get, field
+		part.perPattern[at], sources[at] = o.field, field
 		if o.named {
-			d.rule.matcher.fields = append(d.rule.matcher.fields, o.field)
+			d.rule.matcher.fields = append(d.rule.matcher.fields, o.slot)
 		}
 	}
-	for i, get := range part.perPattern {
-		if get == nil {
+	for i, source := range sources {
+		if source == "" {
 			d.fail(e.node.Key, "by: %s says no field for the pattern %s", e.key, names[i])
 			return
 		}
@@ -226,7 +227,7 @@ func (d *draft) part(n ast.Node, p keyPart, field string, o operand) {
 	d.rule.keySources = append(d.rule.keySources, field)
 	d.rule.matcher.keys = append(d.rule.matcher.keys, p)
 	if o.named {
-		d.rule.matcher.fields = append(d.rule.matcher.fields, o.field)
+		d.rule.matcher.fields = append(d.rule.matcher.fields, o.slot)
 	}
 }
 
@@ -277,7 +278,7 @@ func (d *draft) exceptions(n ast.Node) {
 	}
 	for _, item := range d.list(n, "except") {
 		var x Exception
-		var covers predicate
+		var covers pred.Node
 		has := make(map[string]bool)
 		for _, e := range d.entries(item, "an exception", []string{"when", "reason", "owner", "expires"}) {
 			has[e.key] = true

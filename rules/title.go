@@ -35,7 +35,7 @@ func parseTemplate(s string) (*template, []event.Field, error) {
 			return nil, nil, fmt.Errorf("${%s}: a title has canonical fields only", name)
 		}
 		t.parts = append(t.parts, name)
-		fields = append(fields, o.field)
+		fields = append(fields, o.slot)
 		s = after
 	}
 }

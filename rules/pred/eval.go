@@ -39,6 +39,9 @@ func Eval(n Node, e Event) bool {
 
 // Read returns the field's value: that of the first source that is there.
 func (f Field) Read(e Event) value.Value {
+	if f.Const.Exists() {
+		return f.Const
+	}
 	for _, s := range f.Sources {
 		if v := s.read(e); v.Kind() != value.Missing {
 			return v

@@ -14,6 +14,9 @@ func (f Field) key() string {
 	if f.Everywhere {
 		return "*"
 	}
+	if f.Const.Exists() {
+		return fmt.Sprintf("const %d %q", f.Const.Kind(), f.Const.Text())
+	}
 	var b strings.Builder
 	for _, s := range f.Sources {
 		b.WriteString(s.key())

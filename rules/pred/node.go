@@ -44,12 +44,13 @@ type Source struct {
 }
 
 // Field is what a test reads: the first of its sources that is there. Everywhere is no place but every string and
-// number of the source's own object, at any depth (Sigma's keywords).
+// number of the source's own object, at any depth (Sigma's keywords). Const is no place either but always the same.
 type Field struct {
 	// Name is how the rule wrote it.
 	Name       string
 	Sources    []Source
 	Everywhere bool
+	Const      value.Value
 }
 
 // Op is what a test does with its field.

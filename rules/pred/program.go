@@ -202,6 +202,9 @@ const manyTexts = 8
 
 func (c *compiler) test(t *Test) *ptest {
 	p := &ptest{Test: t, field: c.field(t.Field)}
+	if t.Other != nil {
+		c.field(*t.Other)
+	}
 	if t.Op == Is && len(t.Texts) >= manyTexts {
 		p.set = make(map[string]struct{}, len(t.Texts))
 		for _, s := range t.Texts {

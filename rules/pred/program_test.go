@@ -129,6 +129,9 @@ func drawTest(t *rapid.T) *pred.Test {
 			if len(o.Sources) > 0 {
 				x.Other = &o
 			}
+			if x.Other != nil && rapid.Bool().Draw(t, "constant field") {
+				x.Field = pred.Field{Const: rapid.SampledFrom([]value.Value{value.OfString("abcd"), value.OfInt(4688)}).Draw(t, "const")}
+			}
 		}
 	}
 	return x

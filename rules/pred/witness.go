@@ -82,6 +82,9 @@ func (t *Test) witnesses() ([]witness, int) {
 	if t.Op == Null || t.Op == There { // null is there, and nothing is seen of it
 		return nil, 0
 	}
+	if t.Other != nil && t.Field.Const.Exists() {
+		return []witness{{field: t.Other.key(), where: present}}, worthPresent
+	}
 	if t.Other != nil || t.Number || t.Op == Exists {
 		return there, worthPresent
 	}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rules
+
+import (
+	"slices"
+
+	"tocsin/rules/pred"
+)
+
+// Set is a compiled, immutable set of rules.
+type Set struct {
+	Rules []*Rule
+	// Hash is over the meaning of all rules (R1): order, comments and layout of the files do not count.
+	Hash string
+	// Files are what it was compiled from.
+	Files []File
+
+	byRevision map[string]*Rule
+	byID       map[string]*Rule
+	program    *pred.Program
+	// places say whose the program's conditions are, in their order.
+	places []place
+}
+
+// place is a pattern of a rule, or of one that it refers to.
+type place struct {
+	site    *site
+	pattern int
+}
+
+// site is a rule in the place that it has under a rule of its own.
+type site struct {
+	top  *Rule
+	rule *Rule
+	// path leads from top to rule.
+	path []int
+}
+
+// ByRevision returns the rule with a revision, nil if there is none.
+func (s *Set) ByRevision(revision string) *Rule { return s.byRevision[revision] }
+
+// ByID returns the rule with an id, nil if there is none.
+func (s *Set) ByID(id string) *Rule { return s.byID[id] }
+
+// newSet makes a Set ready to match.
+func newSet(files []File, rs []*Rule) *Set {
+	s := &Set{Rules: rs, Files: files, byRevision: make(map[string]*Rule), byID: make(map[string]*Rule), Hash: setHash(rs)}
+	var conds []pred.Node
+	var add func(x *site)
+	add = func(x *site) {
+		for i, p := range x.rule.matcher.patterns {
+			if p != nil {
+				conds = append(conds, p)
+				s.places = append(s.places, place{x, i})
+			}
+		}
+		for i, c := range x.rule.Children {
+			add(&site{x.top, c, append(slices.Clip(x.path), i)})
+		}
+	}
+	for _, r := range rs {
+		s.byRevision[r.Revision], s.byID[r.ID] = r, r
+		add(&site{r, r, nil})
+	}
+	s.program = pred.Compile(conds)
+	return s
+}
