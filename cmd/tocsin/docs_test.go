@@ -170,6 +170,8 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"replay", "--rules", good, events}, 0, `"rule":{"id":"r"`},
 		{[]string{"replay", "--rules", good, events}, 0, "it has no time"},
 		{[]string{"replay", "--rules", rule, "--lenient", events}, 0, "left out:"},
+		{[]string{"explain", "--rules", good, "--rule", "q", events}, 2, `there is no rule "q"; the nearest is "r"`},
+		{[]string{"explain", "--rules", good, "--format", "xml", events}, 2, "--format is text or json"},
 		{[]string{"parse", "--input", "vector", events}, 1, `"user.name":"a"`},
 		{[]string{"incidents", "list", "--url", "http://127.0.0.1:1", "--token", "x"}, 1, "is `tocsin serve` running there?"},
 		{[]string{"incidents", "close", "x"}, 2, "--verdict is"},

@@ -79,7 +79,7 @@ func newRootCommand(c *cli) *cobra.Command {
 	c.flags.add(root.PersistentFlags())
 	root.AddCommand(
 		newServeCommand(c),
-		newReplayCommand(c),
+		newReplayCommand(c), newExplainCommand(c),
 		newParseCommand(c),
 		newRulesCommand(c),
 		newIncidentsCommand(c),

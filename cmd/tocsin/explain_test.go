@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const explainRule = `rule: root-logins
+title: Logins of root
+severity: low
+match:
+  login: event.category == "authentication" and user.name in ["root", "admin"]
+  change: event.category == "configuration" and not (raw.port == 22)
+when: login and change
+by: [host.name]
+within: 1h
+except:
+  - {when: source.ip == "10.0.0.1", reason: the bastion, owner: platform, expires: 2027-01-01}
+`
+
+// TestExplain: a person is told which comparison decided, why an event is left out, and for which key it counts.
+func TestExplain(t *testing.T) {
+	t.Parallel()
+	rule := filepath.Join(t.TempDir(), "rule.yml")
+	if err := os.WriteFile(rule, []byte(explainRule), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	explain := func(record string, more ...string) string {
+		t.Helper()
+		var out, errs bytes.Buffer
+		args := append([]string{"explain", "--rules", rule, "-"}, more...)
+		if code := run(context.Background(), args, strings.NewReader(record), &out, &errs); code != 0 {
+			t.Fatalf("%d: %s", code, &errs)
+		}
+		return out.String()
+	}
+	const at = `"timestamp":"2026-08-21T10:00:00Z","event.id":"e1"`
+	for name, tc := range map[string]struct{ record, want string }{
+		"what is missing and what is another": {`{` + at + `,"event.category":"configuration","port":22}`, `event e1, 2026-08-21T10:00:00Z, from vector
+  root-logins: does not match
+    no  login
+        event.category == "authentication": is not so, it is "configuration"
+        user.name == "root" or "admin": is not so, the field is missing
+    no  change
+        raw.port == 22: is so, it is 22
+`},
+		"the key": {`{` + at + `,"event.category":"authentication","user.name":"root","host.name":"h1"}`, `event e1, 2026-08-21T10:00:00Z, from vector
+  root-logins: matches, for h1
+    yes login
+        event.category == "authentication": is so, it is "authentication"
+        user.name == "root" or "admin": is so, it is "root"
+    no  change
+        event.category == "configuration": is not so, it is "authentication"
+`},
+		"no key": {`{` + at + `,"event.category":"configuration"}`, `event e1, 2026-08-21T10:00:00Z, from vector
+  root-logins: matches, and has no key: it lacks host.name
+    no  login
+        event.category == "authentication": is not so, it is "configuration"
+        user.name == "root" or "admin": is not so, the field is missing
+    yes change
+        event.category == "configuration": is so, it is "configuration"
+        raw.port == 22: is not so, the field is missing
+`},
+	} {
+		if diff := cmp.Diff(tc.want, explain(tc.record, "--input", "vector")); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	covered := `{` + at + `,"event.category":"configuration","host.name":"h1","source.ip":"10.0.0.1"}`
+	if out := explain(covered); !strings.Contains(out, "root-logins: matches, and is excepted: the bastion (platform)") {
+		t.Error(out)
+	}
+	want := `{"event":"e1","rule":"root-logins","matched":true,"keys":[{"host.name":"h1"}],"patterns":[` +
+		`{"name":"login","holds":false,"why":[{"test":"event.category == \"authentication\"","holds":false,"value":"configuration"},` +
+		`{"test":"user.name == \"root\" or \"admin\"","holds":false,"value":null}]},` +
+		`{"name":"change","holds":true,"why":[{"test":"event.category == \"configuration\"","holds":true,"value":"configuration"},` +
+		`{"test":"raw.port == 22","holds":false,"value":23}]}]}` + "\n"
+	if diff := cmp.Diff(want, explain(`{`+at+`,"event.category":"configuration","host.name":"h1","port":23}`, "--format", "json")); diff != "" {
+		t.Error(diff)
+	}
+	other := `{"timestamp":"2026-08-21T10:00:00Z","event.id":"e2"}`
+	if out := explain(other, "--matched"); strings.Contains(out, "root-logins") {
+		t.Errorf("--matched shows what does not match: %s", out)
+	}
+	if out := explain(other, "--event", "e1"); out != "" {
+		t.Errorf("--event shows another event: %s", out)
+	}
+}
