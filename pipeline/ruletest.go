@@ -37,7 +37,7 @@ func RunTest(set *rules.Set, r *rules.Rule, t rules.Test, parser Parser, latenes
 		return TestFailure{Rule: r.ID, Test: t.Name, File: r.File, Line: line, Message: fmt.Sprintf(format, args...)}
 	}
 	// Only the rule under test may fire.
-	alone := &rules.Set{Rules: []*rules.Rule{r}, Hash: set.Hash}
+	alone := set.Only(r)
 	until := int64(0)
 	if t.HasUntil {
 		until = testStart + int64(t.Until)

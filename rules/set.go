@@ -43,6 +43,13 @@ func (s *Set) ByRevision(revision string) *Rule { return s.byRevision[revision] 
 // ByID returns the rule with an id, nil if there is none.
 func (s *Set) ByID(id string) *Rule { return s.byID[id] }
 
+// Only returns a Set of one rule, as if it were this Set.
+func (s *Set) Only(r *Rule) *Set {
+	only := newSet(s.Files, []*Rule{r})
+	only.Hash = s.Hash
+	return only
+}
+
 // newSet makes a Set ready to match.
 func newSet(files []File, rs []*Rule) *Set {
 	s := &Set{Rules: rs, Files: files, byRevision: make(map[string]*Rule), byID: make(map[string]*Rule), Hash: setHash(rs)}
