@@ -81,17 +81,21 @@ func RunTest(set *rules.Set, r *rules.Rule, t rules.Test, parser Parser, latenes
 	return nil
 }
 
-// content prints what of detections must not depend on how their events came (I6).
+// content prints what of detections must not depend on how their events came (I6): whether one was ever made that was
+// contradicted later does.
 func content(ds []incident.Detection) string {
 	var out []string
 	for _, d := range ds {
+		if d.Retracted != nil {
+			continue
+		}
 		var evidence []string
 		for _, e := range d.Evidence {
 			evidence = append(evidence, e.Step+":"+e.Event.EventID)
 		}
 		sort.Strings(evidence)
-		out = append(out, fmt.Sprintf("  %v [%s, %s] %d events %v %t %v\n", d.Key.Values(), event.Stamp(d.First), event.Stamp(d.Last),
-			d.EventCount, d.Steps, d.Retracted != nil, evidence))
+		out = append(out, fmt.Sprintf("  %v [%s, %s] %d events %v %v\n", d.Key.Values(), event.Stamp(d.First), event.Stamp(d.Last),
+			d.EventCount, d.Steps, evidence))
 	}
 	sort.Strings(out)
 	return strings.Join(out, "")
