@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rules
+
+import (
+	"fmt"
+
+	"tocsin/rules/pred"
+)
+
+// Warning is what is allowed in a rule and probably not meant.
+type Warning struct {
+	Rule *Rule
+	// Kind is a short label: "no-witness", "never-matches".
+	Kind    string
+	Message string
+}
+
+// Warnings lists what `rules check` has to say of a Set that compiles, by rule.
+func (s *Set) Warnings() []Warning {
+	var out []Warning
+	slow := make(map[place]bool)
+	for _, i := range s.program.Unindexed() {
+		slow[s.places[i]] = true
+	}
+	for _, p := range s.places {
+		r := p.site.rule
+		if len(p.site.path) > 0 {
+			continue // it is told of as a rule of its own
+		}
+		name := r.Patterns[p.pattern].Name
+		switch {
+		case pred.Never(r.matcher.patterns[p.pattern]):
+			out = append(out, Warning{r, "never-matches", fmt.Sprintf("the pattern %s never matches: it asks for what one field cannot be at once", name)})
+		case slow[p]:
+			out = append(out, Warning{r, "no-witness", fmt.Sprintf(
+				"the pattern %s is evaluated for every event: without a comparison with a constant that must hold, no index finds it", name)})
+		}
+	}
+	return out
+}
