@@ -3,6 +3,7 @@
 package correlate_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -224,10 +225,18 @@ func (x item) event() *event.Event {
 			raw[name] = v
 		}
 	}
-	return &event.Event{
-		ID: x.id, EventID: x.id.String(), Source: "test", Raw: raw,
+	e := &event.Event{
+		ID: x.id, EventID: x.id.String(), Source: "test",
 		Time: (zero + x.t) * int64(time.Second), Arrival: (zero + x.a) * int64(time.Second),
 	}
+	b, err := json.Marshal(raw)
+	if err == nil {
+		_, err = e.ParseObject(b)
+	}
+	if err != nil {
+		panic(err) // the object is ours
+	}
+	return e
 }
 
 // text writes the rule, and the one it refers to, as a file.

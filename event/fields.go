@@ -3,9 +3,11 @@
 package event
 
 import (
-	"encoding/json"
 	"math"
+	"net/netip"
 	"strconv"
+
+	"tocsin/event/value"
 )
 
 // SchemaVersion is the version of the registry of canonical fields. Fields are
@@ -168,10 +170,10 @@ func (f Field) Name() string { return registry[f].Name }
 // Def returns the field's definition.
 func (f Field) Def() Def { return registry[f] }
 
-// convert returns v as the kind's Go type. Conversions lose nothing: an integral
+// convert returns v as the kind's type. Conversions lose nothing: an integral
 // float or a decimal string becomes an integer only for an Int field, a number
 // becomes its decimal text for a String field.
-func (k Kind) convert(v any) (any, bool) {
+func (k Kind) convert(v value.Value) (value.Value, bool) {
 	switch k {
 	case Int, Time:
 		return toInt(v)
@@ -179,42 +181,99 @@ func (k Kind) convert(v any) (any, bool) {
 		return toString(v)
 	case IP:
 		return toIP(v)
-	case Strings:
+	default:
 		return toStrings(v)
 	}
-	return nil, false
 }
 
-func toInt(v any) (any, bool) {
-	switch v := v.(type) {
-	case int64:
+func toInt(v value.Value) (value.Value, bool) {
+	switch v.Kind() {
+	case value.Int:
 		return v, true
+	case value.Float:
+		f, _ := v.Float64()
+		return value.OfInt(int64(f)), f == math.Trunc(f) && math.Abs(f) < 1<<53
+	case value.String:
+		s, _ := v.Str()
+		n, err := strconv.ParseInt(s, 10, 64)
+		var b [20]byte
+		return value.OfInt(n), err == nil && string(strconv.AppendInt(b[:0], n, 10)) == s
+	}
+	return v, false
+}
+
+func toString(v value.Value) (value.Value, bool) {
+	switch v.Kind() {
+	case value.String:
+		return v, true
+	case value.Int, value.Uint:
+		return value.OfString(v.Text()), true
+	}
+	return v, false
+}
+
+// toIP accepts an address in any text form and returns its canonical one, so
+// that the same address compares equal whichever source wrote it (P6).
+func toIP(v value.Value) (value.Value, bool) {
+	s, ok := v.Str()
+	if !ok {
+		return v, false
+	}
+	a, err := netip.ParseAddr(s)
+	if err != nil {
+		return v, false
+	}
+	var b [64]byte
+	if text := a.Unmap().AppendTo(b[:0]); string(text) != s {
+		v = value.OfString(string(text))
+	}
+	return v, true
+}
+
+// toStrings accepts a string or an array of strings; an empty array is missing.
+func toStrings(v value.Value) (value.Value, bool) {
+	if s, ok := v.Str(); ok {
+		return value.OfStrings(s), true
+	}
+	n := 0
+	for x := range v.Elements() {
+		if x.Kind() != value.String {
+			return v, false
+		}
+		n++
+	}
+	return v, n > 0
+}
+
+// valueOf makes a Value of a Go value.
+func valueOf(v any) (value.Value, bool) {
+	switch v := v.(type) {
+	case value.Value:
+		return v, true
+	case string:
+		return value.OfString(v), true
 	case int:
-		return int64(v), true
-	case float64:
-		if v == math.Trunc(v) && math.Abs(v) < 1<<53 {
-			return int64(v), true
-		}
-	case string:
-		if n, err := strconv.ParseInt(v, 10, 64); err == nil && strconv.FormatInt(n, 10) == v {
-			return n, true
-		}
-	case json.Number:
-		if n, err := v.Int64(); err == nil {
-			return n, true
-		}
-	}
-	return nil, false
-}
-
-func toString(v any) (any, bool) {
-	switch v := v.(type) {
-	case string:
-		return v, true
+		return value.OfInt(int64(v)), true
 	case int64:
-		return strconv.FormatInt(v, 10), true
+		return value.OfInt(v), true
 	case uint64:
-		return strconv.FormatUint(v, 10), true
+		return value.OfUint(v), true
+	case float64:
+		return value.OfFloat(v), true
+	case bool:
+		return value.OfBool(v), true
+	case []string:
+		return value.OfStrings(v...), true
+	case []any:
+		ss := make([]string, len(v))
+		for i, x := range v {
+			s, ok := x.(string)
+			if !ok {
+				return value.Value{}, false // canonical arrays are of strings
+			}
+			ss[i] = s
+		}
+		return value.OfStrings(ss...), true
 	}
-	return nil, false
+	return value.Value{}, false
 }

@@ -2,38 +2,13 @@
 
 package event
 
-import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"strconv"
-)
+import "tocsin/event/value"
 
-// MaxDepth bounds the nesting of a Record.
-const MaxDepth = 64
+// Bounds of a Record's nesting; see package value.
+const MaxDepth = value.MaxDepth
 
 // ErrDepth says that a Record is nested deeper than MaxDepth.
-var ErrDepth = fmt.Errorf("nested deeper than %d", MaxDepth)
-
-// ParseJSON decodes one JSON value: numbers become int64 where they are integers that fit, uint64 above that,
-// else float64 (P3); of a key that stands twice the last counts.
-func ParseJSON(b []byte) (any, error) {
-	if err := CheckDepth(b); err != nil {
-		return nil, err
-	}
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.UseNumber()
-	var v any
-	if err := d.Decode(&v); err != nil {
-		return nil, err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("more after the JSON value")
-	}
-	return exactNumbers(v), nil
-}
+var ErrDepth = value.ErrDepth
 
 // CheckDepth returns ErrDepth for JSON that is nested too deep. It counts brackets outside of strings, before anything is allocated for them.
 func CheckDepth(b []byte) error {
@@ -54,31 +29,4 @@ func CheckDepth(b []byte) error {
 		}
 	}
 	return nil
-}
-
-func exactNumbers(v any) any {
-	switch v := v.(type) {
-	case json.Number:
-		s := string(v)
-		if n, err := strconv.ParseInt(s, 10, 64); err == nil {
-			return n
-		}
-		if n, err := strconv.ParseUint(s, 10, 64); err == nil {
-			return n
-		}
-		f, err := strconv.ParseFloat(s, 64)
-		if err != nil {
-			return s // out of the range of any number: kept as it is written
-		}
-		return f
-	case map[string]any:
-		for k, x := range v {
-			v[k] = exactNumbers(x)
-		}
-	case []any:
-		for i, x := range v {
-			v[i] = exactNumbers(x)
-		}
-	}
-	return v
 }

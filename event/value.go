@@ -7,6 +7,8 @@ import (
 	"errors"
 	"math"
 	"sort"
+
+	"tocsin/event/value"
 )
 
 // ErrValue says that bytes are no encoded value.
@@ -67,6 +69,25 @@ func AppendValue(dst []byte, v any) []byte {
 		return dst
 	default:
 		return append(dst, tagNil)
+	}
+}
+
+// Append is AppendValue of a parsed value: their bytes are the same.
+func Append(dst []byte, v value.Value) []byte {
+	switch v.Kind() {
+	case value.Bool:
+		if b, _ := v.Bool(); b {
+			return append(dst, tagTrue)
+		}
+		return append(dst, tagFalse)
+	case value.Int:
+		n, _ := v.Int64()
+		return binary.BigEndian.AppendUint64(append(dst, tagInt), uint64(n))
+	case value.String:
+		s, _ := v.Str()
+		return append(binary.AppendUvarint(append(dst, tagString), uint64(len(s))), s...)
+	default:
+		return AppendValue(dst, v.Any())
 	}
 }
 

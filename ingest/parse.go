@@ -66,36 +66,45 @@ func NewParser(cfg ParserConfig) *Parser { return &Parser{cfg} }
 // Parse makes an Event of a Record. arrival is the stream's time, Unix nanoseconds. The error
 // is a [*Malformed].
 func (p *Parser) Parse(rec event.Record, arrival int64) (*event.Event, error) {
-	e, err := p.parse(rec, arrival)
-	if err != nil {
-		reason := "malformed_" + rec.Source
-		if errors.Is(err, event.ErrDepth) {
-			reason = "too_deep"
-		}
-		return nil, &Malformed{Reason: reason, Err: err}
+	e := new(event.Event)
+	if err := p.ParseInto(e, rec, arrival); err != nil {
+		return nil, err
 	}
 	return e, nil
 }
 
-func (p *Parser) parse(rec event.Record, arrival int64) (*event.Event, error) {
+// ParseInto is Parse into the memory of an Event that is no longer needed.
+func (p *Parser) ParseInto(e *event.Event, rec event.Record, arrival int64) error {
+	if err := p.parse(e, rec, arrival); err != nil {
+		reason := "malformed_" + rec.Source
+		if errors.Is(err, event.ErrDepth) {
+			reason = "too_deep"
+		}
+		return &Malformed{Reason: reason, Err: err}
+	}
+	return nil
+}
+
+func (p *Parser) parse(e *event.Event, rec event.Record, arrival int64) error {
 	switch rec.Source {
 	case "falco":
-		return falco.Parse(rec, arrival)
+		return falco.Parse(e, rec, arrival)
 	case kyverno.Source:
-		return kyverno.Parse(rec, arrival)
+		return kyverno.Parse(e, rec, arrival)
 	case "vector":
-		return vector.Parse(rec, arrival, p.trust)
+		return vector.Parse(e, rec, arrival, p)
 	case "audit", "kubernetes-audit":
-		return audit.Parse(rec, arrival)
+		return audit.Parse(e, rec, arrival)
 	default:
-		return plain.Parse(rec, arrival)
+		return plain.Parse(e, rec, arrival)
 	}
 }
 
 // isAudit reports whether a source is a Kubernetes API server's audit log.
 func isAudit(source string) bool { return source == "audit" || source == "kubernetes-audit" }
 
-func (p *Parser) trust(o vector.Origin) vector.Trust {
+// Trust says what the `message` of a record from there may be read as.
+func (p *Parser) Trust(o vector.Origin) vector.Trust {
 	listed := func(list []ContainerMatch) bool {
 		return slices.ContainsFunc(list, func(c ContainerMatch) bool { return c.matches(o) })
 	}

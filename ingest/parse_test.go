@@ -45,7 +45,7 @@ func TestFalcoFields(t *testing.T) {
 	if d := cmp.Diff(want, e.Fields()); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
-	if n := e.Raw["output_fields"].(map[string]any)["evt.time"]; n != int64(1787307330123456789) {
+	if n := e.Object().Path("output_fields", "evt.time").Any(); n != int64(1787307330123456789) {
 		t.Errorf("evt.time is %v", n)
 	}
 }
@@ -102,11 +102,11 @@ func TestPlainAndVectorFields(t *testing.T) {
 	if e.Get(event.EventModule) != "keycloak" {
 		t.Errorf("a record names its own module: %v", e.Get(event.EventModule))
 	}
-	if e.Get(event.SourcePort) != nil || e.Raw["source.port"] != "x" {
+	if e.Get(event.SourcePort) != nil || e.Object().Get("source.port").Any() != "x" {
 		t.Error("a canonical name of the wrong type belongs in raw")
 	}
-	if e.EventID != "e-1" || e.Raw["n"] != int64(9007199254740993) {
-		t.Errorf("id %s, n %v", e.EventID, e.Raw["n"])
+	if e.EventID != "e-1" || e.Object().Get("n").Any() != int64(9007199254740993) {
+		t.Errorf("id %s, n %v", e.EventID, e.Object().Get("n").Any())
 	}
 	k := parse(t, "vector", `{"kubernetes":{"pod_name":"web-1","pod_namespace":"shop","pod_uid":"u","pod_node_name":"node-a","container_name":"web","container_image":"img:1"},"message":"hello","stream":"stdout","timestamp":"2026-08-21T10:15:30Z","level":"WARN"}`, ingest.ParserConfig{})
 	for f, want := range map[event.Field]any{
@@ -119,8 +119,8 @@ func TestPlainAndVectorFields(t *testing.T) {
 	}
 	app := parse(t, "vector", `{"kubernetes":{"container_name":"login","pod_namespace":"shop"},"message":"{\"user.name\":\"ana\",\"n\":1}","timestamp":"2026-08-21T10:15:30Z"}`,
 		ingest.ParserConfig{JSONFrom: []ingest.ContainerMatch{{Container: "login"}}})
-	if app.Get(event.UserName) != "ana" || app.Raw["json"].(map[string]any)["n"] != int64(1) {
-		t.Errorf("JSON in message: %v %v", app.Fields(), app.Raw)
+	if app.Get(event.UserName) != "ana" || app.Object().Path("json", "n").Any() != int64(1) {
+		t.Errorf("JSON in message: %v %v", app.Fields(), app.Object().Any())
 	}
 }
 

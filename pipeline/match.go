@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"tocsin/correlate"
+	"tocsin/event"
 	"tocsin/ingest"
 	"tocsin/rules"
 	"tocsin/stream"
@@ -42,8 +43,15 @@ type MatcherConfig struct {
 type Matcher struct {
 	MatcherConfig
 
+	work    sync.Pool // of *workspace
 	mu      sync.Mutex
 	markers []correlate.Tick // markers seen, waiting for the ack floor
+}
+
+// workspace is the memory in which one record after the other is read and matched.
+type workspace struct {
+	event event.Event
+	found rules.Result
 }
 
 // NewMatcher returns a match worker.
@@ -125,12 +133,16 @@ func (m *Matcher) batch(ctx context.Context, msg *stream.EventsMsg, byPartition 
 		return nil, err
 	}
 	var bad []stream.Quarantined
-	var res rules.Result
+	w, _ := m.work.Get().(*workspace)
+	if w == nil {
+		w = new(workspace)
+	}
+	defer m.work.Put(w)
+	e, res := &w.event, &w.found
 	tallies := make(map[string]*rules.Tally)
 	matches := make([][]rules.Match, len(byPartition))
 	for i, rec := range msg.Batch.Records {
-		e, err := m.Parser.Parse(rec, msg.Time)
-		if err != nil {
+		if err := m.Parser.ParseInto(e, rec, msg.Time); err != nil {
 			reason := "malformed"
 			if mal, ok := errors.AsType[*ingest.Malformed](err); ok {
 				reason = mal.Reason
@@ -143,7 +155,7 @@ func (m *Matcher) batch(ctx context.Context, msg *stream.EventsMsg, byPartition 
 		m.Metrics.Parsed.WithLabelValues(rec.Source, "parsed").Inc()
 		m.Seen.saw(e)
 		res.Reset()
-		set.Match(e, &res)
+		set.Match(e, res)
 		for j := range res.Matches {
 			x := res.Matches[j]
 			x.Event.Seq, x.Event.Index = msg.Seq, uint32(i)

@@ -10,6 +10,7 @@ import (
 
 	"tocsin/correlate"
 	"tocsin/event"
+	"tocsin/event/value"
 	"tocsin/incident"
 	"tocsin/rules"
 )
@@ -17,6 +18,8 @@ import (
 // Parser turns a Record into an Event; it is pure.
 type Parser interface {
 	Parse(rec event.Record, arrival int64) (*event.Event, error)
+	// ParseInto is Parse into the memory of an Event that is no longer needed.
+	ParseInto(e *event.Event, rec event.Record, arrival int64) error
 }
 
 // Replay is the engine offline: the same Set, parsers and state machine as in `serve`, over
@@ -48,7 +51,7 @@ func (r *Replay) Add(source string, raw []byte) error {
 	if err != nil {
 		return err
 	}
-	if ingested, ok := ingestedAt(e.Raw); ok {
+	if ingested, ok := ingestedAt(e.Object()); ok {
 		if e.Time == 0 {
 			if e, err = r.parser.Parse(rec, ingested); err != nil {
 				return err
@@ -201,15 +204,12 @@ func leastArrivals(es []*event.Event) []int64 {
 }
 
 // ingestedAt returns the `event.ingested` of a record, flat or nested.
-func ingestedAt(raw map[string]any) (int64, bool) {
-	v, ok := raw["event.ingested"]
-	if !ok {
-		inner, _ := raw["event"].(map[string]any)
-		if v, ok = inner["ingested"]; !ok {
-			return 0, false
-		}
+func ingestedAt(raw value.Value) (int64, bool) {
+	v := raw.Get("event.ingested")
+	if v.Kind() == value.Missing {
+		v = raw.Path("event", "ingested")
 	}
-	s, ok := v.(string)
+	s, ok := v.Str()
 	if !ok {
 		return 0, false
 	}

@@ -125,7 +125,7 @@ func shown(t rules.Test, ds []incident.Detection) []incident.Detection {
 func testEvent(parser Parser, te rules.TestEvent, i int) (*event.Event, error) {
 	at, arrives := testStart+int64(te.At), testStart+int64(te.Arrives)
 	if te.Source == "" {
-		e := &event.Event{Time: at, Arrival: arrives, Input: "test", Source: "test", Raw: map[string]any{}}
+		e := &event.Event{Time: at, Arrival: arrives, Input: "test", Source: "test"}
 		for name, v := range te.Fields {
 			f, ok := event.Lookup(name)
 			if !ok || !e.Set(f, v) {

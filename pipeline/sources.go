@@ -5,6 +5,7 @@ package pipeline
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -40,8 +41,8 @@ func NewSources() *Sources { return &Sources{by: make(map[sourceKey]*SourceState
 
 // saw notes an Event.
 func (s *Sources) saw(e *event.Event) {
-	host, _ := e.Get(event.HostName).(string)
-	source, _ := e.Get(event.EventModule).(string)
+	host, _ := e.Field(event.HostName).Str()
+	source, _ := e.Field(event.EventModule).Str()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	x := s.of(sourceKey{e.Input, cmp.Or(source, e.Source), host})
@@ -67,6 +68,7 @@ func (s *Sources) of(k sourceKey) *SourceState {
 		x = s.by[k]
 	}
 	if x == nil {
+		k = sourceKey{strings.Clone(k.input), strings.Clone(k.source), strings.Clone(k.host)} // an event's memory is used again
 		x = &SourceState{Input: k.input, Source: k.source, Host: k.host}
 		s.by[k] = x
 	}

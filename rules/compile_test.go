@@ -114,10 +114,11 @@ func TestErrorsNameLineAndWhatWasMeant(t *testing.T) {
 // TestPatterns holds P1-P4 and each operator and function.
 func TestPatterns(t *testing.T) {
 	t.Parallel()
-	e := &event.Event{Raw: map[string]any{
-		"n": int64(9007199254740993), "f": 1.5, "s": "10", "b": true, "null": nil,
-		"list": []any{"x", int64(2)}, "deep": map[string]any{"cs-uri": "/a", "xs": []any{"p", "q"}},
-	}}
+	e := &event.Event{}
+	if _, err := e.ParseObject([]byte(`{"n":9007199254740993,"f":1.5,"s":"10","b":true,"null":null,
+		"list":["x",2],"deep":{"cs-uri":"/a","xs":["p","q"]}}`)); err != nil {
+		t.Fatal(err)
+	}
 	e.Set(event.UserName, "Ana")
 	e.Set(event.SourceIP, "::ffff:10.1.2.3")
 	e.Set(event.SourcePort, int64(443))
@@ -191,7 +192,10 @@ func compileOne(t *testing.T, body string) *rules.Set {
 func TestKeys(t *testing.T) {
 	t.Parallel()
 	ana := func() *event.Event {
-		e := &event.Event{Time: 1_700_000_000_000_000_000, Raw: map[string]any{"xs": []any{"p", "q", "p"}, "empty": "", "none": nil, "n": int64(1), "m": "1"}}
+		e := &event.Event{Time: 1_700_000_000_000_000_000}
+		if _, err := e.ParseObject([]byte(`{"xs":["p","q","p"],"empty":"","none":null,"n":1,"m":"1"}`)); err != nil {
+			t.Fatal(err)
+		}
 		e.Set(event.UserName, "ana")
 		e.Set(event.SourceUserName, "eve")
 		return e
@@ -267,12 +271,15 @@ func FuzzCompile(f *testing.F) {
 	f.Add(one("match: {a: detection(\"r\")}\nwhen: a"))
 	f.Add("a: [&x {y: *x}]\n---\n!t")
 	f.Add("{}")
-	f.Fuzz(func(_ *testing.T, file string) {
+	f.Fuzz(func(t *testing.T, file string) {
 		set, err := rules.Compile([]rules.File{{Name: "f", Data: []byte(file)}})
 		if err != nil {
 			return
 		}
-		e := &event.Event{Raw: map[string]any{"a": []any{nil, 1.5}}}
+		e := &event.Event{}
+		if _, err := e.ParseObject([]byte(`{"a":[null,1.5]}`)); err != nil {
+			t.Fatal(err)
+		}
 		e.Set(event.UserName, "x")
 		var out rules.Result
 		set.Match(e, &out)
@@ -288,7 +295,7 @@ func BenchmarkMatchNothing(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	e := &event.Event{Raw: map[string]any{}}
+	e := &event.Event{}
 	e.Set(event.UserName, "ana")
 	e.Set(event.EventModule, "vector")
 	var out rules.Result

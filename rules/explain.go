@@ -36,8 +36,7 @@ type PatternReasons struct {
 }
 
 // Explain says what the rule makes of one event.
-func (r *Rule) Explain(ev *event.Event) Explanation {
-	e := adapt(ev)
+func (r *Rule) Explain(e *event.Event) Explanation {
 	var x Explanation
 	hold := -1
 	for i, p := range r.matcher.patterns {
@@ -54,7 +53,7 @@ func (r *Rule) Explain(ev *event.Event) Explanation {
 		return x
 	}
 	for i, ex := range r.matcher.exceptions {
-		if ev.Time <= ex.expires && pred.Eval(ex.covers, e) {
+		if e.Time <= ex.expires && pred.Eval(ex.covers, e) {
 			x.Excepted = &r.Exceptions[i]
 			return x
 		}

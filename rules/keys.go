@@ -46,15 +46,15 @@ func entityKey(e pred.Event) (Key, bool) {
 		of    []event.Field
 	}{{1, []event.Field{event.NamespaceName, event.PodName}}, {2, []event.Field{event.HostName}}, {3, []event.Field{event.UserName}}, {4, []event.Field{event.SourceIP}}} {
 		main := len(entity.of) - 1
-		if !e.Get(entity.of[main]).Exists() {
+		if !e.Field(entity.of[main]).Exists() {
 			continue
 		}
 		for i, f := range entity.of {
-			vals[entity.place-main+i] = e.Get(f)
+			vals[entity.place-main+i] = e.Field(f)
 		}
 		var b []byte
 		for _, v := range vals {
-			b = event.AppendValue(b, v.Any())
+			b = event.Append(b, v)
 		}
 		return Key(b), true
 	}
@@ -72,7 +72,7 @@ func keys(parts []keyPart, e pred.Event, pattern int) (out []Key, more bool) {
 		}
 		if v.Kind() != value.Array {
 			for i := range acc {
-				acc[i] = event.AppendValue(acc[i], v.Any())
+				acc[i] = event.Append(acc[i], v)
 			}
 			continue
 		}
@@ -86,7 +86,7 @@ func keys(parts []keyPart, e pred.Event, pattern int) (out []Key, more bool) {
 					more = true
 					break
 				}
-				next = append(next, event.AppendValue(append([]byte(nil), prefix...), x.Any()))
+				next = append(next, event.Append(append([]byte(nil), prefix...), x))
 			}
 		}
 		acc = next

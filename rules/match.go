@@ -3,7 +3,10 @@
 package rules
 
 import (
+	"strings"
+
 	"tocsin/event"
+	"tocsin/event/value"
 	"tocsin/rules/pred"
 )
 
@@ -39,18 +42,18 @@ type exception struct {
 }
 
 // Match appends to out what the rules see in one event.
-func (s *Set) Match(ev *event.Event, out *Result) {
+func (s *Set) Match(e *event.Event, out *Result) {
 	if out.set != s {
 		out.set, out.run = s, s.program.NewRun()
 	}
-	x := matching{adapt(ev), ev, out}
+	x := matching{e, out}
 	held := out.run.Match
 	if out.Unindexed {
 		held = out.run.MatchAll
 	}
 	var at *site
 	var bits uint64
-	for _, c := range held(x.fields) {
+	for _, c := range held(e) {
 		p := &s.places[c]
 		if p.site != at && at != nil {
 			x.emit(at, bits)
@@ -66,9 +69,8 @@ func (s *Set) Match(ev *event.Event, out *Result) {
 
 // matching is one event on its way into a Result.
 type matching struct {
-	fields pred.Event
-	e      *event.Event
-	out    *Result
+	e   *event.Event
+	out *Result
 }
 
 // emit adds the matches of the patterns of one rule that hold.
@@ -76,7 +78,7 @@ func (x matching) emit(at *site, bits uint64) {
 	m := at.rule.matcher
 	tally := Tally{Rule: at.top.ID}
 	for _, ex := range m.exceptions {
-		if x.e.Time <= ex.expires && pred.Eval(ex.covers, x.fields) {
+		if x.e.Time <= ex.expires && pred.Eval(ex.covers, x.e) {
 			tally.Excepted++
 			x.out.Counts = append(x.out.Counts, tally)
 			return
@@ -84,13 +86,13 @@ func (x matching) emit(at *site, bits uint64) {
 	}
 	switch {
 	case m.byEntity:
-		if k, ok := entityKey(x.fields); ok {
+		if k, ok := entityKey(x.e); ok {
 			x.add(at, k, bits)
 		} else {
 			tally.Unkeyed++
 		}
 	case !differs(m.keys):
-		ks, more := keys(m.keys, x.fields, 0)
+		ks, more := keys(m.keys, x.e, 0)
 		for _, k := range ks {
 			x.add(at, k, bits)
 		}
@@ -114,7 +116,7 @@ func (x matching) emitPerPattern(at *site, bits uint64, tally *Tally) {
 		if bits&(1<<i) == 0 {
 			continue
 		}
-		ks, more := keys(at.rule.matcher.keys, x.fields, i)
+		ks, more := keys(at.rule.matcher.keys, x.e, i)
 		if len(ks) == 0 || more {
 			tally.Unkeyed++
 		}
@@ -132,33 +134,50 @@ func (x matching) emitPerPattern(at *site, bits uint64, tally *Tally) {
 
 func (x matching) add(at *site, key Key, bits uint64) {
 	group := key
-	vals := at.rule.matcher.read(nil, x.fields)
+	vals := at.rule.matcher.read(nil, x.e)
 	for i, n := at.rule, len(at.path)-1; n >= 0; n-- {
 		group = group.Part(i.ParentKey)
 		i = at.top.at(at.path[:n])
-		vals = i.matcher.read(vals, x.fields)
+		vals = i.matcher.read(vals, x.e)
 	}
 	e, needed := x.e, at.top.matcher.fields
 	match := Match{
 		Rule: at.top.Revision, Path: at.path, Key: key, Group: group.Part(at.top.GroupBy), Patterns: bits, Values: vals,
 		Event: EventRef{
-			ID: e.ID, EventID: e.EventID, Time: e.Time, Arrival: e.Arrival, Source: sourceOf(x),
+			ID: e.ID, EventID: strings.Clone(e.EventID), Time: e.Time, Arrival: e.Arrival, Source: sourceOf(x),
 			Fields: make(map[string]any, len(needed)),
 		},
 	}
 	for _, f := range needed {
-		if v := x.fields.Get(f); v.Exists() {
-			match.Event.Fields[f.Name()] = v.Any()
+		if v := x.e.Field(f); v.Exists() {
+			match.Event.Fields[f.Name()] = kept(v)
 		}
 	}
 	x.out.Matches = append(x.out.Matches, match)
+}
+
+// kept is a canonical field that outlives the Event.
+func kept(v value.Value) any {
+	switch x := v.Any().(type) {
+	case string:
+		return strings.Clone(x)
+	case []any:
+		for i := range x {
+			if s, ok := x[i].(string); ok {
+				x[i] = strings.Clone(s)
+			}
+		}
+		return x
+	default:
+		return x
+	}
 }
 
 // read appends the encodings of the values that conditions count.
 func (m *matcher) read(vals []string, e pred.Event) []string {
 	for _, f := range m.values {
 		if v := f.Read(e); v.Exists() {
-			vals = append(vals, string(event.AppendValue(nil, v.Any())))
+			vals = append(vals, string(event.Append(nil, v)))
 		} else {
 			vals = append(vals, "")
 		}
@@ -175,8 +194,8 @@ func (r *Rule) at(path []int) *Rule {
 }
 
 func sourceOf(x matching) string {
-	if m, ok := x.fields.Get(event.EventModule).Str(); ok {
-		return m
+	if m, ok := x.e.Field(event.EventModule).Str(); ok {
+		return strings.Clone(m)
 	}
 	return x.e.Source
 }

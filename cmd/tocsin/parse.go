@@ -36,7 +36,7 @@ func newParseCommand(c *cli) *cobra.Command {
 					}
 					return enc.Encode(map[string]any{
 						"id": e.ID.String(), "event_id": e.EventID, "time": event.Stamp(e.Time),
-						"source": e.Source, "fields": e.Fields(), "raw": e.Raw,
+						"source": e.Source, "fields": e.Fields(), "raw": e.Object().Any(),
 					})
 				})
 				if err != nil {

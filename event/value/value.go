@@ -59,13 +59,23 @@ func OfBool(b bool) Value {
 }
 
 // OfStrings returns an array.
-func OfStrings(ss []string) Value {
-	d := &Doc{nodes: make([]node, 1, len(ss)+1)}
-	d.nodes[0] = node{kind: Array, end: int32(len(ss) + 1)}
-	for i, s := range ss {
-		d.nodes = append(d.nodes, node{kind: String, str: s, end: int32(i + 2)})
+func OfStrings(ss ...string) Value { return new(Doc).Strings(ss...) }
+
+// OfMember returns an object of one string.
+func OfMember(key, s string) Value {
+	d := &Doc{nodes: []node{{kind: Object, end: 2}, {key: key, kind: String, str: s, end: 2}}}
+	return d.value(&d.nodes[0])
+}
+
+// Strings adds an array to what the Doc holds.
+func (d *Doc) Strings(ss ...string) Value {
+	at := len(d.nodes)
+	d.add("", Array, uint64(at), "")
+	for _, s := range ss {
+		d.add("", String, 0, s)
 	}
-	return Value{kind: Array, doc: d}
+	d.nodes[at].end = int32(len(d.nodes))
+	return d.value(&d.nodes[at])
 }
 
 // Kind returns the value's kind.

@@ -170,8 +170,9 @@ func TestScalars(t *testing.T) {
 		{value.OfFloat(0.5), 0.5},
 		{value.OfBool(true), true},
 		{value.OfBool(false), false},
-		{value.OfStrings([]string{"a", "b"}), []any{"a", "b"}},
-		{value.OfStrings(nil), []any{}},
+		{value.OfStrings("a", "b"), []any{"a", "b"}},
+		{value.OfStrings(), []any{}},
+		{value.OfMember("k", "s"), map[string]any{"k": "s"}},
 		{value.Value{}, nil},
 	} {
 		if diff := cmp.Diff(tc.want, tc.v.Any()); diff != "" {

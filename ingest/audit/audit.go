@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"tocsin/event"
+	"tocsin/event/value"
 	"tocsin/ingest/plain"
 )
 
@@ -27,27 +28,26 @@ var types = map[string]string{
 var connections = []string{"exec", "attach", "portforward", "proxy"}
 
 // Is reports whether an object is an audit event.
-func Is(raw map[string]any) bool {
-	version, _ := raw["apiVersion"].(string)
-	return raw["kind"] == "Event" && strings.HasPrefix(version, apiGroup)
+func Is(raw value.Value) bool {
+	return str(raw, "kind") == "Event" && strings.HasPrefix(str(raw, "apiVersion"), apiGroup)
 }
 
 // Parse makes an Event of an audit record: an event, or what Vector forwards with one in `message`.
-func Parse(rec event.Record, arrival int64) (*event.Event, error) {
-	raw, err := plain.Object(rec.Raw)
-	if err != nil {
-		return nil, err
+func Parse(e *event.Event, rec event.Record, arrival int64) error {
+	if err := plain.Read(e, rec, arrival); err != nil {
+		return err
 	}
-	if text, ok := raw["message"].(string); ok && raw["verb"] == nil {
-		v, err := event.ParseJSON([]byte(text))
-		if err != nil {
-			return nil, fmt.Errorf("message is no audit event: %w", err)
+	raw := e.Object()
+	if text, ok := raw.Get("message").Str(); ok && !raw.Get("verb").Exists() {
+		var err error
+		if raw, err = value.Parse([]byte(text)); err != nil {
+			return fmt.Errorf("message is no audit event: %w", err)
 		}
-		if raw, ok = v.(map[string]any); !ok {
-			return nil, errors.New("message is no audit event")
+		if raw.Kind() != value.Object {
+			return errors.New("message is no audit event")
 		}
 	}
-	return FromObject(rec, arrival, raw)
+	return FromObject(e, rec, arrival, raw)
 }
 
 // FromObject makes an Event of a decoded audit event; rec is the Record it came in (protocols.md 4.7 and 4.12).
@@ -55,13 +55,13 @@ func Parse(rec event.Record, arrival int64) (*event.Event, error) {
 // One request passes several stages, and each is an event of its own. Only the one that says what became of the request
 // has an event.action, so that a rule counts a request once. A session (exec, attach, portforward, proxy) has it at its
 // start and at its end, under one identity: an intruder's shell is seen when it opens.
-func FromObject(rec event.Record, arrival int64, raw map[string]any) (*event.Event, error) {
+func FromObject(e *event.Event, rec event.Record, arrival int64, raw value.Value) error {
 	verb := str(raw, "verb")
 	if verb == "" {
-		return nil, errors.New("an audit event needs a verb")
+		return errors.New("an audit event needs a verb")
 	}
 	stage := str(raw, "stage")
-	ref, _ := raw["objectRef"].(map[string]any)
+	ref := raw.Get("objectRef")
 	resource := str(ref, "resource")
 	if sub := str(ref, "subresource"); sub != "" {
 		resource += "/" + sub
@@ -69,10 +69,11 @@ func FromObject(rec event.Record, arrival int64, raw map[string]any) (*event.Eve
 	session := slices.Contains(connections, str(ref, "subresource"))
 	decided := stage == "ResponseComplete" || stage == "Panic" || stage == "" || session && stage == "ResponseStarted"
 
-	e := plain.New(rec, arrival, raw)
-	own := plain.Time(raw["stageTimestamp"])
+	e.Reset(rec, arrival)
+	e.SetObject(raw)
+	own := plain.Time(raw.Get("stageTimestamp"))
 	if own == 0 {
-		own = plain.Time(raw["requestReceivedTimestamp"])
+		own = plain.Time(raw.Get("requestReceivedTimestamp"))
 	}
 	id := str(raw, "auditID")
 	switch {
@@ -103,55 +104,54 @@ func FromObject(rec event.Record, arrival int64, raw map[string]any) (*event.Eve
 	where(e, raw, ref)
 	e.Set(event.Message, summary(raw, verb, resource, ref))
 	plain.Finish(e, Module, Dataset)
-	if other, _ := raw["impersonatedUser"].(map[string]any); str(other, "username") != "" {
-		users := []string{str(other, "username")}
-		if name, ok := e.Get(event.UserName).(string); ok && name != users[0] {
+	if other := str(raw.Get("impersonatedUser"), "username"); other != "" {
+		users := []string{other}
+		if name, ok := e.Field(event.UserName).Str(); ok && name != other {
 			users = append(users, name)
 		}
 		slices.Sort(users)
-		e.Set(event.RelatedUser, users)
+		e.SetStrings(event.RelatedUser, users...)
 	}
-	return e, nil
+	return nil
 }
 
-func outcome(e *event.Event, raw map[string]any, decided bool) {
-	status, _ := raw["responseStatus"].(map[string]any)
-	set(e, event.EventReason, str(status, "reason"))
-	if code, ok := status["code"].(int64); ok {
+func outcome(e *event.Event, raw value.Value, decided bool) {
+	status := raw.Get("responseStatus")
+	e.SetText(event.EventReason, str(status, "reason"))
+	if code, ok := status.Get("code").Int64(); ok {
 		e.Set(event.HTTPResponseStatusCode, code)
 		if decided {
 			e.Set(event.EventOutcome, map[bool]string{true: "success", false: "failure"}[code < 400])
 		}
 	}
-	if raw["stage"] == "Panic" {
+	if str(raw, "stage") == "Panic" {
 		e.Set(event.EventOutcome, "failure")
 	}
 }
 
 // who sets the user that asked, and from where: the last of sourceIPs, which the API server saw itself.
-func who(e *event.Event, raw map[string]any) {
-	user, _ := raw["user"].(map[string]any)
-	set(e, event.UserName, str(user, "username"))
-	set(e, event.UserID, str(user, "uid"))
-	e.Set(event.UserRoles, user["groups"])
-	if ips, ok := raw["sourceIPs"].([]any); ok && len(ips) > 0 {
-		e.Set(event.SourceIP, ips[len(ips)-1])
-	}
-	set(e, event.UserAgentOriginal, str(raw, "userAgent"))
+func who(e *event.Event, raw value.Value) {
+	user := raw.Get("user")
+	e.SetText(event.UserName, str(user, "username"))
+	e.SetText(event.UserID, str(user, "uid"))
+	e.Put(event.UserRoles, user.Get("groups"))
+	ips := raw.Get("sourceIPs")
+	e.Put(event.SourceIP, ips.At(ips.Len()-1))
+	e.SetText(event.UserAgentOriginal, str(raw, "userAgent"))
 }
 
 // where sets the target, and the pod: the one that was acted on, else the one that acted.
-func where(e *event.Event, raw, ref map[string]any) {
+func where(e *event.Event, raw, ref value.Value) {
 	path, _, _ := strings.Cut(str(raw, "requestURI"), "?")
-	set(e, event.URLPath, path)
-	set(e, event.OrchestratorResourceType, str(ref, "resource"))
-	set(e, event.OrchestratorResourceName, str(ref, "name"))
-	set(e, event.NamespaceName, str(ref, "namespace"))
-	user, _ := raw["user"].(map[string]any)
-	extra, _ := user["extra"].(map[string]any)
-	set(e, event.NodeName, first(extra, "authentication.kubernetes.io/node-name"))
+	e.SetText(event.URLPath, path)
+	e.SetText(event.OrchestratorResourceType, str(ref, "resource"))
+	e.SetText(event.OrchestratorResourceName, str(ref, "name"))
+	e.SetText(event.NamespaceName, str(ref, "namespace"))
+	user := raw.Get("user")
+	extra := user.Get("extra")
+	e.SetText(event.NodeName, first(extra, "authentication.kubernetes.io/node-name"))
 	if str(ref, "resource") == "pods" {
-		set(e, event.PodName, str(ref, "name"))
+		e.SetText(event.PodName, str(ref, "name"))
 		return
 	}
 	pod := first(extra, "authentication.kubernetes.io/pod-name")
@@ -159,38 +159,29 @@ func where(e *event.Event, raw, ref map[string]any) {
 	if pod != "" && len(account) == 4 && account[1] == "serviceaccount" {
 		e.Set(event.NamespaceName, account[2])
 		e.Set(event.PodName, pod)
-		set(e, event.PodUID, first(extra, "authentication.kubernetes.io/pod-uid"))
+		e.SetText(event.PodUID, first(extra, "authentication.kubernetes.io/pod-uid"))
 	}
 }
 
-func summary(raw map[string]any, verb, resource string, ref map[string]any) string {
-	user, _ := raw["user"].(map[string]any)
+func summary(raw value.Value, verb, resource string, ref value.Value) string {
+	user := raw.Get("user")
 	target := strings.Trim(str(ref, "namespace")+"/"+str(ref, "name"), "/")
 	if target == "" && resource == "" {
 		target = str(raw, "requestURI")
 	}
 	text := strings.Join(strings.Fields(fmt.Sprintf("%s %s %s %s", str(user, "username"), verb, resource, target)), " ")
-	if status, ok := raw["responseStatus"].(map[string]any); ok && status["code"] != nil {
-		text += strings.TrimRight(fmt.Sprintf(": %v %s", status["code"], str(status, "reason")), " ")
+	if status := raw.Get("responseStatus"); status.Get("code").Exists() {
+		text += strings.TrimRight(fmt.Sprintf(": %v %s", status.Get("code").Any(), str(status, "reason")), " ")
 	}
 	return text
 }
 
-func str(m map[string]any, key string) string {
-	s, _ := m[key].(string)
+func str(object value.Value, key string) string {
+	s, _ := object.Get(key).Str()
 	return s
 }
 
-func first(m map[string]any, key string) string {
-	if xs, ok := m[key].([]any); ok && len(xs) > 0 {
-		s, _ := xs[0].(string)
-		return s
-	}
-	return ""
-}
-
-func set(e *event.Event, f event.Field, v string) {
-	if v != "" {
-		e.Set(f, v)
-	}
+func first(object value.Value, key string) string {
+	s, _ := object.Get(key).At(0).Str()
+	return s
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"tocsin/event"
+	"tocsin/event/value"
 	"tocsin/ingest/plain"
 )
 
@@ -41,9 +42,9 @@ var categories = map[string]string{
 }
 
 // Is reports whether an object has the shape of a Falco alert (protocols.md 4.11).
-func Is(raw map[string]any) bool {
+func Is(raw value.Value) bool {
 	for _, key := range []string{"rule", "priority", "time", "output_fields"} {
-		if _, ok := raw[key]; !ok {
+		if raw.Get(key).Kind() == value.Missing {
 			return false
 		}
 	}
@@ -51,70 +52,70 @@ func Is(raw map[string]any) bool {
 }
 
 // Parse makes an Event of a Falco record.
-func Parse(rec event.Record, arrival int64) (*event.Event, error) {
+func Parse(e *event.Event, rec event.Record, arrival int64) error {
+	if err := plain.Read(e, rec, arrival); err != nil {
+		return err
+	}
 	if !strings.HasPrefix(strings.TrimSpace(string(rec.Raw)), "{") {
-		return parseText(rec, arrival)
+		return parseText(e, rec, arrival)
 	}
-	raw, err := plain.Object(rec.Raw)
-	if err != nil {
-		return nil, err
-	}
-	return FromObject(rec, arrival, raw)
+	return FromObject(e, rec, arrival, e.Object())
 }
 
 // FromObject makes an Event of a decoded alert; rec is the Record it came in.
-func FromObject(rec event.Record, arrival int64, raw map[string]any) (*event.Event, error) {
-	rule, _ := raw["rule"].(string)
-	priority, _ := raw["priority"].(string)
+func FromObject(e *event.Event, rec event.Record, arrival int64, raw value.Value) error {
+	rule, _ := raw.Get("rule").Str()
+	priority, _ := raw.Get("priority").Str()
 	if rule == "" {
-		return nil, errors.New("a Falco alert needs a rule")
+		return errors.New("a Falco alert needs a rule")
 	}
 	severity, ok := severities[strings.ToLower(priority)]
 	if !ok {
-		return nil, fmt.Errorf("unknown priority %q", priority)
+		return fmt.Errorf("unknown priority %q", priority)
 	}
-	own := plain.Time(raw["time"])
-	fields, _ := raw["output_fields"].(map[string]any)
+	own := plain.Time(raw.Get("time"))
+	fields := raw.Get("output_fields")
 	if own == 0 {
-		own, _ = fields["evt.time"].(int64)
+		own, _ = fields.Get("evt.time").Int64()
 	}
 	if own == 0 {
-		return nil, fmt.Errorf("the time %v cannot be read", raw["time"])
+		return fmt.Errorf("the time %v cannot be read", raw.Get("time").Any())
 	}
-	e := plain.New(rec, arrival, raw)
+	e.Reset(rec, arrival)
+	e.SetObject(raw)
 	id := Identity(raw)
 	e.Time, e.EventID = own, id
 	e.ID = event.NewID(rec.Input, id, own)
 	e.Set(event.EventSeverity, severity)
 	e.Set(event.RuleName, rule)
-	e.Set(event.RuleRuleset, raw["source"])
+	e.Put(event.RuleRuleset, raw.Get("source"))
 	e.Set(event.EventAction, Slug(rule))
 	e.Set(event.EventOutcome, "unknown")
 	e.Set(event.EventType, "info")
-	e.Set(event.HostName, raw["hostname"])
-	e.Set(event.Tags, raw["tags"])
-	text := raw["output"]
-	if text == nil {
-		text = raw["message"]
+	e.Put(event.HostName, raw.Get("hostname"))
+	e.Put(event.Tags, raw.Get("tags"))
+	text := raw.Get("output")
+	if !text.Exists() {
+		text = raw.Get("message")
 	}
-	e.Set(event.Message, text)
-	e.Set(event.EventReason, text)
-	if raw["source"] == "internal" {
+	e.Put(event.Message, text)
+	e.Put(event.EventReason, text)
+	if source, _ := raw.Get("source").Str(); source == "internal" {
 		// What Falco says of itself: dropped events, metrics, timeouts. A signal of health, not of an attack.
 		e.Set(event.EventKind, "event")
 		e.Set(event.EventCategory, "host")
 		plain.Finish(e, Module, Health)
-		return e, nil
+		return nil
 	}
 	e.Set(event.EventKind, "alert")
 	lift(e, fields)
 	plain.Finish(e, Module, Alert)
-	return e, nil
+	return nil
 }
 
 // lift sets the canonical fields that Falco's output fields have.
-func lift(e *event.Event, fields map[string]any) {
-	call, _ := fields["evt.type"].(string)
+func lift(e *event.Event, fields value.Value) {
+	call, _ := fields.Get("evt.type").Str()
 	category := categories[call]
 	if category == "" {
 		category = "process"
@@ -128,31 +129,37 @@ func lift(e *event.Event, fields map[string]any) {
 		event.OrchestratorResourceType: {"ka.target.resource"}, event.OrchestratorResourceName: {"ka.target.name"},
 	} {
 		for _, n := range names {
-			if v := fields[n]; v != nil && v != "" && v != "<NA>" && e.Set(f, v) {
+			if v := fields.Get(n); said(v) && e.Put(f, v) {
 				break
 			}
 		}
 	}
-	if e.Get(event.NodeName) == nil {
-		e.Set(event.NodeName, e.Get(event.HostName))
+	if !e.Field(event.NodeName).Exists() {
+		e.Put(event.NodeName, e.Field(event.HostName))
 	}
-	image, _ := fields["container.image.repository"].(string)
-	if tag, _ := fields["container.image.tag"].(string); image != "" && tag != "" {
+	image, _ := fields.Get("container.image.repository").Str()
+	if tag, _ := fields.Get("container.image.tag").Str(); image != "" && tag != "" {
 		image += ":" + tag
 	}
 	if image != "" {
 		e.Set(event.ContainerImageName, image)
 	}
 	if category == "network" {
-		if !e.Set(event.SourceIP, fields["fd.cip"]) {
-			e.Set(event.SourceIP, fields["fd.lip"])
+		if !e.Put(event.SourceIP, fields.Get("fd.cip")) {
+			e.Put(event.SourceIP, fields.Get("fd.lip"))
 		}
-		e.Set(event.SourcePort, fields["fd.cport"])
-		e.Set(event.DestinationIP, fields["fd.sip"])
-		e.Set(event.DestinationPort, fields["fd.sport"])
+		e.Put(event.SourcePort, fields.Get("fd.cport"))
+		e.Put(event.DestinationIP, fields.Get("fd.sip"))
+		e.Put(event.DestinationPort, fields.Get("fd.sport"))
 	} else {
-		e.Set(event.FilePath, fields["fd.name"])
+		e.Put(event.FilePath, fields.Get("fd.name"))
 	}
+}
+
+// said reports whether Falco knew the field's value.
+func said(v value.Value) bool {
+	s, ok := v.Str()
+	return v.Exists() && (!ok || s != "" && s != "<NA>")
 }
 
 // Slug makes an action of a rule's name: lower case, everything else a dash.
@@ -178,15 +185,14 @@ const TimeFormat = "2006-01-02T15:04:05.000000000Z"
 
 // Identity hashes what makes two alerts the same: host, time, rule, source and output fields, as parsed, so that
 // the order of keys does not count. Fields count as text, since Falco's gRPC has nothing else (protocols.md 4.13).
-func Identity(raw map[string]any) string {
+func Identity(raw value.Value) string {
 	w := event.Writer{}
 	for _, key := range []string{"hostname", "time", "rule", "source"} {
-		w.Value(raw[key])
+		w.Value(raw.Get(key).Any())
 	}
-	fields, _ := raw["output_fields"].(map[string]any)
-	texts := make(map[string]any, len(fields))
-	for name, v := range fields {
-		texts[name] = text(v)
+	texts := make(map[string]any)
+	for name, v := range raw.Get("output_fields").Members() {
+		texts[name] = text(v.Any())
 	}
 	w.Value(texts)
 	sum := sha256.Sum256(w.B)
@@ -206,22 +212,21 @@ func text(v any) string {
 }
 
 // parseText reads `10:15:30.123456789: Warning message` or the same with an ISO 8601 time.
-func parseText(rec event.Record, arrival int64) (*event.Event, error) {
+func parseText(e *event.Event, rec event.Record, arrival int64) error {
 	line := strings.ToValidUTF8(strings.TrimSpace(string(rec.Raw)), "\uFFFD")
 	stamp, rest, ok := strings.Cut(line, ": ")
 	if !ok {
-		return nil, errors.New("neither JSON nor a line of Falco: time: Priority message")
+		return errors.New("neither JSON nor a line of Falco: time: Priority message")
 	}
 	priority, message, _ := strings.Cut(rest, " ")
 	severity, ok := severities[strings.ToLower(strings.TrimSuffix(priority, ":"))]
 	if !ok {
-		return nil, fmt.Errorf("neither JSON nor a line of Falco: unknown priority %q", priority)
+		return fmt.Errorf("neither JSON nor a line of Falco: unknown priority %q", priority)
 	}
 	own, dated, err := textTime(stamp, arrival)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	e := plain.New(rec, arrival, map[string]any{"message": line})
 	sum := sha256.Sum256([]byte(line))
 	id := hex.EncodeToString(sum[:16])
 	stable := int64(0)
@@ -237,7 +242,7 @@ func parseText(rec event.Record, arrival int64) (*event.Event, error) {
 	e.Set(event.Message, message)
 	e.Set(event.EventReason, message)
 	plain.Finish(e, Module, Alert)
-	return e, nil
+	return nil
 }
 
 // textTime reads an ISO 8601 time, or a time of day: that nearest to the arrival. dated is false for the

@@ -12,7 +12,7 @@ import (
 
 	"github.com/falcosecurity/client-go/pkg/api/outputs"
 
-	"tocsin/event"
+	"tocsin/event/value"
 	"tocsin/ingest/falco"
 )
 
@@ -37,10 +37,8 @@ var typed = map[string]bool{
 // either way (detection.md P6). Falco with json_output has that text in `output`.
 func Record(r *outputs.Response) ([]byte, error) {
 	if text := strings.TrimSpace(r.GetOutput()); strings.HasPrefix(text, "{") {
-		if v, err := event.ParseJSON([]byte(text)); err == nil {
-			if m, ok := v.(map[string]any); ok && m["rule"] != nil && m["time"] != nil {
-				return []byte(text), nil
-			}
+		if v, err := value.Parse([]byte(text)); err == nil && v.Get("rule").Exists() && v.Get("time").Exists() {
+			return []byte(text), nil
 		}
 	}
 	p := int(r.GetPriority())
@@ -52,7 +50,7 @@ func Record(r *outputs.Response) ([]byte, error) {
 	}
 	fields := make(map[string]any, len(r.GetOutputFields()))
 	for name, text := range r.GetOutputFields() {
-		fields[name] = value(name, text)
+		fields[name] = typedValue(name, text)
 	}
 	alert := map[string]any{
 		"hostname": r.GetHostname(), "output": r.GetOutput(), "output_fields": fields, "priority": priorities[p],
@@ -70,8 +68,8 @@ func Record(r *outputs.Response) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// value gives a field the type that http_output gives it.
-func value(name, text string) any {
+// typedValue gives a field the type that http_output gives it.
+func typedValue(name, text string) any {
 	if text == "null" {
 		return nil
 	}

@@ -86,19 +86,25 @@ func (w *world) commit(_ context.Context, recs []event.Record) error {
 
 func (w *world) ledger() *Ledger { return &Ledger{Store: w, Commit: w.commit, Input: "kyverno"} }
 
+// parsed makes an Event of its own.
+func parsed(r event.Record) (*event.Event, error) {
+	e := new(event.Event)
+	return e, Parse(e, r, seen)
+}
+
 // once parses the log, without what is told again, as "policy: transition of result" in the order of each policy.
 func (w *world) once(t interface{ Fatal(...any) }) map[string][]string {
 	seenIDs := make(map[event.ID]bool)
 	out := make(map[string][]string)
 	for _, r := range w.log {
-		e, err := Parse(r, seen)
+		e, err := parsed(r)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if !seenIDs[e.ID] {
 			seenIDs[e.ID] = true
 			p, _ := e.Get(event.RuleRuleset).(string)
-			out[p] = append(out[p], fmt.Sprint(e.Get(event.EventAction), " ", e.Raw["result"]))
+			out[p] = append(out[p], fmt.Sprint(e.Get(event.EventAction), " ", e.Object().Get("result").Any()))
 		}
 	}
 	return out

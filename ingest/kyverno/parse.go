@@ -27,28 +27,28 @@ var severities = map[string]int64{"critical": 5, "high": 4, "medium": 3, "low": 
 
 // Parse makes an Event of a record of this input (protocols.md 4.12): a transition, the bare result of a report, or
 // the Kubernetes Event of a blocked admission.
-func Parse(rec event.Record, arrival int64) (*event.Event, error) {
-	v, err := event.ParseJSON(rec.Raw)
+func Parse(e *event.Event, rec event.Record, arrival int64) error {
+	e.Reset(rec, arrival)
+	v, err := e.ParseObject(rec.Raw)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	raw, ok := v.(map[string]any)
+	raw, ok := v.Any().(map[string]any) // the form in which the watcher has reports
 	if !ok {
-		return nil, errors.New("no JSON object")
+		return errors.New("no JSON object")
 	}
 	if raw["kind"] == "Event" {
-		return parseBlocked(rec, arrival, raw)
+		return parseBlocked(e, rec, raw)
 	}
 	res := readResult(raw)
 	if res.Policy == "" {
-		return nil, errors.New("a policy result needs a policy")
+		return errors.New("a policy result needs a policy")
 	}
 	res.Resource = readResource(raw["scope"])
 	transition, err := transitionOf(raw, &res)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	e := plain.New(rec, arrival, raw)
 	identifyResult(e, rec, raw, &res, transition)
 	e.Set(event.EventAction, transition)
 	e.Set(event.EventKind, "state")
@@ -77,9 +77,9 @@ func Parse(rec event.Record, arrival int64) (*event.Event, error) {
 	if raw["at_start"] == true {
 		tags = append(tags, FoundAtStart)
 	}
-	e.Set(event.Tags, tags)
+	e.SetStrings(event.Tags, tags...)
 	plain.Finish(e, Module, ReportDataset)
-	return e, nil
+	return nil
 }
 
 // transitionOf reads the transition; a bare result, as tests of rules write it, is what it would begin or end.
@@ -107,7 +107,7 @@ func transitionOf(raw map[string]any, res *Result) (string, error) {
 func identifyResult(e *event.Event, rec event.Record, raw map[string]any, res *Result, transition string) {
 	own := nanoseconds(res.Seconds, res.Nanos)
 	if own == 0 {
-		own = plain.Time(raw["seen"])
+		own = plain.Time(e.Object().Get("seen"))
 	}
 	id := text(raw["id"])
 	if id == "" && own == 0 {
@@ -178,16 +178,15 @@ func summary(transition, why string, res *Result) string {
 }
 
 // parseBlocked reads the Event of a blocked admission (protocols.md 2.3).
-func parseBlocked(rec event.Record, arrival int64, raw map[string]any) (*event.Event, error) {
+func parseBlocked(e *event.Event, rec event.Record, raw map[string]any) error {
 	if !IsBlocked(raw) {
-		return nil, errors.New("an Event that tells of no blocked admission")
+		return errors.New("an Event that tells of no blocked admission")
 	}
 	meta, _ := raw["metadata"].(map[string]any)
-	own := plain.Time(raw["eventTime"])
+	own := plain.Time(e.Object().Get("eventTime"))
 	if own == 0 {
-		own = plain.Time(meta["creationTimestamp"])
+		own = plain.Time(e.Object().Path("metadata", "creationTimestamp"))
 	}
-	e := plain.New(rec, arrival, raw)
 	plain.Identify(e, rec, own, text(meta["uid"]))
 	policy := readResource(raw["regarding"])
 	resource := readResource(raw["related"])
@@ -223,5 +222,5 @@ func parseBlocked(rec event.Record, arrival int64, raw map[string]any) (*event.E
 	e.Set(event.EventSeverity, int64(0))
 	describe(e, raw, resource)
 	plain.Finish(e, Module, BlockedDataset)
-	return e, nil
+	return nil
 }

@@ -11,15 +11,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"tocsin/event"
+	"tocsin/event/value"
 )
 
 func read(t *testing.T, s string) (Report, error) {
 	t.Helper()
-	v, err := event.ParseJSON([]byte(s))
+	v, err := value.Parse([]byte(s))
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, _ := v.(map[string]any)
+	m, _ := v.Any().(map[string]any)
 	return ReadReport(m)
 }
 
@@ -103,7 +104,7 @@ func FuzzDiff(f *testing.F) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					e, err := Parse(event.Record{Input: "in", Source: Source, Raw: line}, seen)
+					e, err := parsed(event.Record{Input: "in", Source: Source, Raw: line})
 					if err != nil || e.EventID != records[i].ID || e.Get(event.EventAction) != records[i].Transition {
 						t.Fatalf("%s is read as %v, %v", line, e, err)
 					}

@@ -14,8 +14,8 @@ import (
 
 // Event is what tests read of an event.
 type Event interface {
-	// Get returns a canonical field.
-	Get(event.Field) value.Value
+	// Field returns a canonical field.
+	Field(event.Field) value.Value
 	// Object returns the source's own object.
 	Object() value.Value
 }
@@ -52,7 +52,7 @@ func (f Field) Read(e Event) value.Value {
 
 func (s Source) read(e Event) value.Value {
 	if len(s.Path) == 0 {
-		return e.Get(s.Slot)
+		return e.Field(s.Slot)
 	}
 	v := e.Object()
 	for _, step := range s.Path {

@@ -17,7 +17,7 @@ type record struct{ object value.Value }
 
 func (r record) Object() value.Value { return r.object }
 
-func (r record) Get(f event.Field) value.Value {
+func (r record) Field(f event.Field) value.Value {
 	if f == event.Message {
 		return r.object.Get("message")
 	}

@@ -106,7 +106,7 @@ func (r *Run) begin(e Event) {
 	}
 	r.e, r.touched, r.cands, r.text = e, r.touched[:0], r.cands[:0], r.text[:0]
 	for _, s := range r.p.slots {
-		if v := e.Get(s.slot); v.Kind() != value.Missing {
+		if v := e.Field(s.slot); v.Kind() != value.Missing {
 			r.load(s.source, v)
 		}
 	}

@@ -133,7 +133,7 @@ func (n *tocsin) await(settled *kinds, kind string) {
 // short is an event in few words: what happened, the policy, where.
 func short(e *event.Event) string {
 	words := []string{fmt.Sprint(e.Get(event.EventAction)), fmt.Sprint(e.Get(event.RuleRuleset)), fmt.Sprint(e.Get(event.OrchestratorResourceName))}
-	if why, ok := e.Raw["why"].(string); ok {
+	if why, ok := e.Object().Get("why").Str(); ok {
 		words = append(words, why)
 	}
 	if tags, ok := e.Get(event.Tags).([]any); ok && slices.Contains(tags, any("found-at-start")) {
