@@ -25,6 +25,9 @@ func BenchmarkCorrelate(b *testing.B) {
 		{"distinct", "distinct(a, user.name) >= 50", 100},
 		{"sequence", "sequence(repeat(a, 3), c)", 100},
 		{"absence", "a and not c", 100},
+		{"sum", "sum(a, source.port) >= 3000000", 100},
+		{"sum that never holds", "sum(a, source.port) >= 1e18", 10},
+		{"percentile", "percentile(a, source.port, 95) > 60000", 100},
 	} {
 		b.Run(bc.name, func(b *testing.B) { correlated(b, bc.when, "", bc.keys) })
 	}

@@ -87,6 +87,7 @@ func (c *cell) take(path []int, key rules.Key, ref rules.EventRef, bits uint64, 
 	}
 	if w.put(ref, bits, vals, at) {
 		n.Matched++
+		n.Negative += w.negatives(ref.ID)
 		if ref.Arrival > add(ref.Time, p.late) {
 			n.Late++
 		}
@@ -94,16 +95,16 @@ func (c *cell) take(path []int, key rules.Key, ref rules.EventRef, bits uint64, 
 		n.Duplicates++
 	}
 	if over := len(w.ms) - c.limits.Matches; over > 0 {
-		c.carry(w, path, at)
+		c.carry(w, path, at, n)
 		c.settleWindow(w, n)
 		n.Capped += int64(w.shrink(c.limits.Matches - c.limits.Matches/10))
 		return
 	}
-	c.carry(w, path, at)
+	c.carry(w, path, at, n)
 }
 
 // carry hands the firing points that came or went in a referenced rule's window to the rule above it.
-func (c *cell) carry(w *window, path []int, at now) {
+func (c *cell) carry(w *window, path []int, at now, n *Stats) {
 	flips := w.flips
 	w.flips = nil
 	if len(path) == 0 {
@@ -121,11 +122,13 @@ func (c *cell) carry(w *window, path []int, at now) {
 				// It was not to be known before its deadline, whatever armed it.
 				ref.Arrival = max(ref.Arrival, add(ref.Time, w.plan.delay()))
 			}
-			pw.put(ref, bits, e.vals[min(len(w.plan.rule.Values), len(e.vals)):], at)
+			if pw.put(ref, bits, e.vals[min(len(w.plan.rule.Values), len(e.vals)):], at) {
+				n.Negative += pw.negatives(ref.ID)
+			}
 		} else if !c.firesElsewhere(w, e, key) {
 			pw.drop(e.ref.ID, bits, at)
 		}
-		c.carry(pw, up, at)
+		c.carry(pw, up, at, n)
 	}
 }
 
@@ -165,7 +168,7 @@ func (c *cell) tick(at now, n *Stats) {
 		w.tick(at)
 		if len(w.flips) > 0 {
 			c.outdated, c.touched = true, true
-			c.carry(w, splitPath(w.path), at)
+			c.carry(w, splitPath(w.path), at, n)
 		} else if due != w.due {
 			c.outdated = true
 		}

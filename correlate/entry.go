@@ -102,6 +102,8 @@ type Stats struct {
 	Duplicates int64 `json:"duplicates"`
 	Detections int64 `json:"detections"`
 	Incidents  int64 `json:"incidents"`
+	// Negative counts values below zero, which sums leave out.
+	Negative int64 `json:"negative"`
 }
 
 // Cell is the state of one (rule revision, grouping key): the unit of a snapshot.

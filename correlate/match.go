@@ -14,6 +14,7 @@ type match struct {
 	ref  rules.EventRef
 	bits uint64
 	vals []string
+	nums []number // those of vals that aggregates read
 	// keep is until when the event can meet another: max(time, arrival) + reach + L (C2).
 	keep int64
 	late bool
@@ -26,6 +27,15 @@ type match struct {
 	// counted lists the detections that count the event, kept only where late events make it
 	// more than a question of intervals.
 	counted []*run
+}
+
+// newMatch makes a match of an event of the window.
+func (w *window) newMatch(ref rules.EventRef, bits uint64, vals []string) *match {
+	return &match{
+		ref: ref, bits: bits, vals: vals, nums: w.plan.numbers(vals),
+		keep: add(max(ref.Time, ref.Arrival), w.plan.reach+w.plan.late),
+		late: ref.Arrival > add(ref.Time, w.plan.late),
+	}
 }
 
 // before orders events by time, then id (W4).

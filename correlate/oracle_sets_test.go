@@ -25,7 +25,7 @@ func (r *drawn) sets(items []item) map[string][]seen {
 			}
 		}
 		for key, b := range bits {
-			out[key] = append(out[key], seen{id: x.id, t: x.t, a: x.a, bits: b, vals: []string{x.v, x.w}})
+			out[key] = append(out[key], seen{id: x.id, t: x.t, a: x.a, bits: b, vals: []string{x.v, x.w}, nums: x.fractions()})
 		}
 	}
 	if r.child == nil {

@@ -4,6 +4,7 @@ package correlate_test
 
 import (
 	"fmt"
+	"math/big"
 	"slices"
 	"sort"
 
@@ -20,6 +21,7 @@ type seen struct {
 	t, a int64
 	bits uint64
 	vals []string
+	nums []*big.Rat
 }
 
 type oracle struct {
@@ -31,13 +33,12 @@ func (o oracle) t() int64 { return int64(o.rule.Within) }
 
 // settles reports whether the condition has a part that waits (F5).
 func settles(c rules.Cond) bool {
+	if _, ok := isComparison(c); ok {
+		return true
+	}
 	switch c := c.(type) {
 	case rules.Not:
 		return true
-	case rules.Count:
-		return c.Op != rules.GE && c.Op != rules.GT
-	case rules.Distinct:
-		return c.Op != rules.GE && c.Op != rules.GT
 	case rules.Sequence:
 		for _, s := range c.Steps {
 			if s.Not {
@@ -199,6 +200,10 @@ func positive(c rules.Cond, s []seen) bool {
 		return c.Op.Holds(number(s, c.Pattern, nil), c.N)
 	case rules.Distinct:
 		return c.Op.Holds(number(s, c.Pattern, c.Values), c.N)
+	case rules.Aggregate:
+		return aggregate(c, s)
+	case rules.Score:
+		return c.Op.Holds(weight(c, s), c.N)
 	case rules.Sequence:
 		steps, _ := unroll(c)
 		return assign(s, steps, nil, func([]seen) bool { return true })
@@ -206,14 +211,28 @@ func positive(c rules.Cond, s []seen) bool {
 	panic(fmt.Sprintf("no literal: %T", c))
 }
 
-func isComparison(c rules.Cond) (op rules.Op, ok bool) {
+// isComparison reports whether a condition compares in a way that a further event could undo; ahead, whether it
+// is read on what comes after the event (A5).
+func isComparison(c rules.Cond) (ahead, ok bool) {
+	least := func(op rules.Op) bool { return op == rules.GE || op == rules.GT }
+	most := func(op rules.Op) bool { return op == rules.LE || op == rules.LT }
 	switch c := c.(type) {
 	case rules.Count:
-		return c.Op, c.Op != rules.GE && c.Op != rules.GT
+		return most(c.Op), !least(c.Op)
 	case rules.Distinct:
-		return c.Op, c.Op != rules.GE && c.Op != rules.GT
+		return most(c.Op), !least(c.Op)
+	case rules.Score:
+		return false, !least(c.Op)
+	case rules.Aggregate:
+		switch c.Func {
+		case rules.Sum, rules.Max:
+			return false, !least(c.Op)
+		case rules.Min:
+			return false, !most(c.Op)
+		}
+		return false, true
 	}
-	return 0, false
+	return false, false
 }
 
 // patterns of the positive part.
@@ -225,6 +244,14 @@ func mask(c rules.Cond) (m uint64) {
 		return 1 << c.Pattern
 	case rules.Distinct:
 		return 1 << c.Pattern
+	case rules.Aggregate:
+		return 1 << c.Pattern
+	case rules.Score:
+		for p, w := range c.Weights {
+			if w > 0 {
+				m |= 1 << p
+			}
+		}
 	case rules.Sequence:
 		steps, _ := unroll(c)
 		for _, s := range steps {
@@ -287,9 +314,9 @@ func (o oracle) alternative(e seen, s, w []seen, alt []lit) (int64, bool) {
 		}
 	}
 	for _, l := range alt {
-		if op, cmp := isComparison(l.c); cmp {
+		if ahead, cmp := isComparison(l.c); cmp {
 			over := w
-			if op == rules.LT || op == rules.LE {
+			if ahead {
 				over = within(s, e.t, e.t+o.t())
 			}
 			if !positive(l.c, over) {

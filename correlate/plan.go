@@ -5,6 +5,7 @@ package correlate
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"tocsin/rules"
 )
@@ -30,56 +31,30 @@ type plan struct {
 	// event can make one of an event that was there long before.
 	lag   int64
 	conjs []conj
-	// distincts are the distinct conditions among the positive parts.
-	distincts []distinct
+	// trackers are the atoms that windows keep a tally of.
+	trackers []tracked
+	// numeric are the values that aggregates read, as places in a match's values.
+	numeric []int
+	// sums are what is added up.
+	sums []column
 }
 
-// distinct is a condition over distinct values: at least n tuples.
-type distinct struct {
-	bit    uint64
-	values []int
-}
-
-// conj is a conjunction. It holds of an event's window when all of pos do, no sequence's absence is
+// conj is a conjunction. It holds of an event's window when all of pos do, no guard is
 // broken, none of neg holds around the tight window, and all of cmp hold.
 type conj struct {
-	pos  []atom
-	seqs []sequence
-	neg  []atom
-	cmp  []comparison
-	mask uint64 // patterns of the positive part
+	pos    []atom
+	guards []guard
+	neg    []atom
+	cmp    []comparison
+	mask   uint64 // patterns of the positive part
+	// needs is what pos cannot do without, trackers the places of its tallies.
+	needs    []need
+	trackers []int
 	// ahead: an absence or comparison reaches beyond the event (A1, A5).
 	trailing, lookahead bool
 }
 
-func (c *conj) settled() bool { return len(c.seqs)+len(c.neg)+len(c.cmp) > 0 }
-
-// atom is a positive condition: it holds of a set as soon as it holds of a part of it.
-type atom struct {
-	bit    uint64
-	values []int // of distinct; nil counts matches
-	n      int64
-	steps  []uint64 // of a sequence, repeats unrolled; nil otherwise
-	needs  []need
-	// tuples is 1 + the place of the atom in plan.distincts, 0 if it is none.
-	tuples int
-}
-
-// need is how many events of a pattern a condition cannot do without.
-type need struct {
-	pattern int
-	events  int32
-}
-
-// comparison is a count that a further event could make false (`< <= == !=`).
-type comparison struct {
-	bit    uint64
-	values []int
-	op     rules.Op
-	n      int64
-}
-
-func (c comparison) lookahead() bool { return c.op == rules.LT || c.op == rules.LE }
+func (c *conj) settled() bool { return len(c.guards)+len(c.neg)+len(c.cmp) > 0 }
 
 // newPlan compiles the condition of a rule; lateness is L in nanoseconds.
 func newPlan(r *rules.Rule, lateness int64) (*plan, error) {
@@ -100,24 +75,18 @@ func newPlan(r *rules.Rule, lateness int64) (*plan, error) {
 		}
 	}
 	var err error
-	if p.conjs, err = disjunction(r.When, false); err != nil {
+	if p.conjs, err = p.disjunction(r.When, false); err != nil {
 		return nil, fmt.Errorf("rule %q: %w", r.ID, err)
 	}
 	p.reach = p.t
 	for i := range p.conjs {
 		c := &p.conjs[i]
 		for _, a := range c.pos {
-			c.mask |= a.bit
-			for _, s := range a.steps {
-				c.mask |= s
-			}
-		}
-		for j := range c.pos {
-			a := &c.pos[j]
-			a.needs = a.least(len(r.Patterns))
-			if a.values != nil {
-				p.distincts = append(p.distincts, distinct{a.bit, a.values})
-				a.tuples = len(p.distincts)
+			c.mask |= a.mask()
+			c.needs = append(c.needs, a.needs()...)
+			if a, ok := a.(tracked); ok {
+				c.trackers = append(c.trackers, len(p.trackers))
+				p.trackers = append(p.trackers, a)
 			}
 		}
 		if c.settled() {
@@ -130,29 +99,6 @@ func newPlan(r *rules.Rule, lateness int64) (*plan, error) {
 	return p, nil
 }
 
-// least returns what the atom needs of each pattern.
-func (a *atom) least(patterns int) []need {
-	events := make([]int32, patterns)
-	for i := range events {
-		bit := uint64(1) << i
-		if a.bit == bit {
-			events[i] = int32(min(a.n, math.MaxInt32))
-		}
-		for _, s := range a.steps {
-			if s == bit {
-				events[i]++
-			}
-		}
-	}
-	var out []need
-	for i, n := range events {
-		if n > 0 {
-			out = append(out, need{i, n})
-		}
-	}
-	return out
-}
-
 // delay is the longest time that a firing point of p waits after its event.
 func (p *plan) delay() int64 {
 	if p.settled {
@@ -162,34 +108,74 @@ func (p *plan) delay() int64 {
 }
 
 // disjunction brings a condition, negated if neg, into disjunctive form.
-func disjunction(c rules.Cond, neg bool) ([]conj, error) {
+func (p *plan) disjunction(c rules.Cond, neg bool) ([]conj, error) {
 	switch c := c.(type) {
 	case rules.And:
-		return combine(c.X, neg, !neg)
+		return p.combine(c.X, neg, !neg)
 	case rules.Or:
-		return combine(c.X, neg, neg)
+		return p.combine(c.X, neg, neg)
 	case rules.Not:
-		return disjunction(c.X, !neg)
+		return p.disjunction(c.X, !neg)
 	case rules.Is:
-		return literal(atom{bit: 1 << c.Pattern, n: 1}, neg), nil
+		return literal(counting{bit: 1 << c.Pattern, n: 1}, neg), nil
 	case rules.Count:
-		return counted(c.Pattern, nil, c.Op, c.N, neg)
+		if n, ok := atLeast(c.Op, c.N); ok {
+			return literal(counting{1 << c.Pattern, n}, neg), nil
+		}
+		return compared(counted{1 << c.Pattern, c.Op, c.N}, neg)
 	case rules.Distinct:
-		return counted(c.Pattern, c.Values, c.Op, c.N, neg)
+		if n, ok := atLeast(c.Op, c.N); ok {
+			return literal(distinct{1 << c.Pattern, c.Values, n}, neg), nil
+		}
+		return compared(different{1 << c.Pattern, c.Values, c.Op, c.N}, neg)
+	case rules.Score:
+		if n, ok := atLeast(c.Op, c.N); ok {
+			return literal(scoring{c.Weights, n}, neg), nil
+		}
+		return compared(scored{c.Weights, c.Op, c.N}, neg)
+	case rules.Aggregate:
+		of := column{1 << c.Pattern, p.column(c.Value)}
+		if c.Func == rules.Sum && !slices.Contains(p.sums, of) {
+			p.sums = append(p.sums, of)
+		}
+		switch {
+		case c.Positive() && c.Func == rules.Sum:
+			return literal(summing{of, c.Op, c.N}, neg), nil
+		case c.Positive():
+			return literal(reaching{of, c.Op, c.N}, neg), nil
+		}
+		return compared(aggregated{of, c.Func, c.Rank, c.Op, c.N}, neg)
 	case rules.Sequence:
 		return sequenced(c, neg)
 	}
 	return nil, fmt.Errorf("unknown condition %T", c)
 }
 
+// atLeast returns the least number of which a comparison holds, if it holds of all greater ones.
+func atLeast(op rules.Op, n int64) (int64, bool) {
+	if op == rules.GT && n < math.MaxInt64 {
+		return n + 1, true
+	}
+	return n, op == rules.GE
+}
+
+// column returns the place of a value among the numbers of a match.
+func (p *plan) column(value int) int {
+	if i := slices.Index(p.numeric, value); i >= 0 {
+		return i
+	}
+	p.numeric = append(p.numeric, value)
+	return len(p.numeric) - 1
+}
+
 // combine joins the parts of an `and` (all) or an `or`.
-func combine(parts []rules.Cond, neg, all bool) ([]conj, error) {
+func (p *plan) combine(parts []rules.Cond, neg, all bool) ([]conj, error) {
 	var out []conj
 	if all {
 		out = []conj{{}}
 	}
 	for _, x := range parts {
-		ds, err := disjunction(x, neg)
+		ds, err := p.disjunction(x, neg)
 		if err != nil {
 			return nil, err
 		}
@@ -214,7 +200,7 @@ func combine(parts []rules.Cond, neg, all bool) ([]conj, error) {
 func (c conj) and(d conj) conj {
 	return conj{
 		pos:       concat(c.pos, d.pos),
-		seqs:      concat(c.seqs, d.seqs),
+		guards:    concat(c.guards, d.guards),
 		neg:       concat(c.neg, d.neg),
 		cmp:       concat(c.cmp, d.cmp),
 		trailing:  c.trailing || d.trailing,
@@ -231,30 +217,25 @@ func literal(a atom, neg bool) []conj {
 	return []conj{{pos: []atom{a}}}
 }
 
-func counted(pattern int, values []int, op rules.Op, n int64, neg bool) ([]conj, error) {
-	switch op {
-	case rules.GE, rules.GT:
-		if op == rules.GT && n < math.MaxInt64 {
-			n++
-		}
-		return literal(atom{bit: 1 << pattern, values: values, n: n}, neg), nil
-	default:
-		if neg {
-			return nil, fmt.Errorf("`not` of a count with %s: write the opposite comparison", op)
-		}
-		c := comparison{bit: 1 << pattern, values: values, op: op, n: n}
-		return []conj{{cmp: []comparison{c}, lookahead: c.lookahead()}}, nil
+func compared(c comparison, neg bool) ([]conj, error) {
+	if neg {
+		return nil, fmt.Errorf("`not` of a comparison that waits: write the opposite one")
 	}
+	return []conj{{cmp: []comparison{c}, lookahead: c.ahead()}}, nil
 }
 
 func sequenced(c rules.Sequence, neg bool) ([]conj, error) {
 	s := newSequence(c)
-	positive := atom{steps: s.steps}
+	positive := ordered{steps: s.steps}
 	if !s.guarded() {
 		return literal(positive, neg), nil
 	}
 	if neg {
 		return nil, fmt.Errorf("`not` of a sequence that has a `not`")
 	}
-	return []conj{{pos: []atom{positive}, seqs: []sequence{s}, trailing: s.guards[len(s.steps)] != 0}}, nil
+	return guarded(positive, s), nil
+}
+
+func guarded(a atom, g guard) []conj {
+	return []conj{{pos: []atom{a}, guards: []guard{g}, trailing: g.trailing()}}
 }

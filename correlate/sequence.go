@@ -4,8 +4,33 @@ package correlate
 
 import (
 	"slices"
+
 	"tocsin/rules"
 )
+
+// ordered holds of distinct events that serve steps in order, repeats unrolled.
+type ordered struct{ steps []uint64 }
+
+func (a ordered) latest(ms []*match) (int64, bool) { return latestSequence(ms, a.steps) }
+
+func (a ordered) mask() (mask uint64) {
+	for _, s := range a.steps {
+		mask |= s
+	}
+	return mask
+}
+
+func (a ordered) needs() []need {
+	var out []need
+	for _, s := range a.steps {
+		i := slices.IndexFunc(out, func(n need) bool { return n.pattern == place(s) })
+		if i < 0 {
+			i, out = len(out), append(out, need{pattern: place(s)})
+		}
+		out[i].events++
+	}
+	return out
+}
 
 // sequence is a sequence with absences between its steps. guards[k] has the
 // patterns that must not occur just before step k; guards[len(steps)] those after the last.
@@ -37,6 +62,8 @@ func (s sequence) guarded() bool {
 	}
 	return false
 }
+
+func (s sequence) trailing() bool { return s.guards[len(s.steps)] != 0 }
 
 // latestSequence returns the latest start time from which ms (ordered by time)
 // still has an assignment of distinct events to the steps, each at or after the one

@@ -12,7 +12,7 @@ import (
 )
 
 // SnapshotFormat is the version of a Cell's encoding.
-const SnapshotFormat = 2
+const SnapshotFormat = 3
 
 // engineCell is the Cell that holds what is the whole partition's: clock, floor, numbers.
 const engineCell = ""
@@ -108,7 +108,7 @@ func (e *Engine) encode() []byte {
 func (s *Stats) numbers() []*int64 {
 	return []*int64{
 		&s.Matched, &s.Unkeyed, &s.Excepted, &s.Late, &s.Capped, &s.Retracted,
-		&s.Dropped, &s.Duplicates, &s.Detections, &s.Incidents,
+		&s.Dropped, &s.Duplicates, &s.Detections, &s.Incidents, &s.Negative,
 	}
 }
 
@@ -214,10 +214,9 @@ func (w *window) decode(r *event.Reader) {
 		return w.runs[i-1]
 	}
 	for range r.Len() {
-		m := &match{}
-		decodeRef(r, &m.ref)
-		m.bits = r.Uint()
-		m.vals = decodeStrings(r)
+		var ref rules.EventRef
+		decodeRef(r, &ref)
+		m := w.newMatch(ref, r.Uint(), decodeStrings(r))
 		m.holds, m.fp = r.Bool(), r.Bool()
 		m.start, m.due, m.horizon = r.Int(), r.Int(), r.Int()
 		m.run = at(r.Uint())
@@ -229,8 +228,6 @@ func (w *window) decode(r *event.Reader) {
 		if r.Err != nil {
 			return
 		}
-		m.keep = add(max(m.ref.Time, m.ref.Arrival), w.plan.reach+w.plan.late)
-		m.late = m.ref.Arrival > add(m.ref.Time, w.plan.late)
 		w.note(m, 1)
 		w.ms = append(w.ms, m)
 		w.byID[m.ref.ID] = m

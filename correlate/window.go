@@ -25,9 +25,10 @@ type window struct {
 	// unevenTo is up to where a late firing point that was folded away still decides what is counted.
 	unevenTo int64
 	seen     []int32 // events in ms by pattern
-	// tuples counts, for each distinct of the plan, the events in ms by their values.
-	tuples []map[string]int32
-	runs   []*run
+	// trackers follow ms, one for each of the plan's.
+	trackers []tracker
+	view     view
+	runs     []*run
 
 	flips  []*match // events that became or ceased to be firing points
 	due    int64    // least deadline of an event that holds and does not show, 0 if none
@@ -39,8 +40,8 @@ type window struct {
 
 func newWindow(p *plan, path string, key rules.Key) *window {
 	w := &window{plan: p, path: path, key: key, byID: make(map[event.ID]*match), unevenTo: math.MinInt64, seen: make([]int32, len(p.rule.Patterns))}
-	for range p.distincts {
-		w.tuples = append(w.tuples, make(map[string]int32))
+	for _, a := range p.trackers {
+		w.trackers = append(w.trackers, a.tracker())
 	}
 	return w
 }
@@ -69,13 +70,11 @@ func (w *window) put(ref rules.EventRef, bits uint64, vals []string, at now) boo
 		w.full = true
 		w.take(old)
 	}
-	m := &match{ref: ref, bits: bits, vals: vals}
+	m := w.newMatch(ref, bits, vals)
 	if old != nil && old.fp {
 		m.fp, m.run, m.verdict = true, old.run, old.verdict // the same event, better known
 		w.flips = append(w.flips, m)
 	}
-	m.keep = add(max(ref.Time, ref.Arrival), w.plan.reach+w.plan.late)
-	m.late = ref.Arrival > add(ref.Time, w.plan.late)
 	if m.late && !w.uneven() {
 		w.enrolFolded()
 	}
@@ -134,14 +133,8 @@ func (w *window) note(m *match, n int32) {
 			w.seen[s] += n
 		}
 	}
-	for i, d := range w.plan.distincts {
-		v, ok := m.tuple(d.bit, d.values)
-		if !ok {
-			continue
-		}
-		if w.tuples[i][v] += n; w.tuples[i][v] == 0 {
-			delete(w.tuples[i], v)
-		}
+	for _, t := range w.trackers {
+		t.note(m, n)
 	}
 }
 
@@ -311,8 +304,8 @@ func (w *window) fleeting() bool { return w.plan.alone && len(w.plan.children) =
 func (w *window) clear() {
 	clear(w.byID)
 	clear(w.seen)
-	for _, t := range w.tuples {
-		clear(t)
+	for _, t := range w.trackers {
+		t.clear()
 	}
 	w.tail, w.full = nil, false
 	w.ms, w.runs, w.flips, w.lates, w.unevenTo, w.due = nil, nil, nil, 0, math.MinInt64, 0

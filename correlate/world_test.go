@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -50,12 +51,13 @@ type item struct {
 	k, m   []string            // the elements of the key fields; none: missing
 	g      string
 	v, w   string // "" is missing
+	n      string // a number; text that spells one begins with a quote
 }
 
 func patternName(i int) string { return string(rune('a' + i)) }
 
 func drawCond(t *rapid.T, depth int) rules.Cond {
-	kinds := []string{"is", "count", "distinct", "sequence", "fewer", "distinct-fewer"}
+	kinds := []string{"is", "count", "distinct", "sequence", "fewer", "distinct-fewer", "aggregate", "aggregate", "score"}
 	if depth > 0 {
 		kinds = append(kinds, "and", "or", "and-not", "and", "and-not")
 	}
@@ -78,6 +80,11 @@ func drawCond(t *rapid.T, depth int) rules.Cond {
 		return rules.Distinct{Pattern: pattern(), Values: []int{0}, Op: op, N: rapid.Int64Range(1, 3).Draw(t, "n")}
 	case "sequence":
 		return drawSequence(t, pattern)
+	case "aggregate":
+		return drawAggregate(t, pattern())
+	case "score":
+		op := rapid.SampledFrom([]rules.Op{rules.GE, rules.GE, rules.GT, rules.LT, rules.LE, rules.EQ, rules.NE}).Draw(t, "op")
+		return rules.Score{Weights: weights, Op: op, N: rapid.Int64Range(1, 6).Draw(t, "n")}
 	case "and", "or", "and-not":
 		x, y := drawCond(t, depth-1), drawCond(t, depth-1)
 		switch rapid.SampledFrom([]string{"and", "or", "and-not"}).Draw(t, "join") {
@@ -92,6 +99,26 @@ func drawCond(t *rapid.T, depth int) rules.Cond {
 		return rules.And{X: []rules.Cond{x, rules.Not{X: y}}}
 	}
 	panic("unreachable")
+}
+
+// weights are what every drawn rule with a score has: less than all of them together is asked for.
+var weights = []int64{1, 2, 4}
+
+func drawAggregate(t *rapid.T, pattern int) rules.Cond {
+	numbers := []any{int64(0), int64(1), int64(2), int64(3), int64(5), 0.3, 0.6, 1.5, int64(-1), int64(1 << 62), 1e19}
+	a := rules.Aggregate{
+		Func:    rules.Func(rapid.IntRange(0, int(rules.Percentile)).Draw(t, "func")),
+		Pattern: pattern, Value: rapid.SampledFrom([]int{valueN, valueN, valueNumberN}).Draw(t, "value"),
+		Op: rules.Op(rapid.IntRange(0, int(rules.NE)).Draw(t, "op")),
+	}
+	if a.Func == rules.Percentile {
+		a.Rank, _ = rules.NumberOf(rapid.SampledFrom([]any{int64(1), int64(50), 33.3, int64(75), 99.5, int64(100)}).Draw(t, "rank"))
+	}
+	a.N, _ = rules.NumberOf(rapid.SampledFrom(numbers).Draw(t, "threshold"))
+	if a.Func == rules.Sum && a.N.Sign() <= 0 {
+		a.N = rules.Number{Digits: 1}
+	}
+	return a
 }
 
 func drawSequence(t *rapid.T, pattern func() int) rules.Cond {
@@ -187,6 +214,7 @@ func drawItems(t *rapid.T) []item {
 			labels: map[string][]string{"own": some("own"), "below": some("below")},
 			k:      keys("k"), m: keys("m"), g: rapid.SampledFrom([]string{"1", "1", "1", "2"}).Draw(t, "g"),
 			v: value("v"), w: value("w"),
+			n: rapid.SampledFrom([]string{"", "1", "2", "3", "-2", "0.3", "0.3", "1.5", "'2", "'0.3", "'x", "4611686018427387904", "1e19"}).Draw(t, "n"),
 		}
 		out = append(out, x)
 		if rapid.IntRange(0, 3).Draw(t, "again") == 0 {
@@ -225,6 +253,13 @@ func (x item) event() *event.Event {
 			raw[name] = v
 		}
 	}
+	if text, quoted := strings.CutPrefix(x.n, "'"); quoted {
+		raw["n"] = text
+	} else if n, err := strconv.ParseInt(x.n, 10, 64); err == nil {
+		raw["n"] = n
+	} else if f, err := strconv.ParseFloat(x.n, 64); err == nil {
+		raw["n"] = f
+	}
 	e := &event.Event{
 		ID: x.id, EventID: x.id.String(), Source: "test",
 		Time: (zero + x.t) * int64(time.Second), Arrival: (zero + x.a) * int64(time.Second),
@@ -254,7 +289,11 @@ func (r *drawn) text() string {
 			p("  %s: has(raw.%s, %q)", pat.Name, r.labels, pat.Name)
 		}
 	}
-	p("when: %s\nby:", when(r.When))
+	p("when: %s", when(r.When))
+	if strings.Contains(when(r.When), "score") {
+		p("weights: {a: %d, b: %d, c: %d}", weights[0], weights[1], weights[2])
+	}
+	p("by:")
 	for _, part := range r.By {
 		if part == "k" && r.hop {
 			p("  k: {a: raw.k, b: raw.m, c: raw.k}")
@@ -283,6 +322,16 @@ func (r *drawn) text() string {
 	return b.String()
 }
 
+// decimal writes a number as a rule file has it.
+func decimal(n rules.Number) string {
+	if s := ratOf(n); !s.IsInt() {
+		return s.FloatString(1)
+	} else if s.Num().IsInt64() {
+		return s.RatString()
+	}
+	return n.String()
+}
+
 func when(c rules.Cond) string {
 	all := func(xs []rules.Cond, word string) string {
 		var out []string
@@ -299,6 +348,14 @@ func when(c rules.Cond) string {
 	case rules.Distinct:
 		return fmt.Sprintf("distinct(%s, %s) %s %d", patternName(c.Pattern),
 			[]string{"raw.v", "raw.v, raw.w"}[len(c.Values)-1], c.Op, c.N)
+	case rules.Score:
+		return fmt.Sprintf("score %s %d", c.Op, c.N)
+	case rules.Aggregate:
+		value, rank := []string{valueN: "raw.n", valueNumberN: "number(raw.n)"}[c.Value], ""
+		if c.Func == rules.Percentile {
+			rank = ", " + decimal(c.Rank)
+		}
+		return fmt.Sprintf("%s(%s, %s%s) %s %s", c.Func, patternName(c.Pattern), value, rank, c.Op, decimal(c.N))
 	case rules.Sequence:
 		var steps []string
 		for _, s := range c.Steps {

@@ -16,7 +16,7 @@ import (
 )
 
 var ruleKeys = []string{
-	"rule", "title", "severity", "attack", "description", "runbook", "match", "when", "by", "within",
+	"rule", "title", "severity", "attack", "description", "runbook", "match", "when", "by", "within", "weights",
 	"except", "incident", "shadow", "tests",
 }
 

@@ -2,7 +2,9 @@
 
 package rules
 
-// Cond is a node of a rule's condition: [Is], [Count], [Distinct], [Sequence], [And], [Or] or [Not].
+import "cmp"
+
+// Cond is a node of a rule's condition: [Is], [Count], [Distinct], [Sequence], [Aggregate], [Score], [And], [Or] or [Not].
 // The meaning of each is the table in detection.md.
 type Cond interface{ cond() }
 
@@ -22,20 +24,23 @@ const (
 func (o Op) String() string { return [...]string{">=", ">", "<=", "<", "==", "!="}[o] }
 
 // Holds reports whether n stands in the relation to threshold.
-func (o Op) Holds(n, threshold int64) bool {
+func (o Op) Holds(n, threshold int64) bool { return o.Of(cmp.Compare(n, threshold)) }
+
+// Of reports whether the relation holds of what compares as c (-1, 0, 1) with the threshold.
+func (o Op) Of(c int) bool {
 	switch o {
 	case GE:
-		return n >= threshold
+		return c >= 0
 	case GT:
-		return n > threshold
+		return c > 0
 	case LE:
-		return n <= threshold
+		return c <= 0
 	case LT:
-		return n < threshold
+		return c < 0
 	case EQ:
-		return n == threshold
+		return c == 0
 	default:
-		return n != threshold
+		return c != 0
 	}
 }
 

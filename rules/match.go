@@ -31,7 +31,7 @@ type matcher struct {
 	exceptions []exception
 	keys       []keyPart
 	byEntity   bool
-	values     []pred.Field
+	values     []operand
 	fields     []event.Field
 	title      *template
 }
@@ -175,8 +175,8 @@ func kept(v value.Value) any {
 
 // read appends the encodings of the values that conditions count.
 func (m *matcher) read(vals []string, e pred.Event) []string {
-	for _, f := range m.values {
-		if v := f.Read(e); v.Exists() {
+	for _, o := range m.values {
+		if v := o.read(e); v.Exists() {
 			vals = append(vals, string(event.Append(nil, v)))
 		} else {
 			vals = append(vals, "")

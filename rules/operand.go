@@ -40,6 +40,15 @@ func (o operand) text() (string, bool) {
 	return o.literals[0].Str()
 }
 
+// read returns the operand's value of an event.
+func (o operand) read(e pred.Event) value.Value {
+	v := o.field.Read(e)
+	if o.number {
+		return pred.Number(v)
+	}
+	return v
+}
+
 // compileOperand compiles a field, a literal, an array of literals or number(x).
 func compileOperand(n ast.Node) (operand, error) {
 	switch n := n.(type) {

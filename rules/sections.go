@@ -21,11 +21,10 @@ const (
 // reserved are names that a pattern cannot have: keywords, forms and first parts of fields.
 func reserved(name string) bool {
 	switch name {
-	case "and", "or", "not", "in", "contains", "matches", "true", "false", "nil", "let", "if", "else",
-		"count", "distinct", "sequence", "repeat", "detection", "raw":
+	case "and", "or", "not", "in", "contains", "matches", "true", "false", "nil", "let", "if", "else", "raw":
 		return true
 	}
-	if laterForms[name] || contains(functionNames, name) {
+	if laterForms[name] || contains(formNames, name) || contains(functionNames, name) {
 		return true
 	}
 	for _, def := range event.Registry() {
@@ -112,22 +111,25 @@ func (d *draft) condition(fields map[string]ast.Node) {
 	} else if src := d.expression(n, "when"); src != "" {
 		tree, err := parseExpr(src)
 		if err == nil {
-			r.When, err = conditions{names, &r.Values}.compile(tree)
+			r.When, err = conditions{names, &r.Values, d.weights(fields["weights"], names)}.compile(tree)
 		}
 		if err != nil {
 			d.fail(n, "when: %v", err)
 		}
+	}
+	if r.When != nil {
+		d.unused(fields)
 	}
 	if r.When != nil && r.Within == 0 && fields["within"] == nil && !windowless(r.When) {
 		d.fail(n, "within is missing: over what time does `when` look?")
 	}
 	for _, name := range r.Values {
-		o, err := fieldByName(name)
+		o, err := valueByName(name)
 		if err != nil {
 			d.fail(n, "when: %v", err)
 			return
 		}
-		r.matcher.values = append(r.matcher.values, o.field)
+		r.matcher.values = append(r.matcher.values, o)
 		if o.named {
 			r.matcher.fields = append(r.matcher.fields, o.slot)
 		}

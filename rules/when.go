@@ -18,8 +18,14 @@ const (
 
 // conditions compiles `when` over a rule's patterns.
 type conditions struct {
-	names  []string
-	values *[]string // Rule.Values, grown by distinct
+	names   []string
+	values  *[]string // Rule.Values, grown by what reads fields
+	weights []int64   // by pattern, nil without `weights`
+}
+
+// formNames are the functions of `when`, and what else stands for a number there.
+var formNames = []string{
+	"count", "distinct", "sequence", "repeat", "detection", "sum", "max", "min", "avg", "median", "percentile", "score",
 }
 
 func (c conditions) pattern(n ast.Node) (int, error) {
@@ -38,6 +44,9 @@ func (c conditions) pattern(n ast.Node) (int, error) {
 func (c conditions) compile(n ast.Node) (Cond, error) {
 	switch n := n.(type) {
 	case *ast.IdentifierNode:
+		if n.Value == "score" {
+			return nil, fmt.Errorf("score is a number: compare it, as in score >= 100")
+		}
 		i, err := c.pattern(n)
 		return Is{i}, err
 	case *ast.UnaryNode:
@@ -58,7 +67,7 @@ func (c conditions) compile(n ast.Node) (Cond, error) {
 		switch name := callee(n); name {
 		case "sequence":
 			return c.sequence(n)
-		case "count", "distinct":
+		case "count", "distinct", "sum", "max", "min", "avg", "median", "percentile":
 			return nil, fmt.Errorf("%s is a number: compare it, as in %s >= 5", n, n)
 		case "repeat":
 			return nil, fmt.Errorf("repeat(…) is a step of sequence(…); alone, write count(a) >= n")
@@ -68,7 +77,7 @@ func (c conditions) compile(n ast.Node) (Cond, error) {
 			if laterForms[name] {
 				return nil, fmt.Errorf("%s comes with a later version", name)
 			}
-			return nil, fmt.Errorf("unknown form %q%s", name, meant(name, []string{"count", "distinct", "sequence"}))
+			return nil, fmt.Errorf("unknown form %q%s", name, meant(name, formNames))
 		}
 	}
 	return nil, fmt.Errorf("%s is no condition over patterns", n)
@@ -84,6 +93,14 @@ func negatable(c Cond) error {
 	case Distinct:
 		if c.Op != GE && c.Op != GT {
 			return fmt.Errorf("`not` of a distinct with %s: write the opposite comparison", c.Op)
+		}
+	case Aggregate:
+		if !c.Positive() {
+			return fmt.Errorf("`not` of %s with %s: write the opposite comparison", c.Func, c.Op)
+		}
+	case Score:
+		if c.Op != GE && c.Op != GT {
+			return fmt.Errorf("`not` of a score with %s: write the opposite comparison", c.Op)
 		}
 	case Sequence:
 		for _, s := range c.Steps {
@@ -129,12 +146,18 @@ func (c conditions) binary(n *ast.BinaryNode) (Cond, error) {
 	if !ok {
 		return nil, fmt.Errorf("the operator %s does not combine patterns", n.Operator)
 	}
+	if id, ok := n.Left.(*ast.IdentifierNode); ok && id.Value == "score" {
+		return c.score(n, op)
+	}
 	call, ok := n.Left.(*ast.CallNode)
 	if !ok {
-		return nil, fmt.Errorf("%s: only count(…) and distinct(…) are compared, with a number at the right", n)
+		return nil, fmt.Errorf("%s: only what counts or adds up is compared, count(…), sum(…) and their like, with a number at the right", n)
 	}
 	if name := callee(call); laterForms[name] {
 		return nil, fmt.Errorf("%s comes with a later version", name)
+	}
+	if f, ok := aggregateOf(callee(call)); ok {
+		return c.aggregate(n, call, f, op)
 	}
 	num, ok := n.Right.(*ast.IntegerNode)
 	if !ok {

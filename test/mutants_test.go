@@ -27,8 +27,8 @@ var mutants = []struct{ name, file, from, to string }{
 	{"an event serves two steps", "correlate/sequence.go", "if m.owner[i] < 0 || m.augment(m.owner[i], seen) {", "if true {"},
 	{"equal times have one order", "correlate/sequence.go", "for begin > 0 && ms[begin-1].ref.Time == ms[begin].ref.Time {", "for false {"},
 	{"a guard's own event contradicts", "correlate/sequence.go", "if x.bits&s.guards[k] == 0 || s.isChosen(chosen, from, k, i) {", "if x.bits&s.guards[k] == 0 {"},
-	{"tuples run together", "correlate/judge.go", "out = append(out, v...)", "out = append(out[:0], v...)"},
-	{"fewer-than looks back", "correlate/judge.go", "seen = between(around, e.ref.Time, add(e.ref.Time, p.t))", "seen = w"},
+	{"tuples run together", "correlate/distinct.go", "out = append(out, v...)", "out = append(out[:0], v...)"},
+	{"fewer-than looks back", "correlate/atom.go", "return between(v.around, v.e.ref.Time, add(v.e.ref.Time, v.w.plan.t))", "return v.back"},
 	{"contradiction is forgotten", "correlate/window.go", "case !e.holds && e.fp:\n\t\tw.unfire(e, at)", "case !e.holds && e.fp:"},
 	{"events are forgotten too early", "correlate/window.go", "return 2*(w.plan.reach+w.plan.late) + w.plan.delay() + w.plan.lag", "return w.plan.t"},
 	{"what never met is counted", "correlate/match.go", "return max(m.ref.Arrival, o.ref.Arrival) <= min(m.keep, o.keep)", "return true"},
@@ -44,6 +44,11 @@ var mutants = []struct{ name, file, from, to string }{
 	{"an incident of the future cannot be closed", "incident/settle.go", "if min(l.firing, l.born) <= cl.at {", "if l.firing <= cl.at {"},
 	{"keys do not hop", "rules/keys.go", "return k.perPattern[pattern](e)", "return k.perPattern[0](e)"},
 	{"a closing at the very time does not keep", "incident/settle.go", "if min(l.firing, l.born) <= cl.at {", "if min(l.firing, l.born) < cl.at {"},
+	{"a sum takes in negative values", "correlate/numeric.go", "return n, ok && n.Sign() >= 0", "return n, ok"},
+	{"a sum forgets what overflowed", "correlate/total.go", "t.large = big.NewInt(t.small)", "t.large = new(big.Int)"},
+	{"a percentile takes the rank below", "correlate/numeric.go", "(n*int64(p.Digits) + per - 1) / per", "max(1, n*int64(p.Digits)/per)"},
+	{"a median takes one of the middle two", "correlate/numeric.go", "if low < 0 && high > 0 {", "if false {"},
+	{"a pattern scores for each of its events", "correlate/score.go", "&^ seen; fresh != 0", "&^ 0; fresh != 0"},
 	{"firing points of a referenced rule are not taken back", "correlate/cell.go", "} else if !c.firesElsewhere(w, e, key) {", "} else if false {"},
 }
 

@@ -62,6 +62,7 @@ func (b backend) RuleStats(ctx context.Context) (map[string]map[string]int64, er
 		out[s.Rule] = map[string]int64{
 			"matches": s.Matched, "detections": s.Detections, "incidents": s.Incidents, "late": s.Late, "capped": s.Capped,
 			"unkeyed": s.Unkeyed, "excepted": s.Excepted, "retracted": s.Retracted, "duplicates": s.Duplicates,
+			"negative": s.Negative,
 		}
 	}
 	return out, nil

@@ -103,18 +103,20 @@ func TestDocsNameEveryMetric(t *testing.T) {
 func TestReadmeRuleWorks(t *testing.T) {
 	t.Parallel()
 	yaml := regexp.MustCompile("(?s)```yaml\n(rule: .*?)```")
-	for _, name := range []string{"README.md", "docs/rules.md"} {
-		m := yaml.FindStringSubmatch(page(t, name))
-		if m == nil {
-			t.Fatalf("%s shows no rule", name)
+	for name, least := range map[string]int{"README.md": 1, "docs/rules.md": 3} {
+		all := yaml.FindAllStringSubmatch(page(t, name), -1)
+		if len(all) < least {
+			t.Fatalf("%s shows %d rules, not %d", name, len(all), least)
 		}
-		file := filepath.Join(t.TempDir(), "rule.yml")
-		if err := os.WriteFile(file, []byte(m[1]), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		var out, errs bytes.Buffer
-		if code := run(context.Background(), []string{"rules", "test", file}, strings.NewReader(""), &out, &errs); code != 0 {
-			t.Errorf("%s: %s%s", name, &out, &errs)
+		for _, m := range all {
+			file := filepath.Join(t.TempDir(), "rule.yml")
+			if err := os.WriteFile(file, []byte(m[1]), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			var out, errs bytes.Buffer
+			if code := run(context.Background(), []string{"rules", "test", file}, strings.NewReader(""), &out, &errs); code != 0 {
+				t.Errorf("%s: %s%s\nof\n%s", name, &out, &errs, m[1])
+			}
 		}
 	}
 	set, err := loadRules([]string{"../../rules.d"})
