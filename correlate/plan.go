@@ -27,6 +27,7 @@ type plan struct {
 	// reach is how far apart in time two events can matter to each other.
 	reach   int64
 	settled bool // some firing points wait for a deadline
+	ahead   bool // what comes after an event can matter to it
 	// lag is how much later than by its own arrival a firing point of a referenced rule can turn up: a late
 	// event can make one of an event that was there long before.
 	lag   int64
@@ -91,6 +92,7 @@ func newPlan(r *rules.Rule, lateness int64) (*plan, error) {
 		}
 		if c.settled() {
 			p.settled, p.reach = true, 2*p.t
+			p.ahead = p.ahead || c.lookahead || len(c.guards)+len(c.neg) > 0
 		}
 	}
 	for _, c := range p.children {

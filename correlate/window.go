@@ -143,7 +143,7 @@ func (w *window) note(m *match, n int32) {
 func (w *window) rejudge(m *match, at now) {
 	t := m.ref.Time
 	from := t
-	if w.plan.settled {
+	if w.plan.ahead {
 		from = add(t, -w.plan.reach)
 	}
 	for _, e := range between(w.ms, from, add(t, w.plan.reach)) {
