@@ -4,7 +4,7 @@ package event
 
 import "tocsin/event/value"
 
-// Bounds of a Record's nesting; see package value.
+// MaxDepth bounds the nesting of a Record.
 const MaxDepth = value.MaxDepth
 
 // ErrDepth says that a Record is nested deeper than MaxDepth.

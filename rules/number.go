@@ -51,10 +51,10 @@ func decimal(f float64) (Number, bool) {
 	fraction, places := false, 0
 	text := strconv.AppendFloat(buf[:0], f, 'e', -1, 64)
 	for i, c := range text {
-		switch {
-		case c == '.':
+		switch c {
+		case '.':
 			fraction = true
-		case c == 'e':
+		case 'e':
 			exp, err := strconv.Atoi(string(text[i+1:]))
 			n.Exp = int16(exp - places)
 			return n, err == nil
