@@ -31,22 +31,22 @@ func (d *Doc) unescape(i int) (string, bool) {
 		}
 		i += size - 1
 	}
-	d.reserve(min(3*(len(d.src)-begin), blockSize))
-	at := len(d.text)
-	put := func(b ...byte) {
-		if len(d.text)+len(b) > cap(d.text) { // a new block: the old one stays with its strings
-			part := d.text[at:]
-			d.text = append(make([]byte, 0, max(blockSize, 2*(len(part)+len(b)))), part...)
-			at = 0
+	d.reserve(min(len(d.src)-begin, blockSize))
+	at := d.put(len(d.text), d.src[begin:i])
+	for run := i; i < len(d.src); {
+		c := d.src[i]
+		if c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf {
+			i++
+			continue
 		}
-		d.text = append(d.text, b...)
-	}
-	put(d.src[begin:i]...)
-	for i < len(d.src) {
-		switch c := d.src[i]; {
+		if i > run {
+			at = d.put(at, d.src[run:i])
+		}
+		var b [utf8.UTFMax]byte
+		switch {
 		case c == '"':
 			d.pos = i + 1
-			return view(d.text[at:len(d.text):len(d.text)]), true
+			return view(d.text[at:]), true
 		case c < ' ':
 			d.pos = i
 			return "", d.fail("a control character in a string")
@@ -56,21 +56,28 @@ func (d *Doc) unescape(i int) (string, bool) {
 				d.pos = i
 				return "", d.fail(`an escape is one of \" \\ \/ \b \f \n \r \t \uXXXX`)
 			}
-			var b [utf8.UTFMax]byte
-			put(b[:utf8.EncodeRune(b[:], r)]...)
+			at = d.put(at, b[:utf8.EncodeRune(b[:], r)])
 			i += n
-		case c < utf8.RuneSelf:
-			put(c)
-			i++
 		default:
 			r, n := utf8.DecodeRune(d.src[i:])
-			var b [utf8.UTFMax]byte
-			put(b[:utf8.EncodeRune(b[:], r)]...)
+			at = d.put(at, b[:utf8.EncodeRune(b[:], r)])
 			i += n
 		}
+		run = i
 	}
 	d.pos = len(d.src)
 	return "", d.fail("a string does not end")
+}
+
+// put adds to the string that began at a place of text, and returns where it begins now: where there is no room it goes
+// to a new block, and the old one stays with its strings.
+func (d *Doc) put(at int, b []byte) int {
+	if len(d.text)+len(b) > cap(d.text) {
+		part := d.text[at:]
+		d.text, at = append(make([]byte, 0, max(blockSize, 2*(len(part)+len(b)))), part...), 0
+	}
+	d.text = append(d.text, b...)
+	return at
 }
 
 // reserve begins a new block if the present one has less room.

@@ -31,6 +31,8 @@ func Eval(n Node, e Event) bool {
 		return !Eval(n.X, e)
 	case Const:
 		return bool(n)
+	case Gated:
+		return Eval(n.Gate, e) && Eval(n.X, e)
 	case *Test:
 		return n.eval(e)
 	}

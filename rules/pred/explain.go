@@ -24,6 +24,11 @@ func Explain(n Node, e Event) (holds bool, why []Reason) {
 	case Not:
 		holds, why = Explain(n.X, e)
 		return !holds, why
+	case Gated:
+		if holds, why = Explain(n.Gate, e); !holds {
+			return false, why
+		}
+		return Explain(n.X, e)
 	case *Test:
 		holds = n.eval(e)
 		return holds, []Reason{{n, holds, n.Field.Read(e)}}

@@ -82,8 +82,11 @@ func (t *texts) add(s string, at int, id int32) int32 {
 // find tells r of each text that stands in s, perhaps several times.
 func (t *texts) find(s string, r *Run) {
 	if len(t.by) > 0 {
-		for i := 0; i+minGram <= len(s); i++ {
-			g := gram(s, i)
+		g := uint32(0)
+		for i := 1 - minGram; i+minGram <= len(s); i++ {
+			if g = g>>8 | uint32(s[i+minGram-1])<<24; i < 0 {
+				continue
+			}
 			h := roughly(g)
 			if t.rough[h/64]&(1<<(h%64)) == 0 {
 				continue

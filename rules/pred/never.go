@@ -20,6 +20,8 @@ func Never(n Node) bool {
 		return !slices.ContainsFunc(n, func(x Node) bool { return !Never(x) })
 	case And:
 		return slices.ContainsFunc(n, Never) || contradicts(n)
+	case Gated:
+		return Never(And{n.Gate, n.X})
 	}
 	return false
 }
@@ -34,6 +36,8 @@ func always(n Node) bool {
 		return slices.ContainsFunc(n, always)
 	case Not:
 		return Never(n.X)
+	case Gated:
+		return always(n.Gate) && always(n.X)
 	}
 	return false
 }

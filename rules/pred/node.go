@@ -10,7 +10,7 @@ import (
 	"tocsin/event/value"
 )
 
-// Node is a condition over one event: [And], [Or], [Not], [Const] or a *[Test].
+// Node is a condition over one event: [And], [Or], [Not], [Const], [Gated] or a *[Test].
 type Node interface{ node() }
 
 type (
@@ -22,12 +22,16 @@ type (
 	Not struct{ X Node }
 	// Const holds always or never.
 	Const bool
+	// Gated holds if both do. The gate says what kind of event it is about, as many other conditions do: it is looked
+	// at first, and says little of how rare the condition is.
+	Gated struct{ Gate, X Node }
 )
 
 func (And) node()   {}
 func (Or) node()    {}
 func (Not) node()   {}
 func (Const) node() {}
+func (Gated) node() {}
 func (*Test) node() {}
 
 // Step is one step into the source's own object: a key, or the place of an element if Key is "".

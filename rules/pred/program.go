@@ -13,7 +13,7 @@ import (
 // Program decides many conditions over one event at once (detection.md, "Speed"): it evaluates those of which a
 // witness is seen in the event, and what they share once. It is immutable.
 type Program struct {
-	conds []int32 // node of each condition
+	conds []cond
 	nodes []pnode
 	tests []*ptest
 
@@ -25,11 +25,20 @@ type Program struct {
 	sources [][]int32 // by source: the fields that read it
 
 	// seen are, by witness, the conditions to look at; always are those without one.
-	seen   [][]int32
-	always []int32
+	seen   [][]group
+	always []group
 	index  []fieldIndex // by field
 	// everywhere is the field of that name, -1 if nobody asks for it.
 	everywhere int32
+}
+
+// cond is a condition and its gate, -1 if it has none.
+type cond struct{ gate, node int32 }
+
+// group are conditions behind one gate.
+type group struct {
+	gate  int32
+	conds []int32
 }
 
 type slotSource struct {
@@ -50,9 +59,12 @@ type pfield struct{ sources []int32 }
 type fieldIndex struct {
 	used    bool
 	present int32
-	whole   map[string]int32
-	ints    map[int64]int32
-	texts   *texts
+	// gates are those of the conditions that it finds; open if one has none.
+	gates []int32
+	open  bool
+	whole map[string]int32
+	ints  map[int64]int32
+	texts *texts
 }
 
 type nodeKind uint8
@@ -89,26 +101,49 @@ func Compile(conds []Node) *Program {
 		witnesses: make(map[witness]int32),
 	}
 	for i, n := range conds {
-		c.conds = append(c.conds, c.node(n))
+		at := cond{gate: -1}
+		if g, ok := n.(Gated); ok {
+			at.gate, n = c.node(g.Gate), g.X
+			c.Program.nodes[at.gate].shared = true
+		}
+		at.node = c.node(n)
+		c.conds = append(c.conds, at)
 		set, worth := witnesses(n)
 		if worth == 0 {
-			c.always = append(c.always, int32(i))
-			continue
+			c.always = put(c.always, at.gate, int32(i))
 		}
 		for _, w := range set {
-			c.witness(w, int32(i))
+			id := c.witness(w)
+			c.seen[id] = put(c.seen[id], at.gate, int32(i))
 		}
 	}
 	c.build()
 	return c.Program
 }
 
-// Unindexed are the places of the conditions without a witness: they are evaluated for every event.
-func (p *Program) Unindexed() []int {
-	out := make([]int, len(p.always))
-	for i, c := range p.always {
-		out[i] = int(c)
+// put adds a condition to those behind its gate.
+func put(groups []group, gate, cond int32) []group {
+	for i := range groups {
+		if g := &groups[i]; g.gate == gate {
+			if g.conds[len(g.conds)-1] != cond {
+				g.conds = append(g.conds, cond)
+			}
+			return groups
+		}
 	}
+	return append(groups, group{gate, []int32{cond}})
+}
+
+// Unindexed are the places of the conditions without a witness: they are evaluated for every event that their gate lets
+// through.
+func (p *Program) Unindexed() []int {
+	var out []int
+	for _, g := range p.always {
+		for _, c := range g.conds {
+			out = append(out, int(c))
+		}
+	}
+	slices.Sort(out)
 	return out
 }
 
@@ -151,6 +186,8 @@ func (c *compiler) node(n Node) int32 {
 			c.Program.tests = append(c.Program.tests, c.test(n))
 		}
 		return c.intern(fmt.Sprint("test ", id), pnode{kind: isTest, test: id, cost: n.cost()})
+	case Gated:
+		return c.several(isAnd, []Node{n.Gate, n.X})
 	case Const:
 		if n {
 			return c.intern("true", pnode{kind: isTrue})
@@ -273,7 +310,7 @@ func (n *pathNode) child(s Step) *pathNode {
 	return n.keys[s.Key]
 }
 
-func (c *compiler) witness(w witness, cond int32) {
+func (c *compiler) witness(w witness) int32 {
 	id, ok := c.witnesses[w]
 	if !ok {
 		id = int32(len(c.seen))
@@ -281,9 +318,7 @@ func (c *compiler) witness(w witness, cond int32) {
 		c.seen = append(c.seen, nil)
 		c.order = append(c.order, w)
 	}
-	if on := c.seen[id]; len(on) == 0 || on[len(on)-1] != cond {
-		c.seen[id] = append(on, cond)
-	}
+	return id
 }
 
 // build makes the index of each field.
@@ -314,6 +349,15 @@ func (c *compiler) build() {
 			all[f].inside[w.text] = int32(id)
 		}
 	}
+	for id, w := range c.order {
+		x := &c.index[c.byKey[w.field]]
+		for _, g := range c.seen[id] {
+			x.open = x.open || g.gate < 0
+			if g.gate >= 0 && !slices.Contains(x.gates, g.gate) {
+				x.gates = append(x.gates, g.gate)
+			}
+		}
+	}
 	for i, l := range all {
 		if len(l.inside)+len(l.heads)+len(l.ends) > 0 {
 			c.index[i].texts = newTexts(l.inside, l.heads, l.ends)
@@ -324,6 +368,6 @@ func (c *compiler) build() {
 // String tells how large the program is.
 func (p *Program) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d conditions, %d nodes, %d tests, %d fields, %d witnesses, %d without", len(p.conds), len(p.nodes), len(p.tests), len(p.fields), len(p.seen), len(p.always))
+	fmt.Fprintf(&b, "%d conditions, %d nodes, %d tests, %d fields, %d witnesses, %d without", len(p.conds), len(p.nodes), len(p.tests), len(p.fields), len(p.seen), len(p.Unindexed()))
 	return b.String()
 }

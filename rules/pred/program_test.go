@@ -166,8 +166,13 @@ func TestProgramIsEval(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		var conds []pred.Node
+		gate := drawNode(t, 1)
 		for range rapid.IntRange(1, 8).Draw(t, "conditions") {
-			conds = append(conds, drawNode(t, 3))
+			n := drawNode(t, 3)
+			if rapid.Bool().Draw(t, "gated") {
+				n = pred.Gated{Gate: gate, X: n}
+			}
+			conds = append(conds, n)
 		}
 		run := pred.Compile(conds).NewRun()
 		for range rapid.IntRange(1, 4).Draw(t, "events") {

@@ -4,7 +4,7 @@ package pred
 
 import (
 	"slices"
-	"strings"
+	"unicode"
 	"unicode/utf8"
 	"unsafe"
 
@@ -25,7 +25,10 @@ type Run struct {
 	cands   []int32
 	node    []nodeState
 	text    []byte
-	out     []int
+	// all are the texts of all scalars, folded, if allStamp is of now.
+	all      []string
+	allStamp uint32
+	out      []int
 }
 
 type fieldState struct {
@@ -51,29 +54,31 @@ func (p *Program) NewRun() *Run {
 // Match returns the conditions that hold of an event, in their order. The slice is good until the next Match.
 func (r *Run) Match(e Event) []int {
 	r.begin(e)
+	r.consider(r.p.always)
 	for _, f := range r.touched {
-		if x := &r.p.index[f]; x.used {
+		if x := &r.p.index[f]; r.useful(x) {
 			r.feed(x, f)
 		}
 	}
-	if r.p.everywhere >= 0 && r.p.index[r.p.everywhere].used {
-		x := &r.p.index[r.p.everywhere]
-		r.see(x.present)
-		r.feedAll(x, e.Object())
-	}
-	slices.Sort(r.cands)
-	r.out = r.out[:0]
-	always := r.p.always
-	for _, c := range r.cands { // both lists are in order
-		for len(always) > 0 && always[0] < c {
-			r.decide(always[0])
-			always = always[1:]
+	if r.p.everywhere >= 0 {
+		if x := &r.p.index[r.p.everywhere]; r.useful(x) {
+			r.see(x.present)
+			if len(x.ints) > 0 {
+				r.feedAll(x, e.Object())
+			} else {
+				for _, s := range r.everything() {
+					r.feedText(x, s)
+				}
+			}
 		}
-		r.decide(c)
 	}
-	for _, c := range always {
-		r.decide(c)
+	r.out = r.out[:0]
+	for _, c := range r.cands {
+		if r.holds(r.p.conds[c].node) {
+			r.out = append(r.out, int(c))
+		}
 	}
+	slices.Sort(r.out)
 	r.e = nil
 	return r.out
 }
@@ -82,17 +87,18 @@ func (r *Run) Match(e Event) []int {
 func (r *Run) MatchAll(e Event) []int {
 	r.begin(e)
 	r.out = r.out[:0]
-	for c := range r.p.conds {
-		r.decide(int32(c))
+	for i, c := range r.p.conds {
+		if (c.gate < 0 || r.holds(c.gate)) && r.holds(c.node) {
+			r.out = append(r.out, i)
+		}
 	}
 	r.e = nil
 	return r.out
 }
 
-func (r *Run) decide(c int32) {
-	if r.holds(r.p.conds[c]) {
-		r.out = append(r.out, int(c))
-	}
+// useful reports whether one of the gates lets the event through of which the index finds conditions.
+func (r *Run) useful(x *fieldIndex) bool {
+	return x.used && (x.open || slices.ContainsFunc(x.gates, r.holds))
 }
 
 // begin reads the fields.
@@ -102,7 +108,7 @@ func (r *Run) begin(e Event) {
 		clear(r.field)
 		clear(r.cond)
 		clear(r.node)
-		r.now = 1
+		r.now, r.allStamp = 1, 0
 	}
 	r.e, r.touched, r.cands, r.text = e, r.touched[:0], r.cands[:0], r.text[:0]
 	for _, s := range r.p.slots {
@@ -153,10 +159,21 @@ func (r *Run) see(witness int32) {
 	if witness < 0 {
 		return
 	}
-	for _, c := range r.p.seen[witness] {
-		if r.cond[c] != r.now {
-			r.cond[c] = r.now
-			r.cands = append(r.cands, c)
+	r.consider(r.p.seen[witness])
+}
+
+// consider makes candidates of the conditions whose gate lets the event through.
+func (r *Run) consider(groups []group) {
+	for i := range groups {
+		g := &groups[i]
+		if g.gate >= 0 && !r.holds(g.gate) {
+			continue
+		}
+		for _, c := range g.conds {
+			if r.cond[c] != r.now {
+				r.cond[c] = r.now
+				r.cands = append(r.cands, c)
+			}
 		}
 	}
 }
@@ -175,6 +192,35 @@ func (r *Run) feed(x *fieldIndex, f int32) {
 		r.feedText(x, r.folded(f, s))
 	default:
 		r.feedScalar(x, v)
+	}
+}
+
+// everything returns the texts of all scalars of the source's own object, folded.
+func (r *Run) everything() []string {
+	if r.allStamp != r.now {
+		r.allStamp, r.all = r.now, r.all[:0]
+		r.collect(r.e.Object())
+	}
+	return r.all
+}
+
+func (r *Run) collect(v value.Value) {
+	switch v.Kind() {
+	case value.Array:
+		for e := range v.Elements() {
+			r.collect(e)
+		}
+	case value.Object:
+		for _, e := range v.Members() {
+			r.collect(e)
+		}
+	case value.String:
+		s, _ := v.Str()
+		r.all = append(r.all, r.fold(s))
+	default:
+		if v.Exists() {
+			r.all = append(r.all, r.fold(r.textOf(v)))
+		}
 	}
 }
 
@@ -246,29 +292,39 @@ func (r *Run) folded(f int32, s string) string {
 	return st.text
 }
 
-// fold is [Fold] without an allocation for ASCII.
+// lower is the lower case of ASCII.
+var lower = func() (t [utf8.RuneSelf]byte) {
+	for i := range t {
+		t[i] = byte(unicode.ToLower(rune(i)))
+	}
+	return t
+}()
+
+// fold is [Fold] in the memory of this event.
 func (r *Run) fold(s string) string {
-	upper := false
+	r.room(len(s))
+	at := len(r.text)
 	for i := range len(s) {
 		c := s[i]
 		if c >= utf8.RuneSelf {
-			return strings.ToLower(s)
+			return r.foldRunes(at, s[i:])
 		}
-		upper = upper || c >= 'A' && c <= 'Z'
+		r.text = append(r.text, lower[c])
 	}
-	if !upper {
-		return s
-	}
-	r.room(len(s))
-	at := len(r.text)
-	r.text = append(r.text, s...)
-	b := r.text[at:]
-	for i, c := range b {
-		if c >= 'A' && c <= 'Z' {
-			b[i] = c + 'a' - 'A'
+	return view(r.text[at:])
+}
+
+// foldRunes goes on where ASCII ends; at is where the text began.
+func (r *Run) foldRunes(at int, s string) string {
+	for _, c := range s {
+		if cap(r.text)-len(r.text) < utf8.UTFMax {
+			begun := r.text[at:]
+			r.room(2*len(begun) + len(s) + utf8.UTFMax)
+			r.text, at = append(r.text, begun...), 0
 		}
+		r.text = utf8.AppendRune(r.text, unicode.ToLower(c))
 	}
-	return view(b)
+	return view(r.text[at:])
 }
 
 // holds evaluates a node.
@@ -300,7 +356,10 @@ func (r *Run) holds(id int32) bool {
 
 // test is [Test.eval] with what was read and folded already.
 func (r *Run) test(t *ptest) bool {
-	if t.Field.Everywhere || t.Other != nil {
+	switch {
+	case t.Field.Everywhere && t.Other == nil && t.Loose && t.Fold && !t.Number && t.Op >= Is && t.Op < Exists:
+		return slices.ContainsFunc(r.everything(), t.fits)
+	case t.Field.Everywhere || t.Other != nil:
 		return t.eval(r.e)
 	}
 	st := &r.field[t.field]

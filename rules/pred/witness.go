@@ -61,6 +61,8 @@ func witnesses(n Node) (set []witness, worth int) {
 		if !n {
 			return nil, maxWorth
 		}
+	case Gated: // within another condition
+		return witnesses(And{n.Gate, n.X})
 	case *Test:
 		return n.witnesses()
 	}

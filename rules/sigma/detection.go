@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sigma
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"tocsin/event"
+	"tocsin/rules/pred"
+)
+
+// reader reads one document.
+type reader struct {
+	config *Config
+	source *logsource
+}
+
+// field returns where a field of the rules is read (detection.md S4): under its name as written, spaces stripped, in the
+// source's own object, then where the mapping of the log source says.
+func (r *reader) field(name string) pred.Field {
+	name = strings.ReplaceAll(strings.TrimSpace(name), " ", "")
+	f := pred.Field{Name: name}
+	add := func(s pred.Source) {
+		if !slices.ContainsFunc(f.Sources, func(x pred.Source) bool { return x.Slot == s.Slot && slices.Equal(x.Path, s.Path) }) {
+			f.Sources = append(f.Sources, s)
+		}
+	}
+	add(pred.Source{Path: []pred.Step{{Key: name}}})
+	if strings.Contains(name, ".") {
+		add(nested(name))
+	}
+	if slot, ok := event.Lookup(name); ok {
+		add(pred.Source{Slot: slot})
+	}
+	if r.source != nil {
+		for _, to := range r.source.fields[name] {
+			if slot, ok := event.Lookup(to); ok {
+				add(pred.Source{Slot: slot})
+				continue
+			}
+			add(pred.Source{Path: []pred.Step{{Key: to}}})
+			if strings.Contains(to, ".") {
+				add(nested(to))
+			}
+		}
+		for _, prefix := range r.source.under {
+			at := nested(prefix)
+			at.Path = append(at.Path, pred.Step{Key: name})
+			add(at)
+		}
+	}
+	return f
+}
+
+// nested is a dotted name as a path.
+func nested(name string) pred.Source {
+	var s pred.Source
+	for _, part := range strings.Split(name, ".") {
+		s.Path = append(s.Path, pred.Step{Key: part})
+	}
+	return s
+}
+
+// detection reads the block of that name: selections and a condition over them.
+func (r *reader) detection(n ast.Node) (pred.Node, error) {
+	ms, err := members(n, "detection")
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	var at ast.Node
+	var conditions []ast.Node
+	selections := make(map[string]ast.Node)
+	for _, m := range ms {
+		switch m.key {
+		case "condition":
+			at, conditions = m.at, list(m.value)
+		case "timeframe":
+			return nil, fail(m.at, "timeframe is no longer of Sigma: write a correlation")
+		default:
+			names = append(names, m.key)
+			selections[m.key] = m.value
+		}
+	}
+	if at == nil {
+		return nil, fail(n, "the detection has no condition")
+	}
+	done := make(map[string]pred.Node)
+	leaf := func(name string) (pred.Node, error) {
+		if n, ok := done[name]; ok {
+			return n, nil
+		}
+		n, err := r.selection(selections[name])
+		done[name] = n
+		return n, err
+	}
+	for _, name := range names { // also those that no condition names have to be right
+		if _, err := leaf(name); err != nil {
+			return nil, err
+		}
+	}
+	var any pred.Or
+	for _, c := range conditions {
+		src, ok := text(c)
+		if !ok {
+			return nil, fail(at, "a condition is a text")
+		}
+		n, err := parseCondition(src, names, leaf)
+		if err != nil {
+			return nil, fail(at, "condition: %v", err)
+		}
+		any = append(any, n)
+	}
+	switch len(any) {
+	case 0:
+		return nil, fail(at, "the detection has no condition")
+	case 1:
+		return any[0], nil
+	}
+	return any, nil
+}
+
+// selection reads a map, of which all must hold; a list of maps or keywords, of which one must.
+func (r *reader) selection(n ast.Node) (pred.Node, error) {
+	if isMapping(n) {
+		ms, err := members(n, "a selection")
+		if err != nil {
+			return nil, err
+		}
+		var all pred.And
+		for _, m := range ms {
+			x, err := r.item(m)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, x)
+		}
+		if len(all) == 1 {
+			return all[0], nil
+		}
+		return all, nil
+	}
+	var any pred.Or
+	var keywords []ast.Node
+	for _, x := range list(n) {
+		switch {
+		case isMapping(x):
+			s, err := r.selection(x)
+			if err != nil {
+				return nil, err
+			}
+			any = append(any, s)
+		case x == nil:
+			return nil, fail(n, "a selection is empty")
+		default:
+			keywords = append(keywords, x)
+		}
+	}
+	if len(keywords) > 0 {
+		words, err := r.keywords(keywords)
+		if err != nil {
+			return nil, err
+		}
+		any = append(any, words)
+	}
+	switch len(any) {
+	case 0:
+		return nil, fail(n, "a selection is empty")
+	case 1:
+		return any[0], nil
+	}
+	return any, nil
+}
+
+// keywords are texts of which one stands anywhere in the record.
+func (r *reader) keywords(ns []ast.Node) (pred.Node, error) {
+	it := &item{r: r, at: ns[0], field: pred.Field{Name: "the record", Everywhere: true}}
+	for _, n := range ns {
+		s, ok := text(n)
+		if !ok {
+			return nil, fail(n, "a keyword is a text")
+		}
+		it.values = append(it.values, operand{text: s, wild: parseWild(s)})
+	}
+	return it.node()
+}
