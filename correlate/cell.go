@@ -37,7 +37,7 @@ func newCell(p *plan, group rules.Key, lim Limits) *cell {
 		id: cellID(p.rule.Revision, group), plan: p, group: group, limits: lim,
 		windows: make(map[string]*window),
 	}
-	c.chain = incident.NewChain(p.rule, group, p.late, p.delay(), p.lag, lim.Detections)
+	c.chain = incident.NewChain(p.rule, group, p.late, p.delay(), p.lag+p.hop(), lim.Detections)
 	return c
 }
 
@@ -64,7 +64,7 @@ func (c *cell) window(p *plan, path string, key rules.Key) *window {
 	id := path + "\x00" + string(key)
 	w := c.windows[id]
 	if w == nil {
-		w = newWindow(p, path, key)
+		w = newWindow(p, path, key, c.limits)
 		c.windows[id] = w
 	}
 	return w
@@ -97,7 +97,8 @@ func (c *cell) take(path []int, key rules.Key, ref rules.EventRef, bits uint64, 
 	if over := len(w.ms) - c.limits.Matches; over > 0 {
 		c.carry(w, path, at, n)
 		c.settleWindow(w, n)
-		n.Capped += int64(w.shrink(c.limits.Matches - c.limits.Matches/10))
+		n.Capped += int64(w.shrink(c.limits.Matches-c.limits.Matches/10) + w.dropped)
+		w.dropped = 0
 		return
 	}
 	c.carry(w, path, at, n)
@@ -175,11 +176,11 @@ func (c *cell) tick(at now, n *Stats) {
 	}
 	c.settle(at.clock, n)
 	for id, w := range c.windows {
-		before := len(w.ms)
-		w.forget(at.clock)
-		if len(w.ms) != before {
+		if w.forget(at.clock) {
 			c.outdated = true
 		}
+		n.Capped += int64(w.dropped)
+		w.dropped = 0
 		if w.empty() {
 			delete(c.windows, id)
 			c.outdated = true

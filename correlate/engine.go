@@ -14,12 +14,13 @@ import (
 // Limits bound the state of a partition. They are counts, never memory, so that they
 // fall the same wherever the log is read (B2).
 type Limits struct {
-	// Keys of one rule, Matches of one key, Detections of one rule and grouping key.
-	Keys, Matches, Detections int
+	// Keys of one rule, Matches of one key, Detections of one rule and grouping key, Values that first_seen remembers
+	// of one key.
+	Keys, Matches, Detections, Values int
 }
 
 // DefaultLimits are the limits of an engine that is given none.
-var DefaultLimits = Limits{Keys: 100_000, Matches: 20_000, Detections: 10_000}
+var DefaultLimits = Limits{Keys: 100_000, Matches: 20_000, Detections: 10_000, Values: 10_000}
 
 // taken names a part of a batch.
 type taken struct{ seq, part uint64 }

@@ -22,6 +22,8 @@ type seen struct {
 	bits uint64
 	vals []string
 	nums []*big.Rat
+	// fresh has the first_seen that the event is new for.
+	fresh map[string]bool
 }
 
 type oracle struct {
@@ -37,7 +39,7 @@ func settles(c rules.Cond) bool {
 		return true
 	}
 	switch c := c.(type) {
-	case rules.Not:
+	case rules.Not, rules.FirstSeen:
 		return true
 	case rules.Sequence:
 		for _, s := range c.Steps {
@@ -141,13 +143,8 @@ func number(s []seen, pattern int, values []int) int64 {
 			continue
 		}
 		n++
-		tuple, whole := "", true
-		for _, v := range values {
-			whole = whole && x.vals[v] != ""
-			tuple += x.vals[v] + "|"
-		}
-		if whole {
-			distinct[tuple] = true
+		if v, whole := tuple(x, values); whole {
+			distinct[v] = true
 		}
 	}
 	if values != nil {
@@ -204,6 +201,8 @@ func positive(c rules.Cond, s []seen) bool {
 		return aggregate(c, s)
 	case rules.Score:
 		return c.Op.Holds(weight(c, s), c.N)
+	case rules.FirstSeen:
+		return slices.ContainsFunc(s, func(x seen) bool { return x.fresh[fmt.Sprint(c)] })
 	case rules.Sequence:
 		steps, _ := unroll(c)
 		return assign(s, steps, nil, func([]seen) bool { return true })
@@ -233,6 +232,14 @@ func isComparison(c rules.Cond) (ahead, ok bool) {
 		return false, true
 	}
 	return false, false
+}
+
+// partOf reports whether a positive condition is made of events like x.
+func partOf(c rules.Cond, x seen) bool {
+	if _, ok := c.(rules.FirstSeen); ok {
+		return positive(c, []seen{x})
+	}
+	return x.bits&mask(c) != 0
 }
 
 // patterns of the positive part.
@@ -283,11 +290,9 @@ func (o oracle) firing(e seen, all []seen) (start int64, ok bool) {
 
 func (o oracle) alternative(e seen, s, w []seen, alt []lit) (int64, bool) {
 	var pos []rules.Cond
-	var m uint64
 	for _, l := range alt {
 		if _, cmp := isComparison(l.c); !l.neg && !cmp {
 			pos = append(pos, l.c)
-			m |= mask(l.c)
 		}
 	}
 	// The shortest suffix for which the positive part holds.
@@ -305,10 +310,10 @@ func (o oracle) alternative(e seen, s, w []seen, alt []lit) (int64, bool) {
 		return 0, false
 	}
 	last := e.t
-	if m != 0 {
+	if len(pos) > 0 {
 		last = first
 		for _, x := range within(w, first, e.t) {
-			if x.bits&m != 0 {
+			if slices.ContainsFunc(pos, func(c rules.Cond) bool { return partOf(c, x) }) {
 				last = max(last, x.t)
 			}
 		}
@@ -400,6 +405,7 @@ func dedupe(s []seen) []seen {
 // points returns the firing points of S.
 func (o oracle) points(s []seen) map[event.ID]int64 {
 	out := make(map[event.ID]int64)
+	s = o.remember(s)
 	for _, e := range s {
 		if start, ok := o.firing(e, s); ok {
 			out[e.id] = start

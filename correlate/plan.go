@@ -38,6 +38,12 @@ type plan struct {
 	numeric []int
 	// sums are what is added up.
 	sums []column
+	// own are the bits of patterns; the next ones, up to facts, are of what a memory says of an event.
+	own   uint64
+	facts int
+	// memories are what windows need beside the events that they hold.
+	memories []remembering
+	news     map[string]*firstSeen // by what they are about
 }
 
 // conj is a conjunction. It holds of an event's window when all of pos do, no guard is
@@ -53,13 +59,17 @@ type conj struct {
 	trackers []int
 	// ahead: an absence or comparison reaches beyond the event (A1, A5).
 	trailing, lookahead bool
+	// waits: a late event can make a positive part false.
+	waits bool
 }
 
-func (c *conj) settled() bool { return len(c.guards)+len(c.neg)+len(c.cmp) > 0 }
+func (c *conj) settled() bool { return c.waits || len(c.guards)+len(c.neg)+len(c.cmp) > 0 }
 
 // newPlan compiles the condition of a rule; lateness is L in nanoseconds.
 func newPlan(r *rules.Rule, lateness int64) (*plan, error) {
 	p := &plan{rule: r, alone: r.Within == 0, t: int64(r.Within), late: lateness}
+	p.facts = len(r.Patterns)
+	p.own = 1<<p.facts - 1
 	p.feeds = make([]uint64, len(r.Children))
 	for i, child := range r.Children {
 		c, err := newPlan(child, lateness)
@@ -96,7 +106,7 @@ func newPlan(r *rules.Rule, lateness int64) (*plan, error) {
 		}
 	}
 	for _, c := range p.children {
-		p.lag = max(p.lag, c.reach+c.late+c.delay()+c.lag)
+		p.lag = max(p.lag, c.reach+c.late+c.delay()+c.lag+c.hop())
 	}
 	return p, nil
 }
@@ -107,6 +117,31 @@ func (p *plan) delay() int64 {
 		return p.t + p.late
 	}
 	return 0
+}
+
+// hop is how much longer an event can be judged again where facts are about: what changes one of an event that it met
+// has met that event, and need not have met it.
+func (p *plan) hop() int64 {
+	if p.facts > len(p.rule.Patterns) {
+		return p.reach + p.late
+	}
+	return 0
+}
+
+// fact returns the bit that says that an event is new.
+func (p *plan) fact(c rules.FirstSeen) uint64 {
+	id := fmt.Sprint(c)
+	f := p.news[id]
+	if f == nil {
+		f = &firstSeen{bit: 1 << c.Pattern, fact: 1 << p.facts, values: c.Values, learn: int64(c.Learn)}
+		if p.news == nil {
+			p.news = make(map[string]*firstSeen)
+		}
+		p.news[id] = f
+		p.facts++
+		p.memories = append(p.memories, f)
+	}
+	return f.fact
 }
 
 // disjunction brings a condition, negated if neg, into disjunctive form.
@@ -147,6 +182,10 @@ func (p *plan) disjunction(c rules.Cond, neg bool) ([]conj, error) {
 			return literal(reaching{of, c.Op, c.N}, neg), nil
 		}
 		return compared(aggregated{of, c.Func, c.Rank, c.Op, c.N}, neg)
+	case rules.FirstSeen:
+		out := literal(counting{p.fact(c), 1}, neg)
+		out[0].waits = true
+		return out, nil
 	case rules.Sequence:
 		return sequenced(c, neg)
 	}
@@ -206,6 +245,7 @@ func (c conj) and(d conj) conj {
 		neg:       concat(c.neg, d.neg),
 		cmp:       concat(c.cmp, d.cmp),
 		trailing:  c.trailing || d.trailing,
+		waits:     c.waits || d.waits,
 		lookahead: c.lookahead || d.lookahead,
 	}
 }

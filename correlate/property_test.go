@@ -57,6 +57,11 @@ func (r *drawn) expected(items []item, closings []closed) []string {
 	return out
 }
 
+// remembers reports whether events further away than two windows can matter.
+func (r *drawn) remembers() bool {
+	return slices.ContainsFunc(conditions(r.When), func(c rules.Cond) bool { _, ok := c.(rules.FirstSeen); return ok })
+}
+
 // drawClosings closes incidents some time after they can be seen, in the order of time.
 func drawClosings(t *rapid.T, r *drawn, items []item) []closed {
 	o := oracle{&r.Rule, lateness}
@@ -73,6 +78,11 @@ func drawClosings(t *rapid.T, r *drawn, items []item) []closed {
 				seen := x.a
 				for _, y := range items {
 					if max(y.t-x.t, x.t-y.t) <= o.t() {
+						seen = max(seen, y.a)
+					}
+				}
+				if r.remembers() || r.child != nil && r.child.remembers() {
+					for _, y := range items {
 						seen = max(seen, y.a)
 					}
 				}

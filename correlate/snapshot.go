@@ -195,6 +195,9 @@ func (w *window) encode(out *event.Writer) {
 			out.Uint(place[r])
 		}
 	}
+	for _, x := range w.memories {
+		x.encode(out)
+	}
 }
 
 func (w *window) decode(r *event.Reader) {
@@ -231,6 +234,9 @@ func (w *window) decode(r *event.Reader) {
 		w.note(m, 1)
 		w.ms = append(w.ms, m)
 		w.byID[m.ref.ID] = m
+	}
+	for _, x := range w.memories {
+		x.decode(r)
 	}
 }
 

@@ -24,22 +24,31 @@ type window struct {
 	lates int // how many of ms came late
 	// unevenTo is up to where a late firing point that was folded away still decides what is counted.
 	unevenTo int64
-	seen     []int32 // events in ms by pattern
+	seen     []int32 // events in ms by pattern, and by fact
+	memories []memory
+	limits   Limits
 	// trackers follow ms, one for each of the plan's.
 	trackers []tracker
 	view     view
 	runs     []*run
 
-	flips  []*match // events that became or ceased to be firing points
-	due    int64    // least deadline of an event that holds and does not show, 0 if none
-	dirty  bool     // runs are behind ms
-	tail   []*match // all that changed since they were settled is that these came, in order, at the end
-	full   bool     // more than that changed
-	capped bool     // a limit dropped something
+	flips   []*match // events that became or ceased to be firing points
+	due     int64    // least deadline of an event that holds and does not show, 0 if none
+	dirty   bool     // runs are behind ms
+	tail    []*match // all that changed since they were settled is that these came, in order, at the end
+	full    bool     // more than that changed
+	capped  bool     // a limit dropped something
+	dropped int      // what limits of memories dropped, to be counted
 }
 
-func newWindow(p *plan, path string, key rules.Key) *window {
-	w := &window{plan: p, path: path, key: key, byID: make(map[event.ID]*match), unevenTo: math.MinInt64, seen: make([]int32, len(p.rule.Patterns))}
+func newWindow(p *plan, path string, key rules.Key, lim Limits) *window {
+	w := &window{
+		plan: p, path: path, key: key, limits: lim, byID: make(map[event.ID]*match), unevenTo: math.MinInt64,
+		seen: make([]int32, p.facts),
+	}
+	for _, r := range p.memories {
+		w.memories = append(w.memories, r.memory(w))
+	}
 	for _, a := range p.trackers {
 		w.trackers = append(w.trackers, a.tracker())
 	}
@@ -63,7 +72,7 @@ func (w *window) put(ref rules.EventRef, bits uint64, vals []string, at now) boo
 		if bits&^old.bits == 0 && !earlier {
 			return false
 		}
-		bits |= old.bits
+		bits |= old.bits & w.plan.own
 		if !earlier {
 			ref, vals = old.ref, old.vals
 		}
@@ -84,9 +93,13 @@ func (w *window) put(ref rules.EventRef, bits uint64, vals []string, at now) boo
 	w.ms[i] = m
 	w.byID[ref.ID] = m
 	w.note(m, 1)
+	again := w.stir(m)
 	w.rejudge(m, at)
 	if old != nil {
 		w.rejudge(old, at) // after it is replaced: nothing is taken back because of a copy
+	}
+	for _, e := range again {
+		w.rejudge(e, at)
 	}
 	w.dirty = true
 	if w.full = w.full || i != len(w.ms)-1 || w.uneven() || w.plan.alone; !w.full {
@@ -103,7 +116,7 @@ func (w *window) drop(id event.ID, bits uint64, at now) {
 	}
 	w.full = true
 	w.note(m, -1)
-	m.bits &^= bits
+	m.bits &= w.plan.own &^ bits
 	w.note(m, 1)
 	if m.bits == 0 {
 		w.take(m)
@@ -111,8 +124,20 @@ func (w *window) drop(id event.ID, bits uint64, at now) {
 			w.unfire(m, at)
 		}
 	}
+	again := w.stir(m)
 	w.rejudge(m, at)
+	for _, e := range again {
+		w.rejudge(e, at)
+	}
 	w.dirty = true
+}
+
+// stir lets memories take notice of what came, changed or went; it returns the events that have to be judged again.
+func (w *window) stir(m *match) (again []*match) {
+	for _, x := range w.memories {
+		again = append(again, x.stir(m)...)
+	}
+	return again
 }
 
 // take removes an event from the window.
@@ -213,7 +238,9 @@ func (w *window) tick(at now) {
 // retention is how long after max(time, arrival) an event can still matter: it can meet others
 // until reach + L, those it met can be judged again as long after their own, and a firing point that it
 // meets can turn up by so much later.
-func (w *window) retention() int64 { return 2*(w.plan.reach+w.plan.late) + w.plan.delay() + w.plan.lag }
+func (w *window) retention() int64 {
+	return 2*(w.plan.reach+w.plan.late) + w.plan.delay() + w.plan.lag + w.plan.hop()
+}
 
 // forgetAt is the clock at which m is no longer needed.
 func (w *window) forgetAt(m *match) int64 {
@@ -240,8 +267,9 @@ func (w *window) enrolFolded() {
 	}
 }
 
-// forget folds what can no longer matter into its detections. The runs must be settled.
-func (w *window) forget(clock int64) {
+// forget folds what can no longer matter into its detections and memories, and lets go of what those need no more. The
+// runs must be settled.
+func (w *window) forget(clock int64) (changed bool) {
 	kept, uneven := w.ms[:0], w.uneven()
 	for _, m := range w.ms {
 		if clock < w.forgetAt(m) || m.holds && !m.fp && clock < m.due {
@@ -249,10 +277,15 @@ func (w *window) forget(clock int64) {
 			continue
 		}
 		w.fold(m, uneven)
+		changed = true
 	}
 	clear(w.ms[len(kept):])
 	w.ms = kept
 	w.sweepRuns()
+	for _, x := range w.memories {
+		changed = x.forget(clock) || changed
+	}
+	return changed
 }
 
 // shrink folds the oldest events away until n are left (B2).
@@ -276,6 +309,9 @@ func (w *window) fold(m *match, uneven bool) {
 			r.fold(m)
 		}
 	}
+	for _, x := range w.memories {
+		w.dropped += x.fold(m)
+	}
 	if m.late && m.fp {
 		w.unevenTo = max(w.unevenTo, add(m.ref.Time, w.plan.t))
 	}
@@ -293,12 +329,19 @@ func (w *window) wake() int64 {
 			next = at
 		}
 	}
+	for _, x := range w.memories {
+		if at := x.wake(); at != 0 && (next == 0 || at < next) {
+			next = at
+		}
+	}
 	return next
 }
 
 // fleeting reports whether the window needs no memory: each event stands alone and nothing can take it
 // back; the chain knows the detections, and with them the events, that it has had.
-func (w *window) fleeting() bool { return w.plan.alone && len(w.plan.children) == 0 }
+func (w *window) fleeting() bool {
+	return w.plan.alone && len(w.plan.children) == 0 && len(w.plan.memories) == 0
+}
 
 // clear forgets everything of a fleeting window.
 func (w *window) clear() {
@@ -311,4 +354,11 @@ func (w *window) clear() {
 	w.ms, w.runs, w.flips, w.lates, w.unevenTo, w.due = nil, nil, nil, 0, math.MinInt64, 0
 }
 
-func (w *window) empty() bool { return len(w.ms) == 0 && len(w.runs) == 0 }
+func (w *window) empty() bool {
+	for _, x := range w.memories {
+		if !x.empty() {
+			return false
+		}
+	}
+	return len(w.ms) == 0 && len(w.runs) == 0
+}

@@ -24,6 +24,8 @@ const (
 	patterns = 3
 	// midnight is the end of the day on which some exceptions expire.
 	midnight = 1010
+	// learn is what every drawn rule with first_seen has.
+	learn = 10
 )
 
 var zero = time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC).Unix() - midnight
@@ -57,7 +59,7 @@ type item struct {
 func patternName(i int) string { return string(rune('a' + i)) }
 
 func drawCond(t *rapid.T, depth int) rules.Cond {
-	kinds := []string{"is", "count", "distinct", "sequence", "fewer", "distinct-fewer", "aggregate", "aggregate", "score"}
+	kinds := []string{"is", "count", "distinct", "sequence", "fewer", "distinct-fewer", "aggregate", "aggregate", "score", "first-seen"}
 	if depth > 0 {
 		kinds = append(kinds, "and", "or", "and-not", "and", "and-not")
 	}
@@ -78,6 +80,9 @@ func drawCond(t *rapid.T, depth int) rules.Cond {
 	case "distinct-fewer":
 		op := rapid.SampledFrom(settled).Draw(t, "op")
 		return rules.Distinct{Pattern: pattern(), Values: []int{0}, Op: op, N: rapid.Int64Range(1, 3).Draw(t, "n")}
+	case "first-seen":
+		values := rapid.SampledFrom([][]int{{0}, {0, 1}}).Draw(t, "values")
+		return rules.FirstSeen{Pattern: pattern(), Values: values, Learn: learn}
 	case "sequence":
 		return drawSequence(t, pattern)
 	case "aggregate":
@@ -174,6 +179,9 @@ func drawRules(t *rapid.T) *drawn {
 	switch rapid.IntRange(0, 9).Draw(t, "kind") {
 	case 0: // each event alone
 		r.Within, r.When = 0, each
+		if rapid.Bool().Draw(t, "new") {
+			r.When = rules.Or{X: []rules.Cond{rules.Is{Pattern: 1}, rules.FirstSeen{Values: []int{0}, Learn: learn}}}
+		}
 	case 1, 2: // over another rule, whose key has all parts of this one's
 		r.child = drawRule(t, "below", "below")
 		if len(r.By) > len(r.child.By) {
@@ -293,6 +301,9 @@ func (r *drawn) text() string {
 	if strings.Contains(when(r.When), "score") {
 		p("weights: {a: %d, b: %d, c: %d}", weights[0], weights[1], weights[2])
 	}
+	if strings.Contains(when(r.When), "first_seen") {
+		p("learn: %ds", int64(learn))
+	}
 	p("by:")
 	for _, part := range r.By {
 		if part == "k" && r.hop {
@@ -348,6 +359,8 @@ func when(c rules.Cond) string {
 	case rules.Distinct:
 		return fmt.Sprintf("distinct(%s, %s) %s %d", patternName(c.Pattern),
 			[]string{"raw.v", "raw.v, raw.w"}[len(c.Values)-1], c.Op, c.N)
+	case rules.FirstSeen:
+		return fmt.Sprintf("first_seen(%s, %s)", patternName(c.Pattern), []string{"raw.v", "raw.v, raw.w"}[len(c.Values)-1])
 	case rules.Score:
 		return fmt.Sprintf("score %s %d", c.Op, c.N)
 	case rules.Aggregate:

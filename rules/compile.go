@@ -16,7 +16,7 @@ import (
 )
 
 var ruleKeys = []string{
-	"rule", "title", "severity", "attack", "description", "runbook", "match", "when", "by", "within", "weights",
+	"rule", "title", "severity", "attack", "description", "runbook", "match", "when", "by", "within", "weights", "learn",
 	"except", "incident", "shadow", "tests",
 }
 

@@ -4,7 +4,8 @@ package rules
 
 import "cmp"
 
-// Cond is a node of a rule's condition: [Is], [Count], [Distinct], [Sequence], [Aggregate], [Score], [And], [Or] or [Not].
+// Cond is a node of a rule's condition: [Is], [Count], [Distinct], [Sequence], [Aggregate], [Score],
+// [FirstSeen], [And], [Or] or [Not].
 // The meaning of each is the table in detection.md.
 type Cond interface{ cond() }
 

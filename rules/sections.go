@@ -111,7 +111,7 @@ func (d *draft) condition(fields map[string]ast.Node) {
 	} else if src := d.expression(n, "when"); src != "" {
 		tree, err := parseExpr(src)
 		if err == nil {
-			r.When, err = conditions{names, &r.Values, d.weights(fields["weights"], names)}.compile(tree)
+			r.When, err = conditions{names, &r.Values, d.weights(fields["weights"], names), d.learn(fields["learn"])}.compile(tree)
 		}
 		if err != nil {
 			d.fail(n, "when: %v", err)

@@ -32,6 +32,22 @@ func (d *draft) unused(fields map[string]ast.Node) {
 	if fields["weights"] != nil && !anyCond(d.rule.When, isScore) {
 		d.fail(d.at["weights"], "weights is for score, and `when` has none: score >= 100")
 	}
+	news := 0
+	anyCond(d.rule.When, func(c Cond) bool {
+		if _, ok := c.(FirstSeen); ok {
+			news++
+		}
+		return false
+	})
+	if fields["learn"] != nil && news == 0 {
+		d.fail(d.at["learn"], "learn is for first_seen, and `when` has none: first_seen(a, user.name)")
+	}
+	if news > maxFirstSeen {
+		d.fail(fields["when"], "a rule has at most %d first_seen, this one has %d", maxFirstSeen, news)
+	}
+	if news > 0 && len(d.rule.Patterns) > MaxPatterns-maxFirstSeen {
+		d.fail(fields["when"], "a rule with first_seen has at most %d patterns, this one has %d", MaxPatterns-maxFirstSeen, len(d.rule.Patterns))
+	}
 }
 
 // anyCond reports whether a condition, or one that it is made of, is of a kind.

@@ -5,6 +5,7 @@ package rules
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/expr-lang/expr/ast"
 )
@@ -21,11 +22,13 @@ type conditions struct {
 	names   []string
 	values  *[]string // Rule.Values, grown by what reads fields
 	weights []int64   // by pattern, nil without `weights`
+	learn   time.Duration
 }
 
 // formNames are the functions of `when`, and what else stands for a number there.
 var formNames = []string{
 	"count", "distinct", "sequence", "repeat", "detection", "sum", "max", "min", "avg", "median", "percentile", "score",
+	"first_seen",
 }
 
 func (c conditions) pattern(n ast.Node) (int, error) {
@@ -67,6 +70,8 @@ func (c conditions) compile(n ast.Node) (Cond, error) {
 		switch name := callee(n); name {
 		case "sequence":
 			return c.sequence(n)
+		case "first_seen":
+			return c.firstSeen(n)
 		case "count", "distinct", "sum", "max", "min", "avg", "median", "percentile":
 			return nil, fmt.Errorf("%s is a number: compare it, as in %s >= 5", n, n)
 		case "repeat":
@@ -196,15 +201,22 @@ func (c conditions) counted(call *ast.CallNode, op Op, n int64) (Cond, error) {
 			return nil, err
 		}
 		d := Distinct{Pattern: i, Op: op, N: n}
-		for _, a := range call.Arguments[1:] {
-			if _, err := compileField(a); err != nil {
-				return nil, err
-			}
-			d.Values = append(d.Values, c.value(a.String()))
-		}
-		return d, nil
+		d.Values, err = c.fields(call.Arguments[1:])
+		return d, err
 	}
 	return nil, fmt.Errorf("%s cannot be compared", call)
+}
+
+// fields returns the places of fields in Rule.Values.
+func (c conditions) fields(args []ast.Node) ([]int, error) {
+	var out []int
+	for _, a := range args {
+		if _, err := compileField(a); err != nil {
+			return nil, err
+		}
+		out = append(out, c.value(a.String()))
+	}
+	return out, nil
 }
 
 // value returns the place of a field in Rule.Values.
@@ -263,7 +275,7 @@ func (c conditions) sequence(n *ast.CallNode) (Cond, error) {
 // windowless reports whether a condition needs no `within`: each event decides by itself.
 func windowless(c Cond) bool {
 	switch c := c.(type) {
-	case Is:
+	case Is, FirstSeen:
 		return true
 	case Or:
 		for _, x := range c.X {
