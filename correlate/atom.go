@@ -58,8 +58,8 @@ type comparison interface {
 // guard is an absence beside an event that a positive atom has found.
 type guard interface {
 	holds(back, around []*match, t int64) bool
-	// trailing: it waits for what comes after the event.
-	trailing() bool
+	// end is up to when it looks; open says that it is judged no further than the input goes (C4).
+	end(v *view) (end int64, open bool)
 }
 
 // counting holds of n events with a bit.

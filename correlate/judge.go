@@ -10,12 +10,12 @@ type verdict struct {
 	start int64
 	// due is the clock from which a settled condition shows; 0 for a positive one (F5).
 	due int64
-	// horizon is the last time that a comparison looks at, 0 if none does (C4).
+	// horizon is the last time that is looked at by what is judged no further than the input goes, 0 if nothing is (C4).
 	horizon int64
 }
 
 // judge decides whether e is a firing point of its window.
-func (w *window) judge(e *match) verdict {
+func (w *window) judge(e *match, at now) verdict {
 	p := w.plan
 	t := e.ref.Time
 	if !w.possible() {
@@ -23,13 +23,13 @@ func (w *window) judge(e *match) verdict {
 	}
 	if p.alone {
 		one := []*match{e}
-		return p.judge(w.see(e, one, one))
+		return p.judge(w.see(e, one, one), at.horizon)
 	}
 	around := between(w.ms, add(t, -p.reach), add(t, p.reach))
 	if w.lates > 0 {
 		around = meeting(around, e)
 	}
-	return p.judge(w.see(e, between(around, add(t, -p.t), t), around))
+	return p.judge(w.see(e, between(around, add(t, -p.t), t), around), at.horizon)
 }
 
 // see fills in the window's only view: a judgement makes no garbage.
@@ -69,8 +69,8 @@ func meeting(ms []*match, e *match) []*match {
 }
 
 // judge decides for W(e) and everything within reach of it. Of several conjunctions that
-// hold, the shortest tight window counts, and the earliest deadline.
-func (p *plan) judge(x *view) verdict {
+// hold, the shortest tight window counts, and the earliest deadline. horizon is where the input ends, 0 if it goes on.
+func (p *plan) judge(x *view, horizon int64) verdict {
 	var v verdict
 	for i := range p.conjs {
 		c := &p.conjs[i]
@@ -82,14 +82,17 @@ func (p *plan) judge(x *view) verdict {
 		if !c.undisturbed(p, x, first, last) {
 			continue
 		}
-		due, horizon := p.deadline(c, x, first)
+		due, ahead := p.deadline(c, x, first)
+		if horizon != 0 && ahead > horizon {
+			continue
+		}
 		if !v.holds || start > v.start {
 			v.start = start
 		}
 		if !v.holds || due < v.due {
-			v.due, v.horizon = due, horizon
+			v.due = due
 		}
-		v.holds = true
+		v.holds, v.horizon = true, max(v.horizon, ahead)
 	}
 	return v
 }
@@ -140,7 +143,7 @@ func (c *conj) undisturbed(p *plan, x *view, first, last int64) bool {
 	return true
 }
 
-// deadline returns the clock from which c shows, and the horizon of its comparisons.
+// deadline returns the clock from which c shows, and the horizon of what it reads ahead.
 func (p *plan) deadline(c *conj, x *view, first int64) (due, horizon int64) {
 	if !c.settled() {
 		return 0, 0
@@ -149,11 +152,15 @@ func (p *plan) deadline(c *conj, x *view, first int64) (due, horizon int64) {
 	if len(c.neg) > 0 {
 		end = max(end, add(first, p.t))
 	}
-	if c.trailing || c.lookahead {
-		end = add(x.e.ref.Time, p.t)
-	}
 	if c.lookahead {
+		end = add(x.e.ref.Time, p.t)
 		horizon = end
+	}
+	for _, g := range c.guards {
+		at, open := g.end(x)
+		if end = max(end, at); open {
+			horizon = max(horizon, at)
+		}
 	}
 	for _, m := range x.back {
 		if m.ref.Time >= first {

@@ -77,7 +77,7 @@ func (r *drawn) group(key string) string {
 
 // points turns the firing points of a referenced rule into events of the pattern that names it.
 func (r *drawn) points(s []seen) []seen {
-	o := oracle{&r.Rule, lateness}
+	o := r.oracle()
 	s = dedupe(s)
 	starts := o.points(s)
 	var out []seen

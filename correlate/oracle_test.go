@@ -29,6 +29,7 @@ type seen struct {
 type oracle struct {
 	rule     *rules.Rule
 	lateness int64
+	horizon  int64 // where the input ends, 0 if it goes on (C4)
 }
 
 func (o oracle) t() int64 { return int64(o.rule.Within) }
@@ -39,7 +40,7 @@ func settles(c rules.Cond) bool {
 		return true
 	}
 	switch c := c.(type) {
-	case rules.Not, rules.FirstSeen:
+	case rules.Not, rules.FirstSeen, rules.Silent:
 		return true
 	case rules.Sequence:
 		for _, s := range c.Steps {
@@ -63,7 +64,7 @@ func settles(c rules.Cond) bool {
 func (o oracle) l() int64 {
 	l := o.lateness
 	for _, c := range o.rule.Children {
-		child := oracle{c, o.lateness}
+		child := oracle{c, o.lateness, 0}
 		d := child.l()
 		if settles(c.When) {
 			d += child.t() + child.l()
@@ -193,6 +194,8 @@ func positive(c rules.Cond, s []seen) bool {
 	switch c := c.(type) {
 	case rules.Is:
 		return number(s, c.Pattern, nil) >= 1
+	case rules.Silent:
+		return number(s, c.Pattern, nil) >= 1
 	case rules.Count:
 		return c.Op.Holds(number(s, c.Pattern, nil), c.N)
 	case rules.Distinct:
@@ -246,6 +249,8 @@ func partOf(c rules.Cond, x seen) bool {
 func mask(c rules.Cond) (m uint64) {
 	switch c := c.(type) {
 	case rules.Is:
+		return 1 << c.Pattern
+	case rules.Silent:
 		return 1 << c.Pattern
 	case rules.Count:
 		return 1 << c.Pattern
@@ -321,6 +326,9 @@ func (o oracle) alternative(e seen, s, w []seen, alt []lit) (int64, bool) {
 	for _, l := range alt {
 		if ahead, cmp := isComparison(l.c); cmp {
 			over := w
+			if ahead && o.horizon != 0 && e.t+o.t() > o.horizon {
+				return 0, false
+			}
 			if ahead {
 				over = within(s, e.t, e.t+o.t())
 			}
@@ -332,11 +340,25 @@ func (o oracle) alternative(e seen, s, w []seen, alt []lit) (int64, bool) {
 		if l.neg && positive(l.c, within(s, last-o.t(), first+o.t())) {
 			return 0, false
 		}
+		if q, is := l.c.(rules.Silent); is && !o.silent(q, w, s) {
+			return 0, false
+		}
 		if q, is := l.c.(rules.Sequence); is && !l.neg && !o.undisturbed(q, w, s) {
 			return 0, false
 		}
 	}
 	return first, true
+}
+
+// silent decides whether no other followed the last event of a pattern for T, before the input ended.
+func (o oracle) silent(q rules.Silent, w, s []seen) bool {
+	last := int64(0)
+	for _, x := range w {
+		if x.bits&(1<<q.Pattern) != 0 {
+			last = max(last, x.t)
+		}
+	}
+	return number(within(s, last+1, last+o.t()), q.Pattern, nil) == 0 && (o.horizon == 0 || last+o.t() <= o.horizon)
 }
 
 // undisturbed looks for an assignment that no forbidden event disturbs (A1).

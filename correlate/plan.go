@@ -55,10 +55,9 @@ type conj struct {
 	cmp    []comparison
 	mask   uint64 // patterns of the positive part
 	// needs is what pos cannot do without, trackers the places of its tallies.
-	needs    []need
-	trackers []int
-	// ahead: an absence or comparison reaches beyond the event (A1, A5).
-	trailing, lookahead bool
+	needs     []need
+	trackers  []int
+	lookahead bool // a comparison reaches beyond the event (A5)
 	// waits: a late event can make a positive part false.
 	waits bool
 }
@@ -186,6 +185,11 @@ func (p *plan) disjunction(c rules.Cond, neg bool) ([]conj, error) {
 		out := literal(counting{p.fact(c), 1}, neg)
 		out[0].waits = true
 		return out, nil
+	case rules.Silent:
+		if neg {
+			return nil, fmt.Errorf("`not` of a silence")
+		}
+		return guarded(counting{1 << c.Pattern, 1}, silence{1 << c.Pattern}), nil
 	case rules.Sequence:
 		return sequenced(c, neg)
 	}
@@ -244,7 +248,6 @@ func (c conj) and(d conj) conj {
 		guards:    concat(c.guards, d.guards),
 		neg:       concat(c.neg, d.neg),
 		cmp:       concat(c.cmp, d.cmp),
-		trailing:  c.trailing || d.trailing,
 		waits:     c.waits || d.waits,
 		lookahead: c.lookahead || d.lookahead,
 	}
@@ -279,5 +282,5 @@ func sequenced(c rules.Sequence, neg bool) ([]conj, error) {
 }
 
 func guarded(a atom, g guard) []conj {
-	return []conj{{pos: []atom{a}, guards: []guard{g}, trailing: g.trailing()}}
+	return []conj{{pos: []atom{a}, guards: []guard{g}}}
 }

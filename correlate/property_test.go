@@ -24,9 +24,19 @@ type closed struct {
 	firing int64
 }
 
+func (r *drawn) oracle() oracle { return oracle{&r.Rule, lateness, r.horizon} }
+
+// ends says where the input ends.
+func (r *drawn) ends(horizon int64) {
+	r.horizon = horizon
+	if r.child != nil {
+		r.child.ends(horizon)
+	}
+}
+
 // findings asks the oracle for the detections of a rule, by grouping key.
 func (r *drawn) findings(items []item) map[string][]finding {
-	o := oracle{&r.Rule, lateness}
+	o := r.oracle()
 	out := make(map[string][]finding)
 	sets := r.sets(items)
 	for _, key := range slices.Sorted(maps.Keys(sets)) {
@@ -39,7 +49,7 @@ func (r *drawn) findings(items []item) map[string][]finding {
 
 // expected asks the oracle for the incidents of a rule and of the one it refers to.
 func (r *drawn) expected(items []item, closings []closed) []string {
-	o := oracle{&r.Rule, lateness}
+	o := r.oracle()
 	var out []string
 	for group, fs := range r.findings(items) {
 		var of []closing
@@ -64,7 +74,7 @@ func (r *drawn) remembers() bool {
 
 // drawClosings closes incidents some time after they can be seen, in the order of time.
 func drawClosings(t *rapid.T, r *drawn, items []item) []closed {
-	o := oracle{&r.Rule, lateness}
+	o := r.oracle()
 	var out []closed
 	by := r.findings(items)
 	groups := slices.Sorted(maps.Keys(by))
@@ -101,7 +111,7 @@ func drawClosings(t *rapid.T, r *drawn, items []item) []closed {
 
 // run plays items, in the given order and so many at once, through an engine that is snapshotted and restored at
 // split.
-func run(t rapid.TB, set *rules.Set, items []item, batch, split int, closings []closed) []string {
+func run(t rapid.TB, set *rules.Set, items []item, batch, split int, closings []closed, horizon int64) []string {
 	e := correlate.New(lateness*int64(time.Second), correlate.Limits{})
 	check(t, e.Use(set))
 	v := newView()
@@ -120,10 +130,7 @@ func run(t rapid.TB, set *rules.Set, items []item, batch, split int, closings []
 		}
 	}
 	tick := func(clock int64) {
-		if clock < math.MaxInt64/4 {
-			clock = (zero + clock) * int64(time.Second)
-		}
-		step(correlate.Entry{Tick: &correlate.Tick{Clock: clock, Set: set.Hash}})
+		step(correlate.Entry{Tick: &correlate.Tick{Clock: (zero + clock) * int64(time.Second), Set: set.Hash}})
 	}
 	top := set.ByID("top")
 	// People act on what they see when the clock is there, else as soon as they see it.
@@ -165,7 +172,11 @@ func run(t rapid.TB, set *rules.Set, items []item, batch, split int, closings []
 		act(clock - 1)
 	}
 	act(math.MaxInt64)
-	tick(math.MaxInt64 / 4)
+	last := &correlate.Tick{Clock: math.MaxInt64 / 4, Set: set.Hash}
+	if horizon != 0 {
+		last.Horizon = (zero + horizon) * int64(time.Second)
+	}
+	step(correlate.Entry{Tick: last})
 	return v.lines()
 }
 
@@ -187,6 +198,13 @@ func TestEngineEqualsOracle(t *testing.T) {
 		if r.Within != 0 {
 			closings = drawClosings(t, r, items)
 		}
+		if len(closings) == 0 && rapid.Bool().Draw(t, "the input ends") {
+			last := int64(0)
+			for _, x := range items {
+				last = max(last, x.a)
+			}
+			r.ends(last + rapid.Int64Range(0, 12).Draw(t, "until"))
+		}
 		batch := rapid.IntRange(1, 3).Draw(t, "batch")
 		split := rapid.IntRange(-1, len(items)-1).Draw(t, "split")
 		w := newWorld(t, r, items, closings)
@@ -202,6 +220,7 @@ func TestEngineEqualsOracle(t *testing.T) {
 type world struct {
 	set      *rules.Set
 	closings []closed
+	horizon  int64
 	want     []string
 	text     string
 }
@@ -214,14 +233,14 @@ func newWorld(t rapid.TB, r *drawn, items []item, closings []closed) *world {
 		t.Fatalf("%v\nof\n%s", err, text)
 	}
 	return &world{
-		set: set, closings: closings, want: r.expected(items, closings),
+		set: set, closings: closings, horizon: r.horizon, want: r.expected(items, closings),
 		text: fmt.Sprintf("%s\nevents %+v\nclosings %+v", text, items, closings),
 	}
 }
 
 func (w *world) compare(t rapid.TB, how string, items []item, batch, split int) {
 	t.Helper()
-	if d := cmp.Diff(w.want, run(t, w.set, items, batch, split, w.closings)); d != "" {
+	if d := cmp.Diff(w.want, run(t, w.set, items, batch, split, w.closings, w.horizon)); d != "" {
 		t.Fatalf("%s: the engine differs from the oracle (-want +got):\n%s\nof\n%s", how, d, w.text)
 	}
 }

@@ -63,7 +63,12 @@ func (s sequence) guarded() bool {
 	return false
 }
 
-func (s sequence) trailing() bool { return s.guards[len(s.steps)] != 0 }
+func (s sequence) end(x *view) (end int64, open bool) {
+	if s.guards[len(s.steps)] != 0 {
+		return add(x.e.ref.Time, x.w.plan.t), false
+	}
+	return x.e.ref.Time, false
+}
 
 // latestSequence returns the latest start time from which ms (ordered by time)
 // still has an assignment of distinct events to the steps, each at or after the one

@@ -181,7 +181,7 @@ func (w *window) rejudge(m *match, at now) {
 			continue
 		}
 		was, shown := e.verdict, e.fp
-		e.verdict = w.judge(e)
+		e.verdict = w.judge(e, at)
 		w.show(e, at)
 		if e != m && (e.verdict != was || e.fp != shown) {
 			w.full, w.dirty = true, true
@@ -195,7 +195,9 @@ func (w *window) show(e *match, at now) {
 	switch {
 	case e.holds && !e.fp:
 		if at.horizon != 0 && e.horizon > at.horizon {
-			return
+			if e.verdict = w.judge(e, at); !e.holds { // of what it held by, some is beyond the end of the input
+				return
+			}
 		}
 		if e.due != 0 && at.clock < e.due {
 			if w.due == 0 || e.due < w.due {

@@ -24,8 +24,6 @@ const (
 	patterns = 3
 	// midnight is the end of the day on which some exceptions expire.
 	midnight = 1010
-	// learn is what every drawn rule with first_seen has.
-	learn = 10
 )
 
 var zero = time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC).Unix() - midnight
@@ -37,6 +35,8 @@ type drawn struct {
 	hop        bool // the pattern b has its key in another field
 	except     []exemption
 	child      *drawn
+	learn      int64 // of every first_seen
+	horizon    int64
 }
 
 // exemption covers events with a value of w, up to a time.
@@ -59,7 +59,7 @@ type item struct {
 func patternName(i int) string { return string(rune('a' + i)) }
 
 func drawCond(t *rapid.T, depth int) rules.Cond {
-	kinds := []string{"is", "count", "distinct", "sequence", "fewer", "distinct-fewer", "aggregate", "aggregate", "score", "first-seen"}
+	kinds := []string{"is", "count", "distinct", "sequence", "fewer", "distinct-fewer", "aggregate", "aggregate", "score", "first-seen", "silent"}
 	if depth > 0 {
 		kinds = append(kinds, "and", "or", "and-not", "and", "and-not")
 	}
@@ -82,7 +82,9 @@ func drawCond(t *rapid.T, depth int) rules.Cond {
 		return rules.Distinct{Pattern: pattern(), Values: []int{0}, Op: op, N: rapid.Int64Range(1, 3).Draw(t, "n")}
 	case "first-seen":
 		values := rapid.SampledFrom([][]int{{0}, {0, 1}}).Draw(t, "values")
-		return rules.FirstSeen{Pattern: pattern(), Values: values, Learn: learn}
+		return rules.FirstSeen{Pattern: pattern(), Values: values}
+	case "silent":
+		return rules.Silent{Pattern: pattern()}
 	case "sequence":
 		return drawSequence(t, pattern)
 	case "aggregate":
@@ -180,7 +182,7 @@ func drawRules(t *rapid.T) *drawn {
 	case 0: // each event alone
 		r.Within, r.When = 0, each
 		if rapid.Bool().Draw(t, "new") {
-			r.When = rules.Or{X: []rules.Cond{rules.Is{Pattern: 1}, rules.FirstSeen{Values: []int{0}, Learn: learn}}}
+			r.When = rules.Or{X: []rules.Cond{rules.Is{Pattern: 1}, rules.FirstSeen{Values: []int{0}}}}
 		}
 	case 1, 2: // over another rule, whose key has all parts of this one's
 		r.child = drawRule(t, "below", "below")
@@ -192,13 +194,43 @@ func drawRules(t *rapid.T) *drawn {
 		if rapid.IntRange(0, 5).Draw(t, "alone") == 0 {
 			r.Within, r.When = 0, each
 		}
+		r.child.teach(t)
 	}
+	r.teach(t)
 	return r
+}
+
+// teach gives every first_seen of a rule the rule's `learn`.
+func (r *drawn) teach(t *rapid.T) {
+	r.learn = rapid.SampledFrom([]int64{4, 10, 40}).Draw(t, "learn")
+	r.When = taught(r.When, time.Duration(r.learn))
+}
+
+func taught(c rules.Cond, learn time.Duration) rules.Cond {
+	all := func(xs []rules.Cond) []rules.Cond {
+		out := make([]rules.Cond, 0, len(xs))
+		for _, x := range xs {
+			out = append(out, taught(x, learn))
+		}
+		return out
+	}
+	switch c := c.(type) {
+	case rules.FirstSeen:
+		c.Learn = learn
+		return c
+	case rules.And:
+		return rules.And{X: all(c.X)}
+	case rules.Or:
+		return rules.Or{X: all(c.X)}
+	case rules.Not:
+		return rules.Not{X: taught(c.X, learn)}
+	}
+	return c
 }
 
 func drawItems(t *rapid.T) []item {
 	n := rapid.IntRange(1, 9).Draw(t, "events")
-	span := rapid.SampledFrom([]int64{8, 25, 60}).Draw(t, "span")
+	span := rapid.SampledFrom([]int64{8, 25, 60, 150}).Draw(t, "span")
 	some := func(name string) []string {
 		bits := rapid.IntRange(0, 7).Draw(t, name)
 		var out []string
@@ -302,7 +334,7 @@ func (r *drawn) text() string {
 		p("weights: {a: %d, b: %d, c: %d}", weights[0], weights[1], weights[2])
 	}
 	if strings.Contains(when(r.When), "first_seen") {
-		p("learn: %ds", int64(learn))
+		p("learn: %ds", r.learn)
 	}
 	p("by:")
 	for _, part := range r.By {
@@ -359,6 +391,8 @@ func when(c rules.Cond) string {
 	case rules.Distinct:
 		return fmt.Sprintf("distinct(%s, %s) %s %d", patternName(c.Pattern),
 			[]string{"raw.v", "raw.v, raw.w"}[len(c.Values)-1], c.Op, c.N)
+	case rules.Silent:
+		return fmt.Sprintf("silent(%s)", patternName(c.Pattern))
 	case rules.FirstSeen:
 		return fmt.Sprintf("first_seen(%s, %s)", patternName(c.Pattern), []string{"raw.v", "raw.v, raw.w"}[len(c.Values)-1])
 	case rules.Score:

@@ -18,7 +18,7 @@ var functionNames = []string{
 
 // laterForms are of the language and not of this version.
 var laterForms = map[string]bool{
-	"silent": true, "rate": true, "usual": true, "listed": true,
+	"rate": true, "usual": true, "listed": true,
 }
 
 func callee(n *ast.CallNode) string {
@@ -41,7 +41,8 @@ func compileCall(n *ast.CallNode) (pred.Node, error) {
 		return nil, fmt.Errorf("%s(…) comes with a later version", name)
 	}
 	switch name {
-	case "count", "distinct", "sequence", "repeat", "sum", "max", "min", "avg", "median", "percentile", "first_seen":
+	case "count", "distinct", "sequence", "repeat", "sum", "max", "min", "avg", "median", "percentile",
+		"first_seen", "silent":
 		return nil, fmt.Errorf("%s(…) belongs in `when`, not in a pattern", name)
 	case "detection":
 		return nil, fmt.Errorf("detection(…) is a whole pattern: give it a name of its own and combine it in `when`")

@@ -28,7 +28,7 @@ type conditions struct {
 // formNames are the functions of `when`, and what else stands for a number there.
 var formNames = []string{
 	"count", "distinct", "sequence", "repeat", "detection", "sum", "max", "min", "avg", "median", "percentile", "score",
-	"first_seen",
+	"first_seen", "silent",
 }
 
 func (c conditions) pattern(n ast.Node) (int, error) {
@@ -72,6 +72,8 @@ func (c conditions) compile(n ast.Node) (Cond, error) {
 			return c.sequence(n)
 		case "first_seen":
 			return c.firstSeen(n)
+		case "silent":
+			return c.silent(n)
 		case "count", "distinct", "sum", "max", "min", "avg", "median", "percentile":
 			return nil, fmt.Errorf("%s is a number: compare it, as in %s >= 5", n, n)
 		case "repeat":
@@ -107,6 +109,8 @@ func negatable(c Cond) error {
 		if c.Op != GE && c.Op != GT {
 			return fmt.Errorf("`not` of a score with %s: write the opposite comparison", c.Op)
 		}
+	case Silent:
+		return fmt.Errorf("`not silent(…)` has no meaning here: name what is to come, as in sequence(a, b)")
 	case Sequence:
 		for _, s := range c.Steps {
 			if s.Not {

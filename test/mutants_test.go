@@ -49,15 +49,15 @@ var mutants = []struct{ name, file, from, to string }{
 	{"a percentile takes the rank below", "correlate/numeric.go", "(n*int64(p.Digits) + per - 1) / per", "max(1, n*int64(p.Digits)/per)"},
 	{"a median takes one of the middle two", "correlate/numeric.go", "if low < 0 && high > 0 {", "if false {"},
 	{"a pattern scores for each of its events", "correlate/score.go", "&^ seen; fresh != 0", "&^ 0; fresh != 0"},
-	{"what is folded is not remembered", "correlate/firstseen.go", "v.seen[value] = v.seen[value].add(m.ref.Time, v.learn)", "v.seen[value] = spans{}"},
+	{"what is folded is not remembered", "correlate/firstseen.go", "v.seen[value] = v.seen[value].add(m.ref.Time, v.learn)", "v.seen[value] = spans{{m.ref.Time + 1e12, m.ref.Time + 1e12}}"},
 	{"memories are lost too early", "correlate/firstseen.go", "add(v.learn, v.tooLate()+v.w.retention()+1)", "v.learn"},
 	{"a late event does not make others known", "correlate/firstseen.go", "if v.isNew(e) != (e.bits&v.fact != 0) {", "if e == m && v.isNew(e) != (e.bits&v.fact != 0) {"},
 	{"what comes too late is known", "correlate/memory.go", "return x.ref.Arrival <= e.keep", "return true"},
 	{"however late, it takes part", "correlate/firstseen.go", "return m.bits&v.bit != 0 && m.ref.Arrival <= add(m.ref.Time, v.tooLate())", "return m.bits&v.bit != 0"},
-	{"a young key knows", "correlate/firstseen.go", "return v.w.began(e, v.all, v.learn, enough, v.takes) <= enough", "return true"},
+	{"a young key knows", "correlate/firstseen.go", "return v.w.began(e, v.all, v.learn, enough, v.takes) <= enough", "return v.w.began(e, v.all, v.learn, enough, v.takes) <= enough || true"},
 	{"stretches are not joined", "correlate/memory.go", "s[i+1].from <= add(s[i].to, gap)", "false"},
 	{"what is new is not judged long enough", "correlate/plan.go", "if p.facts > len(p.rule.Patterns) {", "if false {"},
-	{"a snapshot loses memories", "correlate/firstseen.go", "v.seen[value] = s\n", "_ = s\n"},
+	{"a snapshot loses memories", "correlate/firstseen.go", "v.seen[value] = s\n", "v.seen[value+value] = s\n"},
 	{"firing points of a referenced rule are not taken back", "correlate/cell.go", "} else if !c.firesElsewhere(w, e, key) {", "} else if false {"},
 }
 
