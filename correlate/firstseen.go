@@ -41,16 +41,16 @@ func (v *values) takes(m *match) bool {
 	return m.bits&v.bit != 0 && m.ref.Arrival <= add(m.ref.Time, v.tooLate())
 }
 
-func (v *values) stir(m *match) (again []*match) {
+func (v *values) stir(m *match) (one, around []*match) {
 	for _, e := range between(v.w.ms, m.ref.Time, 1<<63-1) {
 		if v.isNew(e) != (e.bits&v.fact != 0) {
 			v.w.flip(e, v.fact)
 			if e != m {
-				again = append(again, e)
+				around = append(around, e)
 			}
 		}
 	}
-	return again
+	return nil, around
 }
 
 // isNew reports whether the key did not have the event's value within learn before, and was old enough to tell.
@@ -72,17 +72,23 @@ func (v *values) fold(m *match) (dropped int) {
 	if !v.takes(m) {
 		return 0
 	}
-	v.all = v.all.add(m.ref.Time, v.learn)
+	v.oldest = min(v.oldest, m.ref.Time)
+	if v.all = v.all.add(m.ref.Time, v.learn); len(v.all) > maxSpans {
+		v.all, v.w.capped = v.all[:maxSpans], true
+		dropped++
+	}
 	value, ok := m.tuple(v.bit, v.values)
 	if !ok {
-		return 0
+		return dropped
 	}
-	v.seen[value] = v.seen[value].add(m.ref.Time, v.learn)
-	v.oldest = min(v.oldest, m.ref.Time)
+	if v.seen[value] = v.seen[value].add(m.ref.Time, v.learn); len(v.seen[value]) > maxSpans {
+		v.seen[value], v.w.capped = v.seen[value][:maxSpans], true
+		dropped++
+	}
 	if len(v.seen) > v.w.limits.Values {
-		return v.shrink()
+		dropped += v.shrink()
 	}
-	return 0
+	return dropped
 }
 
 // shrink forgets the values that were seen longest ago (B2).

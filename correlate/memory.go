@@ -16,8 +16,9 @@ import (
 // notice. What a memory says of an event e is a function of times and arrivals: it counts what arrived before e could
 // be judged no more (known), and that is all that the memory had folded by then.
 type memory interface {
-	// stir takes notice that m came, changed or went, and returns the other events that have to be judged again.
-	stir(m *match) (again []*match)
+	// stir takes notice that m came, changed or went. It returns other events that have to be judged again: some by
+	// themselves, others with all around them.
+	stir(m *match) (one, around []*match)
 	// fold takes in an event that leaves the window; it returns how much a limit dropped for it.
 	fold(m *match) (dropped int)
 	// forget lets go of what no event can ask for any more.
@@ -28,6 +29,9 @@ type memory interface {
 	encode(w *event.Writer)
 	decode(r *event.Reader)
 }
+
+// maxSpans bounds the stretches of one key or value: more come only of events from the future.
+const maxSpans = 64
 
 // remembering is a part of a condition that needs a memory.
 type remembering interface{ memory(w *window) memory }

@@ -4,6 +4,7 @@ package correlate_test
 
 import (
 	"fmt"
+	"math/big"
 
 	"tocsin/rules"
 )
@@ -69,6 +70,33 @@ func (o oracle) isNew(c rules.FirstSeen, e seen, all []seen) bool {
 		}
 	}
 	return o.began(e, all, learn, takes) <= e.t-learn
+}
+
+// unusual decides rate for e. Days are those of UTC; the hour of an item is that of the wall.
+func (o oracle) unusual(c rules.Rate, e seen, w, all []seen) bool {
+	const day, hour = 86400, 3600
+	late := int64(day) + o.l()
+	date := func(t int64) int64 { return (zero + t) / day }
+	takes := func(x seen) bool { return x.bits&(1<<c.Pattern) != 0 && x.a <= x.t+late }
+	if e.a > e.t+late {
+		return false
+	}
+	sum := int64(0)
+	for _, x := range all {
+		if d := date(e.t) - date(x.t); takes(x) && x.a <= o.keep(e) && d >= 1 && d <= 14 && (zero+x.t)%day/hour == (zero+e.t)%day/hour {
+			sum++
+		}
+	}
+	if date(o.began(e, all, 14*day, takes)) > date(e.t)-14 {
+		return false
+	}
+	usual := big.NewRat(sum*o.t(), 14*hour)
+	usual.Mul(usual, ratOf(c.Times))
+	if d := big.NewRat(number(w, c.Pattern, nil), 1).Cmp(usual); c.Op == rules.GE {
+		return d >= 0
+	} else {
+		return d > 0
+	}
 }
 
 // began is when the pattern was seen first, going back from e with no gap longer than gap.

@@ -219,6 +219,8 @@ func isComparison(c rules.Cond) (ahead, ok bool) {
 	least := func(op rules.Op) bool { return op == rules.GE || op == rules.GT }
 	most := func(op rules.Op) bool { return op == rules.LE || op == rules.LT }
 	switch c := c.(type) {
+	case rules.Rate:
+		return false, true
 	case rules.Count:
 		return most(c.Op), !least(c.Op)
 	case rules.Distinct:
@@ -286,14 +288,14 @@ func (o oracle) firing(e seen, all []seen) (start int64, ok bool) {
 	}
 	w := within(s, e.t-o.t(), e.t)
 	for _, alt := range alternatives(o.rule.When, false) {
-		if from, holds := o.alternative(e, s, w, alt); holds && (!ok || from > start) {
+		if from, holds := o.alternative(e, s, w, all, alt); holds && (!ok || from > start) {
 			start, ok = from, true
 		}
 	}
 	return start, ok
 }
 
-func (o oracle) alternative(e seen, s, w []seen, alt []lit) (int64, bool) {
+func (o oracle) alternative(e seen, s, w, all []seen, alt []lit) (int64, bool) {
 	var pos []rules.Cond
 	for _, l := range alt {
 		if _, cmp := isComparison(l.c); !l.neg && !cmp {
@@ -324,6 +326,12 @@ func (o oracle) alternative(e seen, s, w []seen, alt []lit) (int64, bool) {
 		}
 	}
 	for _, l := range alt {
+		if r, is := l.c.(rules.Rate); is {
+			if !o.unusual(r, e, w, all) {
+				return 0, false
+			}
+			continue
+		}
 		if ahead, cmp := isComparison(l.c); cmp {
 			over := w
 			if ahead && o.horizon != 0 && e.t+o.t() > o.horizon {

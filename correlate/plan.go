@@ -185,6 +185,13 @@ func (p *plan) disjunction(c rules.Cond, neg bool) ([]conj, error) {
 		out := literal(counting{p.fact(c), 1}, neg)
 		out[0].waits = true
 		return out, nil
+	case rules.Rate:
+		u := usual{1 << c.Pattern}
+		at := slices.IndexFunc(p.memories, func(r remembering) bool { return r == u })
+		if at < 0 {
+			at, p.memories = len(p.memories), append(p.memories, u)
+		}
+		return compared(newRated(u, at, p.t, c), neg)
 	case rules.Silent:
 		if neg {
 			return nil, fmt.Errorf("`not` of a silence")

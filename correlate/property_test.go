@@ -69,7 +69,10 @@ func (r *drawn) expected(items []item, closings []closed) []string {
 
 // remembers reports whether events further away than two windows can matter.
 func (r *drawn) remembers() bool {
-	return slices.ContainsFunc(conditions(r.When), func(c rules.Cond) bool { _, ok := c.(rules.FirstSeen); return ok })
+	return slices.ContainsFunc(conditions(r.When), func(c rules.Cond) bool {
+		_, news := c.(rules.FirstSeen)
+		return news || isRate(c)
+	})
 }
 
 // drawClosings closes incidents some time after they can be seen, in the order of time.
@@ -193,7 +196,7 @@ func TestEngineEqualsOracle(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		r := drawRules(t)
-		items := drawItems(t)
+		items := drawItems(t, r.overDays())
 		var closings []closed
 		if r.Within != 0 {
 			closings = drawClosings(t, r, items)

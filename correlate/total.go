@@ -111,7 +111,7 @@ func (t *total) compare(n rules.Number, times int64) int {
 
 // compareSmall compares in an int64; ok is false if that overflows.
 func (t *total) compareSmall(n rules.Number, times int64) (c int, ok bool) {
-	if t.large != nil || n.Digits > uint64(math.MaxInt64/times) {
+	if t.large != nil || times != 0 && n.Digits > uint64(math.MaxInt64/times) {
 		return 0, false
 	}
 	a, b := t.small, int64(n.Digits)*times

@@ -93,14 +93,12 @@ func (w *window) put(ref rules.EventRef, bits uint64, vals []string, at now) boo
 	w.ms[i] = m
 	w.byID[ref.ID] = m
 	w.note(m, 1)
-	again := w.stir(m)
+	one, around := w.stir(m)
 	w.rejudge(m, at)
 	if old != nil {
 		w.rejudge(old, at) // after it is replaced: nothing is taken back because of a copy
 	}
-	for _, e := range again {
-		w.rejudge(e, at)
-	}
+	w.rejudgeMore(one, around, at)
 	w.dirty = true
 	if w.full = w.full || i != len(w.ms)-1 || w.uneven() || w.plan.alone; !w.full {
 		w.tail = append(w.tail, m)
@@ -124,20 +122,30 @@ func (w *window) drop(id event.ID, bits uint64, at now) {
 			w.unfire(m, at)
 		}
 	}
-	again := w.stir(m)
+	one, around := w.stir(m)
 	w.rejudge(m, at)
-	for _, e := range again {
-		w.rejudge(e, at)
-	}
+	w.rejudgeMore(one, around, at)
 	w.dirty = true
 }
 
-// stir lets memories take notice of what came, changed or went; it returns the events that have to be judged again.
-func (w *window) stir(m *match) (again []*match) {
+// stir lets memories take notice of what came, changed or went; it returns the events that have to be judged again, by
+// themselves and with all around them.
+func (w *window) stir(m *match) (one, around []*match) {
 	for _, x := range w.memories {
-		again = append(again, x.stir(m)...)
+		a, b := x.stir(m)
+		one, around = append(one, a...), append(around, b...)
 	}
-	return again
+	return one, around
+}
+
+// rejudgeMore judges again what memories have stirred.
+func (w *window) rejudgeMore(one, around []*match, at now) {
+	for _, e := range one {
+		w.reconsider(e, at)
+	}
+	for _, e := range around {
+		w.rejudge(e, at)
+	}
 }
 
 // take removes an event from the window.
@@ -180,12 +188,22 @@ func (w *window) rejudge(m *match, at now) {
 		if e != m && !w.plan.settled && e.holds && e.start > t {
 			continue
 		}
-		was, shown := e.verdict, e.fp
-		e.verdict = w.judge(e, at)
-		w.show(e, at)
-		if e != m && (e.verdict != was || e.fp != shown) {
-			w.full, w.dirty = true, true
+		if e == m {
+			e.verdict = w.judge(e, at)
+			w.show(e, at)
+			continue
 		}
+		w.reconsider(e, at)
+	}
+}
+
+// reconsider judges an event again.
+func (w *window) reconsider(e *match, at now) {
+	was, shown := e.verdict, e.fp
+	e.verdict = w.judge(e, at)
+	w.show(e, at)
+	if e.verdict != was || e.fp != shown {
+		w.full, w.dirty = true, true
 	}
 }
 

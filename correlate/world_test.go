@@ -59,7 +59,7 @@ type item struct {
 func patternName(i int) string { return string(rune('a' + i)) }
 
 func drawCond(t *rapid.T, depth int) rules.Cond {
-	kinds := []string{"is", "count", "distinct", "sequence", "fewer", "distinct-fewer", "aggregate", "aggregate", "score", "first-seen", "silent"}
+	kinds := []string{"is", "count", "distinct", "sequence", "fewer", "distinct-fewer", "aggregate", "aggregate", "score", "first-seen", "silent", "rate"}
 	if depth > 0 {
 		kinds = append(kinds, "and", "or", "and-not", "and", "and-not")
 	}
@@ -83,6 +83,10 @@ func drawCond(t *rapid.T, depth int) rules.Cond {
 	case "first-seen":
 		values := rapid.SampledFrom([][]int{{0}, {0, 1}}).Draw(t, "values")
 		return rules.FirstSeen{Pattern: pattern(), Values: values}
+	case "rate":
+		// With a day's sum of 1, the mean of T seconds is T in 50,400.
+		times, _ := rules.NumberOf(rapid.SampledFrom([]any{0.5, int64(504), int64(1260), int64(2520), int64(5040), int64(12600), 50400.0}).Draw(t, "times"))
+		return rules.Rate{Pattern: pattern(), Op: rapid.SampledFrom([]rules.Op{rules.GT, rules.GE}).Draw(t, "op"), Times: times}
 	case "silent":
 		return rules.Silent{Pattern: pattern()}
 	case "sequence":
@@ -228,7 +232,15 @@ func taught(c rules.Cond, learn time.Duration) rules.Cond {
 	return c
 }
 
-func drawItems(t *rapid.T) []item {
+func isRate(c rules.Cond) bool { _, ok := c.(rules.Rate); return ok }
+
+// overDays reports whether the rule, or the one that it refers to, is about weeks.
+func (r *drawn) overDays() bool {
+	return slices.ContainsFunc(conditions(r.When), isRate) || r.child != nil && r.child.overDays()
+}
+
+// drawItems draws what happens, within minutes, or at much the same hour of some days.
+func drawItems(t *rapid.T, days bool) []item {
 	n := rapid.IntRange(1, 9).Draw(t, "events")
 	span := rapid.SampledFrom([]int64{8, 25, 60, 150}).Draw(t, "span")
 	some := func(name string) []string {
@@ -249,6 +261,11 @@ func drawItems(t *rapid.T) []item {
 	for i := range n {
 		at := 1000 + rapid.Int64Range(0, span).Draw(t, "t")
 		delay := rapid.SampledFrom([]int64{0, 0, 0, 1, 2, lateness, lateness, lateness + 1, 20, 45, -3}).Draw(t, "delay")
+		if days {
+			const day = 86400
+			at += day * rapid.SampledFrom([]int64{0, 0, 1, 2, 13, 14, 14, 15, 16, 28, 29}).Draw(t, "day")
+			delay += rapid.SampledFrom([]int64{0, 0, 0, 0, 0, day - 20, day, 3 * day, 14 * day}).Draw(t, "days late")
+		}
 		x := item{
 			id: event.NewID("test", fmt.Sprint(rapid.IntRange(0, 1<<30).Draw(t, "id"), i), 0), t: at, a: at + delay,
 			labels: map[string][]string{"own": some("own"), "below": some("below")},
@@ -391,6 +408,8 @@ func when(c rules.Cond) string {
 	case rules.Distinct:
 		return fmt.Sprintf("distinct(%s, %s) %s %d", patternName(c.Pattern),
 			[]string{"raw.v", "raw.v, raw.w"}[len(c.Values)-1], c.Op, c.N)
+	case rules.Rate:
+		return fmt.Sprintf("rate(%s) %s %s * usual(%[1]s)", patternName(c.Pattern), c.Op, decimal(c.Times))
 	case rules.Silent:
 		return fmt.Sprintf("silent(%s)", patternName(c.Pattern))
 	case rules.FirstSeen:

@@ -77,7 +77,7 @@ func TestErrorsNameLineAndWhatWasMeant(t *testing.T) {
 		{"regexp", one(`match: user.name matches "("`), "RE2"},
 		{"bare field", one(`match: user.name`), "user.name is a field, not a condition"},
 		{"unknown function", one(`match: icontain(user.name, "x")`), `unknown function "icontain" (did you mean "icontains"?)`},
-		{"later form", one("match: {a: user.name == \"a\"}\nwhen: rate(a) > 2 * usual(a)\nwithin: 5m"), "comes with a later version"},
+		{"later form", one(`match: listed("bad", user.name)`), "comes with a later version"},
 		{"unknown pattern", one("match: {failed: user.name == \"a\"}\nwhen: count(faild) >= 5\nwithin: 5m"), `there is no pattern "faild" in match (did you mean "failed"?)`},
 		{"within missing", one("match: {a: user.name == \"a\"}\nwhen: count(a) >= 5"), "within is missing"},
 		{"when missing", one("match: {a: user.name == \"a\", b: user.name == \"b\"}"), "with several patterns `when` says how they combine"},

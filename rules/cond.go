@@ -5,7 +5,7 @@ package rules
 import "cmp"
 
 // Cond is a node of a rule's condition: [Is], [Count], [Distinct], [Sequence], [Aggregate], [Score],
-// [FirstSeen], [Silent], [And], [Or] or [Not].
+// [FirstSeen], [Silent], [Rate], [And], [Or] or [Not].
 // The meaning of each is the table in detection.md.
 type Cond interface{ cond() }
 

@@ -18,7 +18,7 @@ var functionNames = []string{
 
 // laterForms are of the language and not of this version.
 var laterForms = map[string]bool{
-	"rate": true, "usual": true, "listed": true,
+	"listed": true,
 }
 
 func callee(n *ast.CallNode) string {
@@ -42,7 +42,7 @@ func compileCall(n *ast.CallNode) (pred.Node, error) {
 	}
 	switch name {
 	case "count", "distinct", "sequence", "repeat", "sum", "max", "min", "avg", "median", "percentile",
-		"first_seen", "silent":
+		"first_seen", "silent", "rate", "usual":
 		return nil, fmt.Errorf("%s(…) belongs in `when`, not in a pattern", name)
 	case "detection":
 		return nil, fmt.Errorf("detection(…) is a whole pattern: give it a name of its own and combine it in `when`")

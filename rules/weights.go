@@ -32,6 +32,10 @@ func (d *draft) unused(fields map[string]ast.Node) {
 	if fields["weights"] != nil && !anyCond(d.rule.When, isScore) {
 		d.fail(d.at["weights"], "weights is for score, and `when` has none: score >= 100")
 	}
+	isRate := func(c Cond) bool { _, ok := c.(Rate); return ok }
+	if d.rule.Within > maxRateWithin && anyCond(d.rule.When, isRate) {
+		d.fail(fields["within"], "with usual(…) within is at most 1h: what is usual is told by the hour of the day")
+	}
 	news := 0
 	anyCond(d.rule.When, func(c Cond) bool {
 		if _, ok := c.(FirstSeen); ok {

@@ -28,7 +28,7 @@ type conditions struct {
 // formNames are the functions of `when`, and what else stands for a number there.
 var formNames = []string{
 	"count", "distinct", "sequence", "repeat", "detection", "sum", "max", "min", "avg", "median", "percentile", "score",
-	"first_seen", "silent",
+	"first_seen", "silent", "rate", "usual",
 }
 
 func (c conditions) pattern(n ast.Node) (int, error) {
@@ -74,7 +74,7 @@ func (c conditions) compile(n ast.Node) (Cond, error) {
 			return c.firstSeen(n)
 		case "silent":
 			return c.silent(n)
-		case "count", "distinct", "sum", "max", "min", "avg", "median", "percentile":
+		case "count", "distinct", "sum", "max", "min", "avg", "median", "percentile", "rate", "usual":
 			return nil, fmt.Errorf("%s is a number: compare it, as in %s >= 5", n, n)
 		case "repeat":
 			return nil, fmt.Errorf("repeat(…) is a step of sequence(…); alone, write count(a) >= n")
@@ -109,6 +109,8 @@ func negatable(c Cond) error {
 		if c.Op != GE && c.Op != GT {
 			return fmt.Errorf("`not` of a score with %s: write the opposite comparison", c.Op)
 		}
+	case Rate:
+		return fmt.Errorf("`not` of a rate: write a rule of what is too much, or silent(…) for what is too little")
 	case Silent:
 		return fmt.Errorf("`not silent(…)` has no meaning here: name what is to come, as in sequence(a, b)")
 	case Sequence:
@@ -164,6 +166,9 @@ func (c conditions) binary(n *ast.BinaryNode) (Cond, error) {
 	}
 	if name := callee(call); laterForms[name] {
 		return nil, fmt.Errorf("%s comes with a later version", name)
+	}
+	if callee(call) == "rate" {
+		return c.rate(n, call, op)
 	}
 	if f, ok := aggregateOf(callee(call)); ok {
 		return c.aggregate(n, call, f, op)
