@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -46,6 +47,12 @@ func TestForms(t *testing.T) {
 		{"median(a, raw.n) == 3", "", rules.Aggregate{Func: rules.Median, Op: rules.EQ, N: num(t, int64(3))}},
 		{"percentile(a, raw.n, 99.9) <= 3", "", rules.Aggregate{Func: rules.Percentile, Rank: num(t, 99.9), Op: rules.LE, N: num(t, int64(3))}},
 		{"score >= 70", weights, rules.Score{Weights: []int64{20, 50}, N: 70}},
+		{"first_seen(a, user.name)", "learn: 14d\n", rules.FirstSeen{Values: []int{0}, Learn: 14 * 24 * time.Hour}},
+		{"first_seen(b, user.name, raw.x) and a", "learn: 1h\n", rules.And{X: []rules.Cond{rules.FirstSeen{Pattern: 1, Values: []int{0, 1}, Learn: time.Hour}, rules.Is{}}}},
+		{"silent(b)", "", rules.Silent{Pattern: 1}},
+		{"rate(a) > 4 * usual(a)", "", rules.Rate{Op: rules.GT, Times: num(t, int64(4))}},
+		{"rate(b) >= usual(b) * 2.5", "", rules.Rate{Pattern: 1, Times: num(t, 2.5)}},
+		{"rate(a) > usual(a)", "", rules.Rate{Op: rules.GT, Times: num(t, int64(1))}},
 		{"score < 50", weights, rules.Score{Weights: []int64{20, 50}, Op: rules.LT, N: 50}},
 	} {
 		set, err := rules.Compile(formed(tt.when, tt.more))
@@ -86,6 +93,20 @@ func TestFormsSayWhatIsWrong(t *testing.T) {
 		{"count(a) >= 3", weights, "weights is for score, and `when` has none"},
 		{"score >= 20", "weights: {a: -20}\n", "the weight of a is a whole number between 1 and"},
 		{"score >= 20", "weights: {c: 20}\n", `unknown key "c" in weights`},
+		{"first_seen(a)", "learn: 14d\n", "first_seen takes a pattern and at least one field"},
+		{"first_seen(a, user.name)", "", "learn is missing"},
+		{"first_seen(a, user.nam)", "learn: 14d\n", `unknown field "user.nam" (did you mean "user.name"?)`},
+		{"first_seen(a, user.name)", "learn: 2000d\n", "learn is between 1s and 366d"},
+		{"count(a) >= 3", "learn: 14d\n", "learn is for first_seen, and `when` has none"},
+		{strings.Repeat("first_seen(a, user.name) or ", 8) + "first_seen(b, user.name)", "learn: 14d\n", "a rule has at most 8 first_seen, this one has 9"},
+		{"silent(a, b)", "", "silent takes one pattern"},
+		{"a and not silent(b)", "", "`not silent(…)` has no meaning here"},
+		{"rate(a) > 4", "", "a rate is compared with what is usual for the same pattern, as in rate(a) > 4 * usual(a)"},
+		{"rate(a) > 4 * usual(b)", "", "for the same pattern"},
+		{"rate(a) < usual(a)", "", "a rate is compared by > or >="},
+		{"rate(a) > 0 * usual(a)", "", "times a number above 0"},
+		{"rate(a)", "", "rate(a) is a number: compare it"},
+		{"a and not (rate(a) > usual(a))", "", "`not` of a rate"},
 		{"summ(a, raw.n)", "", `unknown form "summ" (did you mean "sum"?)`},
 		{"user.name >= 3", "", "only what counts or adds up is compared"},
 	} {
@@ -93,6 +114,16 @@ func TestFormsSayWhatIsWrong(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), `f.yml:`) {
 			t.Errorf("%s: %v\nwant %s", tt.when, err, tt.want)
 		}
+	}
+}
+
+// TestUsualIsByTheHour: a window longer than that has no usual rate.
+func TestUsualIsByTheHour(t *testing.T) {
+	t.Parallel()
+	files := formed("rate(a) > usual(a)", "")
+	files[0].Data = []byte(strings.Replace(string(files[0].Data), "within: 5m", "within: 2h", 1))
+	if _, err := rules.Compile(files); err == nil || !strings.Contains(err.Error(), "within is at most 1h") || !strings.Contains(err.Error(), "f.yml:7") {
+		t.Errorf("within 2h: %v", err)
 	}
 }
 
@@ -111,6 +142,11 @@ func TestFormsChangeTheRevision(t *testing.T) {
 		{"percentile(a, raw.n, 95) >= 5", ""},
 		{"score >= 20", "weights: {a: 20, b: 50}\n"},
 		{"score >= 20", "weights: {a: 30, b: 50}\n"},
+		{"first_seen(a, raw.n)", "learn: 14d\n"},
+		{"first_seen(a, raw.n)", "learn: 15d\n"},
+		{"silent(a)", ""},
+		{"rate(a) > 2 * usual(a)", ""},
+		{"rate(a) > 3 * usual(a)", ""},
 	} {
 		set, err := rules.Compile(formed(tt.when, tt.more))
 		if err != nil {

@@ -58,6 +58,15 @@ var mutants = []struct{ name, file, from, to string }{
 	{"stretches are not joined", "correlate/memory.go", "s[i+1].from <= add(s[i].to, gap)", "false"},
 	{"what is new is not judged long enough", "correlate/plan.go", "if p.facts > len(p.rule.Patterns) {", "if false {"},
 	{"a snapshot loses memories", "correlate/firstseen.go", "v.seen[value] = s\n", "v.seen[value+value] = s\n"},
+	{"a silence ends at its event", "correlate/silence.go", "return ok && !occurs(around, s.bit, add(last, 1), add(last, t))", "return ok && !occurs(around, s.bit, add(last, 1), last)"},
+	{"the end of the input is a silence", "correlate/judge.go", "if horizon != 0 && ahead > horizon {", "if false {"},
+	{"a silence outlasts the input where another alternative holds", "correlate/window.go", "if e.verdict = w.judge(e, at); !e.holds {", "if !e.holds {"},
+	{"today is among the days before", "correlate/usual.go", "d := today - rules.UsualDays; d < today; d++", "d := today - rules.UsualDays + 1; d <= today; d++"},
+	{"a key of few days has a usual rate", "correlate/usual.go", "enough := (today-rules.UsualDays+1)*day - 1", "enough := today*day"},
+	{"all hours are one", "correlate/usual.go", "if hourOf(m.ref.Time) == at && h.takes(m)", "if h.takes(m)"},
+	{"hours are forgotten too early", "correlate/usual.go", "return usualSpan + day + h.tooLate() + h.w.retention() + 1", "return usualSpan"},
+	{"a late event does not count in the usual rate", "correlate/usual.go", "one = append(one, e)", "_ = e"},
+	{"a snapshot loses days", "correlate/usual.go", "h.days[d] = counts", "h.days[-d] = counts"},
 	{"firing points of a referenced rule are not taken back", "correlate/cell.go", "} else if !c.firesElsewhere(w, e, key) {", "} else if false {"},
 }
 
