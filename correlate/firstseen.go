@@ -165,7 +165,7 @@ func (v *values) decode(r *event.Reader) {
 		value := r.String()
 		s := decodeSpans(r)
 		if r.Err != nil || len(s) == 0 {
-			r.Err = cmp.Or(r.Err, error(event.ErrValue))
+			r.Err = cmp.Or(r.Err, event.ErrValue)
 			return
 		}
 		v.seen[value] = s

@@ -92,11 +92,8 @@ func (o oracle) unusual(c rules.Rate, e seen, w, all []seen) bool {
 	}
 	usual := big.NewRat(sum*o.t(), 14*hour)
 	usual.Mul(usual, ratOf(c.Times))
-	if d := big.NewRat(number(w, c.Pattern, nil), 1).Cmp(usual); c.Op == rules.GE {
-		return d >= 0
-	} else {
-		return d > 0
-	}
+	d := big.NewRat(number(w, c.Pattern, nil), 1).Cmp(usual)
+	return d > 0 || d == 0 && c.Op == rules.GE
 }
 
 // began is when the pattern was seen first, going back from e with no gap longer than gap.

@@ -5,6 +5,8 @@ package correlate_test
 import (
 	"slices"
 	"strings"
+
+	"tocsin/rules"
 )
 
 // The first part of the oracle: which events make up S of a rule, for each key (K1-K3, E1, E2).
@@ -37,6 +39,24 @@ func (r *drawn) sets(items []item) map[string][]seen {
 		out[key] = append(out[key], r.child.points(s)...)
 	}
 	return out
+}
+
+// excepted counts the events that an exception covers, of each rule: those that its own patterns match, and those that the
+// patterns of the rule that it refers to match. A copy counts again.
+func (r *drawn) excepted(items []item) int {
+	n := 0
+	for _, x := range items {
+		matched := slices.ContainsFunc(r.Patterns, func(p rules.Pattern) bool {
+			return p.Child < 0 && slices.Contains(x.labels[r.labels], p.Name)
+		})
+		if matched && r.excepts(x) {
+			n++
+		}
+	}
+	if r.child != nil {
+		n += r.child.excepted(items)
+	}
+	return n
 }
 
 func (r *drawn) excepts(x item) bool {

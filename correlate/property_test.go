@@ -180,7 +180,13 @@ func run(t rapid.TB, set *rules.Set, items []item, batch, split int, closings []
 		last.Horizon = (zero + horizon) * int64(time.Second)
 	}
 	step(correlate.Entry{Tick: last})
-	return v.lines()
+	lines := v.lines()
+	for _, s := range e.Stats() {
+		if s.Excepted > 0 {
+			lines = append(lines, fmt.Sprintf("%s: %d excepted", s.Rule, s.Excepted))
+		}
+	}
+	return lines
 }
 
 func check(t rapid.TB, err error) {
@@ -222,6 +228,7 @@ func TestEngineEqualsOracle(t *testing.T) {
 // world is a rule, what happens, and what the oracle says of it.
 type world struct {
 	set      *rules.Set
+	rule     *drawn
 	closings []closed
 	horizon  int64
 	want     []string
@@ -236,14 +243,23 @@ func newWorld(t rapid.TB, r *drawn, items []item, closings []closed) *world {
 		t.Fatalf("%v\nof\n%s", err, text)
 	}
 	return &world{
-		set: set, closings: closings, horizon: r.horizon, want: r.expected(items, closings),
+		set: set, rule: r, closings: closings, horizon: r.horizon, want: r.expected(items, closings),
 		text: fmt.Sprintf("%s\nevents %+v\nclosings %+v", text, items, closings),
 	}
 }
 
 func (w *world) compare(t rapid.TB, how string, items []item, batch, split int) {
 	t.Helper()
-	if d := cmp.Diff(w.want, run(t, w.set, items, batch, split, w.closings, w.horizon)); d != "" {
+	want := slices.Clone(w.want)
+	for _, r := range []*drawn{w.rule.child, w.rule} {
+		if r == nil {
+			continue
+		}
+		if n := r.excepted(items); n > 0 {
+			want = append(want, fmt.Sprintf("%s: %d excepted", r.ID, n))
+		}
+	}
+	if d := cmp.Diff(want, run(t, w.set, items, batch, split, w.closings, w.horizon)); d != "" {
 		t.Fatalf("%s: the engine differs from the oracle (-want +got):\n%s\nof\n%s", how, d, w.text)
 	}
 }

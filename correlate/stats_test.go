@@ -3,6 +3,7 @@
 package correlate_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -37,5 +38,45 @@ func TestNegativeValuesAreCounted(t *testing.T) {
 	}
 	if n := len(e.Changes().Incidents); n != 1 {
 		t.Errorf("%d incidents of a sum of 3, want 1", n)
+	}
+}
+
+// TestFirstSeenIsBounded: of more values than the limit of a key those seen longest ago go, are counted, and the detections
+// of the key say so (B2).
+func TestFirstSeenIsBounded(t *testing.T) {
+	t.Parallel()
+	r := plainRule("top", "own", 1, rules.FirstSeen{Values: []int{0}, Learn: 40}).learning(40)
+	set, err := rules.Compile([]rules.File{{Name: "drawn.yml", Data: []byte(r.text())}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lim := correlate.DefaultLimits
+	lim.Values = 20
+	e := correlate.New(lateness*int64(time.Second), lim)
+	check(t, e.Use(set))
+	v := newView()
+	// A value a second, over and over again: 50 are within learn and what lateness needs.
+	for i := range int64(300) {
+		x := at(fmt.Sprint(i), 1000+i, 1000+i, "a", "")
+		x.v = fmt.Sprint(i % 50)
+		var found rules.Result
+		set.Match(x.event(), &found)
+		check(t, e.Step(correlate.Entry{Tick: &correlate.Tick{Clock: (zero + x.a) * int64(time.Second)}}))
+		check(t, e.Step(correlate.Entry{Matches: &correlate.Matches{Set: set.Hash, Matches: found.Matches}}))
+		v.apply(e.Changes())
+	}
+	if e.Stats()[0].Capped == 0 {
+		t.Error("nothing is counted as capped")
+	}
+	capped := false
+	for _, d := range v.detections {
+		capped = capped || d.Capped
+	}
+	if !capped {
+		t.Error("no detection says that it is capped")
+	}
+	check(t, e.Step(correlate.Entry{Tick: &correlate.Tick{Clock: (zero + 1<<30) * int64(time.Second)}}))
+	if e.Changes(); e.Cells() != 0 {
+		t.Errorf("%d cells long after the last event, want none", e.Cells())
 	}
 }

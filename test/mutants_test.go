@@ -55,7 +55,6 @@ var mutants = []struct{ name, file, from, to string }{
 	{"what comes too late is known", "correlate/memory.go", "return x.ref.Arrival <= e.keep", "return true"},
 	{"however late, it takes part", "correlate/firstseen.go", "return m.bits&v.bit != 0 && m.ref.Arrival <= add(m.ref.Time, v.tooLate())", "return m.bits&v.bit != 0"},
 	{"a young key knows", "correlate/firstseen.go", "return v.w.began(e, v.all, v.learn, enough, v.takes) <= enough", "return v.w.began(e, v.all, v.learn, enough, v.takes) <= enough || true"},
-	{"stretches are not joined", "correlate/memory.go", "s[i+1].from <= add(s[i].to, gap)", "false"},
 	{"what is new is not judged long enough", "correlate/plan.go", "if p.facts > len(p.rule.Patterns) {", "if false {"},
 	{"a snapshot loses memories", "correlate/firstseen.go", "v.seen[value] = s\n", "v.seen[value+value] = s\n"},
 	{"a silence ends at its event", "correlate/silence.go", "return ok && !occurs(around, s.bit, add(last, 1), add(last, t))", "return ok && !occurs(around, s.bit, add(last, 1), last)"},
