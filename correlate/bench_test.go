@@ -27,16 +27,21 @@ func BenchmarkCorrelate(b *testing.B) {
 		{"absence", "a and not c", 100},
 		{"sum", "sum(a, source.port) >= 3000000", 100},
 		{"sum that never holds", "sum(a, source.port) >= 1e18", 10},
+		{"score", "score >= 3\nweights: {a: 1, c: 2}", 100},
+		{"first seen", "first_seen(a, user.name)\nlearn: 1m", 100},
+		{"first seen of one key", "first_seen(a, source.port)\nlearn: 1m", 1},
+		{"usual", "rate(a) > 4 * usual(a)", 100},
+		{"silence", "silent(a)", 100},
 		{"percentile", "percentile(a, source.port, 95) > 60000", 100},
 	} {
-		b.Run(bc.name, func(b *testing.B) { correlated(b, bc.when, "", bc.keys) })
+		b.Run(bc.name, func(b *testing.B) { correlated(b, bc.when, bc.keys) })
 	}
 }
 
-func correlated(b *testing.B, when, more string, keys int) {
+func correlated(b *testing.B, when string, keys int) {
 	b.Helper()
 	set, err := rules.Compile([]rules.File{{Name: "bench.yml", Data: []byte(
-		"rule: r\ntitle: r\nseverity: low\nmatch: {a: exists(user.name), c: user.name == \"-\"}\nby: [host.name]\nwithin: 1m\nwhen: " + when + more)}})
+		"rule: r\ntitle: r\nseverity: low\nmatch: {a: exists(user.name), c: user.name == \"-\"}\nby: [host.name]\nwithin: 1m\nwhen: " + when)}})
 	if err != nil {
 		b.Fatal(err)
 	}

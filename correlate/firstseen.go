@@ -19,7 +19,7 @@ type firstSeen struct {
 }
 
 func (f *firstSeen) memory(w *window) memory {
-	return &values{firstSeen: f, w: w, seen: make(map[string]spans)}
+	return &values{firstSeen: f, w: w, seen: make(map[string]spans), young: make(map[string]int32)}
 }
 
 // values remembers when a key had which values.
@@ -29,9 +29,25 @@ type values struct {
 	// seen has the stretches of time of each value, all those of any.
 	seen map[string]spans
 	all  spans
+	// young counts the events that the window still holds, by value.
+	young map[string]int32
 	// oldest is a time that no stretch ended before, 0 if it is not known.
 	oldest int64
 }
+
+// A value that no other event of the window has need not be looked for: values follows the window as a tracker does.
+func (v *values) note(m *match, n int32) {
+	value, ok := m.tuple(v.bit, v.values)
+	if !ok {
+		return
+	}
+	if v.young[value] += n; v.young[value] == 0 {
+		delete(v.young, value)
+	}
+}
+
+func (v *values) enough() bool { return true }
+func (v *values) clear()       { clear(v.young) }
 
 // tooLate is by how much an event can come late and still be new, or make others not new.
 func (v *values) tooLate() int64 { return v.learn + v.w.plan.late }
@@ -59,9 +75,11 @@ func (v *values) isNew(e *match) bool {
 	if !ok || !v.takes(e) || v.seen[value].before(e.ref.Time, v.learn) {
 		return false
 	}
-	for _, m := range slices.Backward(between(v.w.ms, add(e.ref.Time, -v.learn), e.ref.Time-1)) {
-		if x, ok := m.tuple(v.bit, v.values); ok && x == value && v.takes(m) && known(m, e) {
-			return false
+	if v.young[value] > 1 {
+		for _, m := range slices.Backward(between(v.w.ms, add(e.ref.Time, -v.learn), e.ref.Time-1)) {
+			if x, ok := m.tuple(v.bit, v.values); ok && x == value && v.takes(m) && known(m, e) {
+				return false
+			}
 		}
 	}
 	enough := add(e.ref.Time, -v.learn)

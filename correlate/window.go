@@ -27,7 +27,7 @@ type window struct {
 	seen     []int32 // events in ms by pattern, and by fact
 	memories []memory
 	limits   Limits
-	// trackers follow ms, one for each of the plan's.
+	// trackers follow ms: first those of the plan's, then memories.
 	trackers []tracker
 	view     view
 	runs     []*run
@@ -47,7 +47,11 @@ func newWindow(p *plan, path string, key rules.Key, lim Limits) *window {
 		seen: make([]int32, p.facts),
 	}
 	for _, r := range p.memories {
-		w.memories = append(w.memories, r.memory(w))
+		m := r.memory(w)
+		w.memories = append(w.memories, m)
+		if t, ok := m.(tracker); ok {
+			w.trackers = append(w.trackers, t)
+		}
 	}
 	for _, a := range p.trackers {
 		w.trackers = append(w.trackers, a.tracker())

@@ -49,7 +49,7 @@ var mutants = []struct{ name, file, from, to string }{
 	{"a percentile takes the rank below", "correlate/numeric.go", "(n*int64(p.Digits) + per - 1) / per", "max(1, n*int64(p.Digits)/per)"},
 	{"a median takes one of the middle two", "correlate/numeric.go", "if low < 0 && high > 0 {", "if false {"},
 	{"a pattern scores for each of its events", "correlate/score.go", "&^ seen; fresh != 0", "&^ 0; fresh != 0"},
-	{"what is folded is not remembered", "correlate/firstseen.go", "v.seen[value] = v.seen[value].add(m.ref.Time, v.learn)", "v.seen[value] = spans{{m.ref.Time + 1e12, m.ref.Time + 1e12}}"},
+	{"what is folded is not remembered", "correlate/firstseen.go", "v.seen[value] = v.seen[value].add(m.ref.Time, v.learn)", "v.seen[value] = v.seen[value].add(0, v.learn)"},
 	{"memories are lost too early", "correlate/firstseen.go", "add(v.learn, v.tooLate()+v.w.retention()+1)", "v.learn"},
 	{"a late event does not make others known", "correlate/firstseen.go", "if v.isNew(e) != (e.bits&v.fact != 0) {", "if e == m && v.isNew(e) != (e.bits&v.fact != 0) {"},
 	{"what comes too late is known", "correlate/memory.go", "return x.ref.Arrival <= e.keep", "return true"},
