@@ -52,9 +52,13 @@ func compile(files []File) (*Set, []error) {
 	var drafts []*draft
 	var errs []error
 	byID := make(map[string]*draft)
+	var others sigmaDocs
 	for _, f := range files {
 		s := &source{file: f, lines: strings.Split(string(f.Data), "\n")}
 		for _, doc := range s.documents() {
+			if others.take(s, doc) {
+				continue
+			}
 			d := s.draft(doc)
 			if d == nil {
 				continue
@@ -71,6 +75,7 @@ func compile(files []File) (*Set, []error) {
 		s.errors = nil
 	}
 	var compiled []*Rule
+	byRule := make(map[string]*Rule)
 	for _, d := range drafts {
 		if d.bad {
 			continue
@@ -84,8 +89,18 @@ func compile(files []File) (*Set, []error) {
 			continue
 		}
 		compiled = append(compiled, r)
+		byRule[r.ID] = r
 	}
-	return newSet(files, compiled), errs
+	of, more := others.compile()
+	for _, r := range of {
+		if prev := byRule[r.ID]; prev != nil {
+			more = append(more, &Error{File: r.File, Line: r.Line, Rule: r.ID, Err: fmt.Errorf("there is a rule %q already, at %s:%d", r.ID, prev.File, prev.Line)})
+			continue
+		}
+		byRule[r.ID] = r
+		compiled = append(compiled, r)
+	}
+	return newSet(files, compiled), append(errs, more...)
 }
 
 // draft reads one document.
@@ -97,11 +112,7 @@ func (s *source) draft(doc *ast.MappingNode) *draft {
 		return nil
 	}
 	for _, v := range doc.Values {
-		switch key := v.Key.GetToken().Value; key {
-		case "detection", "correlation":
-			s.fail(v.Key, "this is a Sigma rule; they come with a later version")
-			return nil
-		case "rule":
+		if v.Key.GetToken().Value == "rule" {
 			if n, ok := v.Value.(*ast.StringNode); ok {
 				s.rule = n.Value
 			}

@@ -94,7 +94,7 @@ func TestErrorsNameLineAndWhatWasMeant(t *testing.T) {
 		{"detection of none", one("match: {a: detection(\"q\")}\nwhen: a"), `there is no such rule`},
 		{"circle", one("match: {a: detection(\"r\")}\nwhen: a"), "goes round in a circle: r → r"},
 		{"hyphen", one(`match: raw.a-b == "x"`), "a-b"},
-		{"sigma", "title: x\ndetection: {sel: {a: b}}\n", "this is a Sigma rule"},
+		{"sigma", "title: x\ndetection: {sel: {a: b}}\n", "the detection has no condition"},
 		{"template", one("match: user.name == \"a\"\nincident: {title: \"of ${user.nmae}\"}"), `unknown field "user.nmae" (did you mean "user.name"?)`},
 	}
 	for _, tt := range tests {

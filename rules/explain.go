@@ -59,7 +59,7 @@ func (r *Rule) Explain(e *event.Event) Explanation {
 		}
 	}
 	if r.matcher.byEntity {
-		if k, ok := entityKey(e); ok {
+		if k, ok := r.matcher.entityKey(e); ok {
 			x.Keys = []Key{k}
 		} else {
 			x.Missing = entityFields

@@ -38,27 +38,28 @@ func differs(parts []keyPart) bool {
 	return false
 }
 
-// entityKey is the key of an event of a rule without `by`; "" if it has no entity.
-func entityKey(e pred.Event) (Key, bool) {
+// entityKey is the key of an event of a rule without `by`: its pod, else its host, user or source address. ok is false if
+// it has none, and that matters.
+func (m *matcher) entityKey(e pred.Event) (key Key, ok bool) {
 	vals := make([]value.Value, len(entityFields))
-	for _, entity := range []struct {
-		place int
-		of    []event.Field
-	}{{1, []event.Field{event.NamespaceName, event.PodName}}, {2, []event.Field{event.HostName}}, {3, []event.Field{event.UserName}}, {4, []event.Field{event.SourceIP}}} {
-		main := len(entity.of) - 1
-		if !e.Field(entity.of[main]).Exists() {
-			continue
-		}
-		for i, f := range entity.of {
-			vals[entity.place-main+i] = e.Field(f)
-		}
-		var b []byte
-		for _, v := range vals {
-			b = event.Append(b, v)
-		}
-		return Key(b), true
+	set := func(place int, v value.Value) bool {
+		vals[place] = v
+		return v.Exists()
 	}
-	return "", false
+	switch {
+	case set(1, e.Field(event.PodName)):
+		vals[0] = e.Field(event.NamespaceName)
+	case set(2, m.host.Read(e)):
+	case set(3, e.Field(event.UserName)):
+	case set(4, e.Field(event.SourceIP)):
+	case !m.nobody:
+		return "", false
+	}
+	var b []byte
+	for _, v := range vals {
+		b = event.Append(b, v)
+	}
+	return Key(b), true
 }
 
 // keys returns the keys of an event for one pattern: none if a part is missing (K1), one per element of an array (K3).

@@ -30,10 +30,14 @@ type matcher struct {
 	patterns   []pred.Node // nil for a detection
 	exceptions []exception
 	keys       []keyPart
-	byEntity   bool
-	values     []operand
-	fields     []event.Field
-	title      *template
+	// byEntity: the key is the event's main entity, the host of which is read at host. nobody: an event without one
+	// has the key of none.
+	byEntity bool
+	host     pred.Field
+	nobody   bool
+	values   []operand
+	fields   []event.Field
+	title    *template
 }
 
 type exception struct {
@@ -86,7 +90,7 @@ func (x matching) emit(at *site, bits uint64) {
 	}
 	switch {
 	case m.byEntity:
-		if k, ok := entityKey(x.e); ok {
+		if k, ok := m.entityKey(x.e); ok {
 			x.add(at, k, bits)
 		} else {
 			tally.Unkeyed++

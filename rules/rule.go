@@ -84,7 +84,9 @@ type Rule struct {
 
 	// keySources are the key's fields as written, for the revision.
 	keySources []string
-	matcher    *matcher
+	// warning is what is odd about it, for [Set.Warnings].
+	warning string
+	matcher *matcher
 }
 
 // Pattern is one named pattern of a rule.

@@ -142,6 +142,7 @@ func (d *draft) keys(n ast.Node) {
 	switch n := n.(type) {
 	case nil:
 		r.By, m.byEntity = entityFields, true
+		m.host = pred.Field{Name: "host.name", Sources: []pred.Source{{Slot: event.HostName}}}
 	case *ast.SequenceNode:
 		for _, v := range n.Values {
 			d.key(v, d.text(v, "by"), "")

@@ -11,7 +11,7 @@ import (
 // Warning is what is allowed in a rule and probably not meant.
 type Warning struct {
 	Rule *Rule
-	// Kind is a short label: "no-witness", "never-matches".
+	// Kind is a short label: "no-witness", "never-matches", "unknown-logsource".
 	Kind    string
 	Message string
 }
@@ -22,6 +22,11 @@ func (s *Set) Warnings() []Warning {
 	slow := make(map[place]bool)
 	for _, i := range s.program.Unindexed() {
 		slow[s.places[i]] = true
+	}
+	for _, r := range s.Rules {
+		if r.warning != "" {
+			out = append(out, Warning{r, "unknown-logsource", r.warning})
+		}
 	}
 	for _, p := range s.places {
 		r := p.site.rule

@@ -30,6 +30,9 @@ func newRulesCommand(c *cli) *cobra.Command {
 				return err
 			}
 			fmt.Fprintf(c.stdout, "%d rules, set %s\n", len(set.Rules), set.Hash)
+			for _, w := range set.Warnings() {
+				fmt.Fprintf(c.stderr, "%s:%d: rule %q: %s\n", w.Rule.File, w.Rule.Line, w.Rule.ID, w.Message)
+			}
 			for _, r := range set.Rules {
 				if kept := cfg.Retention.Events.Age; kept > 0 && r.Within+2*cfg.Lateness > kept {
 					fmt.Fprintf(c.stderr, "%s:%d: rule %q: within %s and twice the lateness is beyond the retention of EVENTS (%s): old evidence will lack its bytes\n",

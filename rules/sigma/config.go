@@ -171,12 +171,27 @@ func (c *Config) logsource(n ast.Node) (*logsource, error) {
 
 // find returns what the settings say of a log source, nil if no entry fits. Of those whose product, category and service
 // are the rule's or not said, the one that says most has the gate, and of equal ones the first; fields are of all.
-func (c *Config) find(n ast.Node) (*logsource, string, error) {
+func (c *Config) find(want map[string]string, name string) (*logsource, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if found, ok := c.found[name]; ok {
+		return found, nil
+	}
+	found, err := c.merge(want)
+	if err != nil {
+		return nil, err
+	}
+	c.found[name] = found
+	return found, nil
+}
+
+// logsourceOf reads the log source of a document, in lower case, and names it.
+func logsourceOf(n ast.Node) (want map[string]string, name string, err error) {
 	ms, err := members(n, "logsource")
 	if err != nil {
 		return nil, "", err
 	}
-	want := make(map[string]string)
+	want = make(map[string]string)
 	var words []string
 	for _, m := range ms {
 		switch m.key {
@@ -187,18 +202,7 @@ func (c *Config) find(n ast.Node) (*logsource, string, error) {
 		}
 	}
 	slices.Sort(words)
-	name := strings.Join(words, ", ")
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if found, ok := c.found[name]; ok {
-		return found, name, nil
-	}
-	found, err := c.merge(want)
-	if err != nil {
-		return nil, name, err
-	}
-	c.found[name] = found
-	return found, name, nil
+	return want, strings.Join(words, ", "), nil
 }
 
 // merge joins the entries that fit.

@@ -70,6 +70,11 @@ func (r *reader) detection(n ast.Node) (pred.Node, error) {
 	if err != nil {
 		return nil, err
 	}
+	return r.block(n, ms)
+}
+
+// block reads selections and a condition over them.
+func (r *reader) block(n ast.Node, ms []member) (pred.Node, error) {
 	var names []string
 	var at ast.Node
 	var conditions []ast.Node

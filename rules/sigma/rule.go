@@ -30,6 +30,9 @@ type Rule struct {
 	// Known is false of a log source that no mapping has: its rule sees all events.
 	Known bool
 	Node  pred.Node
+
+	source    *logsource
+	logsource map[string]string
 }
 
 // Condition is the rule's condition behind its gate.
@@ -52,6 +55,8 @@ const (
 	RuleKind
 	CorrelationKind
 	FilterKind
+	// SettingsKind has log sources, mappings and placeholders.
+	SettingsKind
 )
 
 // KindOf tells a document of Sigma by its keys.
@@ -62,6 +67,8 @@ func KindOf(doc *ast.MappingNode) Kind {
 			return CorrelationKind
 		case "filter":
 			return FilterKind
+		case "logsources", "placeholders":
+			return SettingsKind
 		case "detection":
 			return RuleKind
 		}
@@ -84,9 +91,13 @@ func ReadRule(doc *ast.MappingNode, config *Config) (*Rule, error) {
 	for _, m := range ms {
 		switch m.key {
 		case "logsource":
-			if rd.source, r.Logsource, err = config.find(m.value); err != nil {
+			if r.logsource, r.Logsource, err = logsourceOf(m.value); err != nil {
 				return nil, err
 			}
+			if r.source, err = config.find(r.logsource, r.Logsource); err != nil {
+				return nil, err
+			}
+			rd.source = r.source
 		case "detection":
 			detection = m.value
 		}
