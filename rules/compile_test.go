@@ -271,6 +271,9 @@ func FuzzCompile(f *testing.F) {
 	f.Add(one("match: {a: detection(\"r\")}\nwhen: a"))
 	f.Add("a: [&x {y: *x}]\n---\n!t")
 	f.Add("{}")
+	f.Add("title: a\nname: n\nlogsource: {product: windows, category: process_creation}\ndetection: {s: {Image|endswith: x}, condition: s}\n---\n" +
+		"title: c\ncorrelation: {type: event_count, rules: [n], group-by: [User], timespan: 1m, condition: {gte: 2}}")
+	f.Add("logsources: [{product: x, when: {a: b}}]\n---\ntitle: f\nfilter: {rules: any, s: {a: b}, condition: not s}")
 	f.Fuzz(func(t *testing.T, file string) {
 		set, err := rules.Compile([]rules.File{{Name: "f", Data: []byte(file)}})
 		if err != nil {

@@ -18,18 +18,28 @@ type condition struct {
 	tokens []string
 	names  []string
 	depth  int
+	leaves int
 	// leaf makes the condition of a name.
 	leaf func(name string) (pred.Node, error)
 }
 
-// maxNesting bounds brackets and negations.
-const maxNesting = 100
+// Bounds of a condition: brackets and negations, and selections that it names or that `of` names for it.
+const (
+	maxNesting = 100
+	maxLeaves  = 5000
+)
 
 func parseCondition(src string, names []string, leaf func(string) (pred.Node, error)) (pred.Node, error) {
 	if strings.Contains(src, "|") {
 		return nil, errors.New("an aggregation after | is no longer of Sigma: write a correlation")
 	}
-	c := &condition{tokens: tokens(src), names: names, leaf: leaf}
+	c := &condition{tokens: tokens(src), names: names}
+	c.leaf = func(name string) (pred.Node, error) {
+		if c.leaves++; c.leaves > maxLeaves {
+			return nil, fmt.Errorf("it names selections more than %d times", maxLeaves)
+		}
+		return leaf(name)
+	}
 	n, err := c.or()
 	if err == nil && len(c.tokens) > 0 {
 		err = fmt.Errorf("%q is one too many", c.tokens[0])

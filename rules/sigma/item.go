@@ -153,6 +153,9 @@ func (it *item) modify(mod string) error {
 	return nil
 }
 
+// maxValues bounds the values of one item, written or made by modifiers.
+const maxValues = 10_000
+
 // each replaces every value by others.
 func (it *item) each(mod string, f func(wild) ([]wild, bool)) error {
 	var out []operand
@@ -166,6 +169,9 @@ func (it *item) each(mod string, f func(wild) ([]wild, bool)) error {
 		}
 		for _, w := range ws {
 			out = append(out, operand{wild: w, text: o.text})
+		}
+		if len(out) > maxValues {
+			return fail(it.at, "the modifier %s makes more than %d values", mod, maxValues)
 		}
 	}
 	it.values = out
