@@ -42,7 +42,7 @@ type sigmaRule struct {
 
 // fails notes an error with the line that it names.
 func (d sigmaDoc) fails(rule string, err error) error {
-	d.source.rule = rule
+	d.rule = rule
 	line := d.node.Values[0].Key.GetToken().Position.Line
 	if e, ok := errors.AsType[*sigma.Error](err); ok && e.Line > 0 {
 		line = e.Line

@@ -119,13 +119,13 @@ func (b *correlating) compile(outer []grouping) (*Rule, error) {
 
 // pattern adds a pattern of rules of one event: an event of any of them.
 func (b *correlating) pattern(name string, of []*sigmaRule) {
-	var any pred.Or
+	var either pred.Or
 	for _, r := range of {
-		any = append(any, r.Condition())
+		either = append(either, r.Condition())
 	}
-	cond := pred.Node(any)
-	if len(any) == 1 {
-		cond = any[0]
+	cond := pred.Node(either)
+	if len(either) == 1 {
+		cond = either[0]
 	}
 	b.rule.Patterns = append(b.rule.Patterns, Pattern{Name: name, Source: pred.Print(cond), Child: -1})
 	b.rule.matcher.patterns = append(b.rule.matcher.patterns, cond)
@@ -270,7 +270,7 @@ func numberOfText(s string) (Number, bool) {
 // temporal makes temporal and temporal_ordered: each rule is a pattern.
 func (b *correlating) temporal() error {
 	if b.c.Extended != "" && len(b.refs) == 0 {
-		for _, word := range strings.Fields(strings.NewReplacer("(", " ", ")", " ").Replace(b.c.Extended)) {
+		for word := range strings.FieldsSeq(strings.NewReplacer("(", " ", ")", " ").Replace(b.c.Extended)) {
 			if slices.Contains([]string{"and", "or", "not"}, strings.ToLower(word)) || slices.ContainsFunc(b.refs, func(r reference) bool { return r.name == word }) {
 				continue
 			}

@@ -248,7 +248,7 @@ func TestSigmaIsRefused(t *testing.T) {
 		return "title: x\nlogsource: {product: linux}\ndetection:\n" + detection
 	}
 	for text, want := range map[string]string{
-		rule("  sel: {a|contians: b}\n  condition: sel"):                                                                  `f.yml:4: rule "x": unknown modifier "contians"; did you mean "contains"?`,
+		rule("  sel: {a|contaisn: b}\n  condition: sel"):                                                                  `f.yml:4: rule "x": unknown modifier "contaisn"; did you mean "contains"?`,
 		rule("  sel: {a|re: 'x(?=y)'}\n  condition: sel"):                                                                 "regular expressions are RE2",
 		rule("  sel: {a|i: b}\n  condition: sel"):                                                                         "the modifier i is for re",
 		rule("  sel: {a|cidr: 10.0.0}\n  condition: sel"):                                                                 `"10.0.0" is no network`,
@@ -275,7 +275,7 @@ func TestSigmaIsRefused(t *testing.T) {
 		correlation("  type: value_percentile\n  rules: [failed]\n  timespan: 1m\n  condition: {field: n, gte: 2}"):       "needs a percentile",
 		correlation("  type: temporal_ordered\n  rules: [failed, worked]\n  timespan: 1m\n  condition: failed or worked"): "says nothing of their order",
 		singles + "title: f\nfilter: {rules: [none], s: {a: b}, condition: not s}":                                        "the filter applies to no rule",
-		"logsources: [{product: x, wehn: {a: b}}]":                                                                        `unknown key "wehn"; did you mean "when"?`,
+		"logsources: [{product: x, whne: {a: b}}]":                                                                        `unknown key "whne"; did you mean "when"?`,
 	} {
 		_, err := rules.Compile([]rules.File{{Name: "f.yml", Data: []byte(text)}})
 		if err == nil || !strings.Contains(err.Error(), want) {

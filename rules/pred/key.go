@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -15,32 +16,45 @@ func (f Field) key() string {
 		return "*"
 	}
 	if f.Const.Exists() {
-		return fmt.Sprintf("const %d %q", f.Const.Kind(), f.Const.Text())
+		return "const " + strconv.Itoa(int(f.Const.Kind())) + strconv.Quote(f.Const.Text())
 	}
-	var b strings.Builder
+	var b []byte
 	for _, s := range f.Sources {
-		b.WriteString(s.key())
-		b.WriteByte('|')
+		b = append(s.appendKey(b), '|')
 	}
-	return b.String()
+	return string(b)
 }
 
-func (s Source) key() string {
+// appendKey appends what names the source: a canonical field, or the steps of a path.
+func (s Source) appendKey(b []byte) []byte {
 	if len(s.Path) == 0 {
-		return s.Slot.Name()
+		return append(b, s.Slot.Name()...)
 	}
-	return fmt.Sprintf("%#v", s.Path)
+	for _, step := range s.Path {
+		if step.Key != "" {
+			b = strconv.AppendQuote(append(b, '.'), step.Key)
+		} else {
+			b = strconv.AppendInt(append(b, '#'), int64(step.Index), 10)
+		}
+	}
+	return b
 }
 
 // key names what a test means: tests of one key are one test.
 func (t *Test) key() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %d %t %t %t %q %v %d %d", t.Field.key(), t.Op, t.Loose, t.Number, t.Fold, t.Texts, t.Nets, t.Part, t.Compare)
+	b.WriteString(t.Field.key())
+	fmt.Fprintf(&b, " %d %t %t %t %v %d %d", t.Op, t.Loose, t.Number, t.Fold, t.Nets, t.Part, t.Compare)
+	for _, s := range t.Texts {
+		b.WriteString(" ")
+		b.WriteString(strconv.Quote(s))
+	}
 	for _, v := range t.Values {
 		fmt.Fprintf(&b, " %d:%q", v.Kind(), v.Text())
 	}
 	for _, g := range t.Globs {
-		fmt.Fprintf(&b, " %v", g.Chunks)
+		b.WriteString(" glob ")
+		b.WriteString(strconv.Quote(g.String()))
 	}
 	if t.Regexp != nil {
 		fmt.Fprintf(&b, " re %q", t.Regexp)

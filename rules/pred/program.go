@@ -272,7 +272,7 @@ func (c *compiler) field(f Field) int32 {
 }
 
 func (c *compiler) source(s Source) int32 {
-	key := s.key()
+	key := string(s.appendKey(nil))
 	if id, ok := c.sources[key]; ok {
 		return id
 	}

@@ -66,17 +66,17 @@ func (c *condition) or() (pred.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	any := pred.Or{n}
+	either := pred.Or{n}
 	for c.next("or") {
 		if n, err = c.and(); err != nil {
 			return nil, err
 		}
-		any = append(any, n)
+		either = append(either, n)
 	}
-	if len(any) == 1 {
-		return any[0], nil
+	if len(either) == 1 {
+		return either[0], nil
 	}
-	return any, nil
+	return either, nil
 }
 
 func (c *condition) and() (pred.Node, error) {

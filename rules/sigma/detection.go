@@ -58,7 +58,7 @@ func (r *reader) field(name string) pred.Field {
 // nested is a dotted name as a path.
 func nested(name string) pred.Source {
 	var s pred.Source
-	for _, part := range strings.Split(name, ".") {
+	for part := range strings.SplitSeq(name, ".") {
 		s.Path = append(s.Path, pred.Step{Key: part})
 	}
 	return s
@@ -107,7 +107,7 @@ func (r *reader) block(n ast.Node, ms []member) (pred.Node, error) {
 			return nil, err
 		}
 	}
-	var any pred.Or
+	var either pred.Or
 	for _, c := range conditions {
 		src, ok := text(c)
 		if !ok {
@@ -117,15 +117,15 @@ func (r *reader) block(n ast.Node, ms []member) (pred.Node, error) {
 		if err != nil {
 			return nil, fail(at, "condition: %v", err)
 		}
-		any = append(any, n)
+		either = append(either, n)
 	}
-	switch len(any) {
+	switch len(either) {
 	case 0:
 		return nil, fail(at, "the detection has no condition")
 	case 1:
-		return any[0], nil
+		return either[0], nil
 	}
-	return any, nil
+	return either, nil
 }
 
 // selection reads a map, of which all must hold; a list of maps or keywords, of which one must.
@@ -148,7 +148,7 @@ func (r *reader) selection(n ast.Node) (pred.Node, error) {
 		}
 		return all, nil
 	}
-	var any pred.Or
+	var either pred.Or
 	var keywords []ast.Node
 	for _, x := range list(n) {
 		switch {
@@ -157,7 +157,7 @@ func (r *reader) selection(n ast.Node) (pred.Node, error) {
 			if err != nil {
 				return nil, err
 			}
-			any = append(any, s)
+			either = append(either, s)
 		case x == nil:
 			return nil, fail(n, "a selection is empty")
 		default:
@@ -169,15 +169,15 @@ func (r *reader) selection(n ast.Node) (pred.Node, error) {
 		if err != nil {
 			return nil, err
 		}
-		any = append(any, words)
+		either = append(either, words)
 	}
-	switch len(any) {
+	switch len(either) {
 	case 0:
 		return nil, fail(n, "a selection is empty")
 	case 1:
-		return any[0], nil
+		return either[0], nil
 	}
-	return any, nil
+	return either, nil
 }
 
 // keywords are texts of which one stands anywhere in the record.

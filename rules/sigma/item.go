@@ -36,15 +36,14 @@ type item struct {
 
 	all, cased, neq, exists, cidr, fieldref, number bool
 	// encoded: values are bytes, one to a rune.
-	encoded         bool
-	before, behind  bool
-	re              bool
-	flags           string
-	order           pred.Op
-	part            pred.TimePart
-	calendar        bool
-	values          []operand
-	expand, windash bool
+	encoded        bool
+	before, behind bool
+	re             bool
+	flags          string
+	order          pred.Op
+	part           pred.TimePart
+	calendar       bool
+	values         []operand
 }
 
 // operand is one value: a text, a number or truth value in its text, or null.
@@ -83,7 +82,7 @@ func (r *reader) item(m member) (pred.Node, error) {
 		it.values = append(it.values, o)
 	}
 	if rest != "" {
-		for _, mod := range strings.Split(rest, "|") {
+		for mod := range strings.SplitSeq(rest, "|") {
 			if err := it.modify(mod); err != nil {
 				return nil, err
 			}

@@ -4,6 +4,7 @@ package sigma
 
 import (
 	"encoding/base64"
+	"slices"
 	"strings"
 	"unicode/utf16"
 
@@ -125,7 +126,7 @@ func (w wild) windash() ([]wild, bool) {
 		var next []wild
 		for _, o := range out {
 			for _, f := range forms {
-				next = append(next, append(o[:len(o):len(o)], f))
+				next = append(next, append(slices.Clip(o), f))
 			}
 		}
 		if out = next; len(out) > maxVariants {
