@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tocsin/correlate"
 	"tocsin/event"
 	"tocsin/ingest"
 	"tocsin/rules"
@@ -27,7 +29,8 @@ func newExplainCommand(c *cli) *cobra.Command {
 		Use:   "explain --rules PATH FILE…",
 		Short: "Say why each rule did or did not match each event",
 		Long: "Explain reads NDJSON events (- is stdin) and says, for each of them and each rule, which patterns match and\n" +
-			"which comparison decided it, whether an exception covers the event, and for which key it counts.",
+			"which comparison decided it, whether an exception covers the event, and for which key it counts. Then it says of\n" +
+			"each rule with a condition over events how far its keys came.",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			cfg, err := c.config()
@@ -50,6 +53,7 @@ func newExplainCommand(c *cli) *cobra.Command {
 			}
 			out := bufio.NewWriter(c.stdout)
 			x := explainer{out: out, matched: matched}
+			history := rules.Result{}
 			parser := ingest.NewParser(cfg.parserConfig())
 			for _, name := range args {
 				if _, err := c.records(name, func(raw []byte) error {
@@ -57,6 +61,7 @@ func newExplainCommand(c *cli) *cobra.Command {
 					if err != nil {
 						return err
 					}
+					set.Match(e, &history)
 					if only != "" && e.EventID != only {
 						return nil
 					}
@@ -66,6 +71,11 @@ func newExplainCommand(c *cli) *cobra.Command {
 					x.text(e, picked)
 					return nil
 				}); err != nil {
+					return err
+				}
+			}
+			if only == "" {
+				if err := x.keys(picked, history.Matches, format == "json"); err != nil {
 					return err
 				}
 			}
@@ -108,7 +118,7 @@ type explainer struct {
 }
 
 func (x explainer) text(e *event.Event, rs []*rules.Rule) {
-	fmt.Fprintf(x.out, "event %s, %s, from %s\n", e.EventID, event.Stamp(e.Time), e.Source)
+	fmt.Fprintf(x.out, "event %s, %s, from %s\n", e.EventID, event.Stamp(e.Time), cmp.Or(e.Source, "a plain record"))
 	for _, r := range rs {
 		why := r.Explain(e)
 		if !why.Matched() && x.matched {
@@ -139,13 +149,7 @@ func verdictOf(x rules.Explanation) string {
 	}
 	var keys []string
 	for _, k := range x.Keys {
-		var parts []string
-		for _, v := range k.Values() {
-			if v != nil {
-				parts = append(parts, fmt.Sprint(v))
-			}
-		}
-		keys = append(keys, strings.Join(parts, ", "))
+		keys = append(keys, printKey(k))
 	}
 	return "matches, for " + strings.Join(keys, "; ")
 }
@@ -174,6 +178,92 @@ func sentence(r pred.Reason) string {
 		shown = append(shown[:maxValue], '…')
 	}
 	return fmt.Sprintf("%s: %s, it is %s", r.Test, is, string(shown))
+}
+
+// maxKeys is of how many keys of a rule it is said how far they came.
+const maxKeys = 5
+
+// keys says how far the keys of each rule with a condition came, the furthest first.
+func (x explainer) keys(rs []*rules.Rule, history []rules.Match, asJSON bool) error {
+	byRule := make(map[string][]rules.Match)
+	for _, m := range history {
+		byRule[m.Rule] = append(byRule[m.Rule], m)
+	}
+	enc := json.NewEncoder(x.out)
+	enc.SetEscapeHTML(false)
+	for _, r := range rs {
+		if r.Within == 0 {
+			continue // each event decides by itself
+		}
+		near := correlate.Nearest(r, byRule[r.Revision])
+		if !asJSON && len(near) > 0 {
+			fmt.Fprintf(x.out, "%s, over %s\n", r.ID, r.Within)
+		}
+		for _, n := range near[:min(len(near), maxKeys)] {
+			if asJSON {
+				if err := enc.Encode(nearest{r.ID, keyOf(r, n.Key), event.Stamp(n.At), n.Done(), n.Steps}); err != nil {
+					return err
+				}
+				continue
+			}
+			fmt.Fprintf(x.out, "  %s: %s\n", printKey(n.Key), came(n))
+		}
+		if !asJSON && len(near) > maxKeys {
+			fmt.Fprintf(x.out, "  and %d other keys\n", len(near)-maxKeys)
+		}
+	}
+	return nil
+}
+
+// came says how far a key came.
+func came(n correlate.Near) string {
+	var steps []string
+	for _, s := range n.Steps {
+		switch {
+		case s.Need == 0 && s.Done:
+			steps = append(steps, s.What+" so far")
+		case s.Need == 0:
+			steps = append(steps, s.What+" is broken")
+		case s.Done:
+			steps = append(steps, fmt.Sprintf("%s: %d", s.What, s.Have))
+		default:
+			steps = append(steps, fmt.Sprintf("%s: only %d of %d", s.What, s.Have, s.Need))
+		}
+	}
+	word := "came as far as"
+	if n.Done() {
+		word = "has all of"
+	}
+	return fmt.Sprintf("at %s %s %s", event.Stamp(n.At), word, strings.Join(steps, ", "))
+}
+
+type nearest struct {
+	Rule  string           `json:"rule"`
+	Key   map[string]any   `json:"key"`
+	At    event.Stamp      `json:"at"`
+	Done  bool             `json:"done"`
+	Steps []correlate.Step `json:"steps"`
+}
+
+// keyOf returns a key's parts by name.
+func keyOf(r *rules.Rule, k rules.Key) map[string]any {
+	key := make(map[string]any)
+	for i, v := range k.Values() {
+		if v != nil {
+			key[r.By[i]] = v
+		}
+	}
+	return key
+}
+
+func printKey(k rules.Key) string {
+	var parts []string
+	for _, v := range k.Values() {
+		if v != nil {
+			parts = append(parts, fmt.Sprint(v))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 type explained struct {
@@ -211,13 +301,7 @@ func (x explainer) json(e *event.Event, rs []*rules.Rule) error {
 			out.Excepted = why.Excepted.Reason
 		}
 		for _, k := range why.Keys {
-			key := make(map[string]any)
-			for i, v := range k.Values() {
-				if v != nil {
-					key[r.By[i]] = v
-				}
-			}
-			out.Keys = append(out.Keys, key)
+			out.Keys = append(out.Keys, keyOf(r, k))
 		}
 		for _, p := range why.Patterns {
 			printed := explainedPattern{Name: p.Name, Holds: p.Holds, Why: []explainedReason{}}

@@ -59,6 +59,8 @@ func TestExplain(t *testing.T) {
         user.name == "root" or "admin": is so, it is "root"
     no  change
         event.category == "configuration": is not so, it is "authentication"
+root-logins, over 1h0m0s
+  h1: at 2026-08-21T10:00:00Z came as far as login: 1, change: only 0 of 1
 `},
 		"no key": {`{` + at + `,"event.category":"configuration"}`, `event e1, 2026-08-21T10:00:00Z, from vector
   root-logins: matches, and has no key: it lacks host.name
@@ -82,7 +84,9 @@ func TestExplain(t *testing.T) {
 		`{"name":"login","holds":false,"why":[{"test":"event.category == \"authentication\"","holds":false,"value":"configuration"},` +
 		`{"test":"user.name == \"root\" or \"admin\"","holds":false,"value":null}]},` +
 		`{"name":"change","holds":true,"why":[{"test":"event.category == \"configuration\"","holds":true,"value":"configuration"},` +
-		`{"test":"raw.port == 22","holds":false,"value":23}]}]}` + "\n"
+		`{"test":"raw.port == 22","holds":false,"value":23}]}]}` + "\n" +
+		`{"rule":"root-logins","key":{"host.name":"h1"},"at":"2026-08-21T10:00:00Z","done":false,"steps":[` +
+		`{"what":"login","have":0,"need":1,"done":false},{"what":"change","have":1,"need":1,"done":true}]}` + "\n"
 	if diff := cmp.Diff(want, explain(`{`+at+`,"event.category":"configuration","host.name":"h1","port":23}`, "--format", "json")); diff != "" {
 		t.Error(diff)
 	}
