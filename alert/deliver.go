@@ -202,7 +202,8 @@ func (d *Deliverer) note(ctx context.Context, it Item, write func(context.Contex
 			return
 		}
 		d.log.Error("outbox", "receiver", it.Receiver, "incident", it.Incident, "err", err)
-		if !pause(ctx, backoff(n, rand.Float64())) || time.Now().After(end) {
+		// The claim must not run out while the store is back and nobody looks.
+		if !pause(ctx, min(backoff(n, rand.Float64()), noteTimeout)) || time.Now().After(end) {
 			return
 		}
 	}
