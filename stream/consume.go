@@ -25,7 +25,8 @@ type inbox struct {
 
 func open(cons jetstream.Consumer, size int, opts ...jetstream.PullConsumeOpt) (*inbox, error) {
 	in := &inbox{ch: make(chan jetstream.Msg, size), errs: make(chan error, 1), done: make(chan struct{})}
-	opts = append(opts, jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
+	// A request that a consumer without a leader never saw is made again after two missed heartbeats, not at its end.
+	opts = append(opts, jetstream.PullExpiry(10*time.Second), jetstream.PullHeartbeat(time.Second), jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
 		if errors.Is(err, jetstream.ErrConsumerDeleted) || errors.Is(err, jetstream.ErrConsumerNotFound) {
 			select {
 			case in.errs <- err:
