@@ -41,25 +41,29 @@ func CompileLenient(files []File) (*Set, []error) { return compile(files) }
 // draft is a rule on its way: its patterns may name rules of other files.
 type draft struct {
 	*source
-	node ast.Node
-	rule *Rule
-	refs []string // by pattern: the rule that detection(…) names
-	at   map[string]ast.Node
-	bad  bool
+	lists map[string]*list
+	node  ast.Node
+	rule  *Rule
+	refs  []string // by pattern: the rule that detection(…) names
+	at    map[string]ast.Node
+	bad   bool
 }
 
 func compile(files []File) (*Set, []error) {
 	var drafts []*draft
-	var errs []error
 	byID := make(map[string]*draft)
 	var others sigmaDocs
+	lists, errs := readLists(files)
 	for _, f := range files {
+		if isList(f.Name) {
+			continue
+		}
 		s := &source{file: f, lines: strings.Split(string(f.Data), "\n")}
 		for _, doc := range s.documents() {
 			if others.take(s, doc) {
 				continue
 			}
-			d := s.draft(doc)
+			d := s.draft(doc, lists)
 			if d == nil {
 				continue
 			}
@@ -104,7 +108,7 @@ func compile(files []File) (*Set, []error) {
 }
 
 // draft reads one document.
-func (s *source) draft(doc *ast.MappingNode) *draft {
+func (s *source) draft(doc *ast.MappingNode, lists map[string]*list) *draft {
 	s.rule = ""
 	before := len(s.errors)
 	if len(doc.Values) == 0 {
@@ -118,7 +122,7 @@ func (s *source) draft(doc *ast.MappingNode) *draft {
 			}
 		}
 	}
-	d := &draft{source: s, node: doc, at: make(map[string]ast.Node)}
+	d := &draft{source: s, lists: lists, node: doc, at: make(map[string]ast.Node)}
 	d.rule = &Rule{ID: s.rule, File: s.file.Name, Line: doc.Values[0].Key.GetToken().Position.Line, matcher: &matcher{}}
 	fields := make(map[string]ast.Node)
 	for _, e := range s.entries(doc, "a rule", ruleKeys) {

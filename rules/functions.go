@@ -13,12 +13,7 @@ import (
 )
 
 var functionNames = []string{
-	"cidr", "ieq", "icontains", "istartsWith", "iendsWith", "glob", "has", "exists", "number",
-}
-
-// laterForms are of the language and not of this version.
-var laterForms = map[string]bool{
-	"listed": true,
+	"cidr", "ieq", "icontains", "istartsWith", "iendsWith", "glob", "has", "exists", "number", "listed",
 }
 
 func callee(n *ast.CallNode) string {
@@ -37,9 +32,6 @@ var folding = map[string]pred.Op{
 // compileCall compiles the functions that are conditions.
 func compileCall(n *ast.CallNode) (pred.Node, error) {
 	name := callee(n)
-	if laterForms[name] {
-		return nil, fmt.Errorf("%s(…) comes with a later version", name)
-	}
 	switch name {
 	case "count", "distinct", "sequence", "repeat", "sum", "max", "min", "avg", "median", "percentile",
 		"first_seen", "silent", "rate", "usual":
@@ -57,8 +49,11 @@ func compileCall(n *ast.CallNode) (pred.Node, error) {
 		}
 		args[i] = o
 	}
-	if name == "cidr" {
+	switch name {
+	case "cidr":
 		return compileCIDR(args)
+	case "listed":
+		return listed(args)
 	}
 	arity := 2
 	if name == "exists" {
@@ -119,9 +114,6 @@ func compileCIDR(args []operand) (pred.Node, error) {
 func compileNumber(n *ast.CallNode) (operand, error) {
 	name := callee(n)
 	if name != "number" {
-		if laterForms[name] {
-			return operand{}, fmt.Errorf("%s(…) comes with a later version", name)
-		}
 		return operand{}, fmt.Errorf("%s(…) is no value: only number(x) is", name)
 	}
 	if len(n.Arguments) != 1 {

@@ -24,7 +24,7 @@ func reserved(name string) bool {
 	case "and", "or", "not", "in", "contains", "matches", "true", "false", "nil", "let", "if", "else", "raw":
 		return true
 	}
-	if laterForms[name] || contains(formNames, name) || contains(functionNames, name) {
+	if contains(formNames, name) || contains(functionNames, name) {
 		return true
 	}
 	for _, def := range event.Registry() {
@@ -72,6 +72,9 @@ func (d *draft) patterns(n ast.Node) {
 		var match pred.Node
 		if err == nil && !is {
 			match, err = compilePredicate(tree)
+		}
+		if err == nil && match != nil {
+			err = d.lookUp(match)
 		}
 		if err != nil {
 			d.fail(p.node, "pattern %s: %v", p.name, err)
@@ -292,6 +295,9 @@ func (d *draft) exceptions(n ast.Node) {
 					continue
 				}
 				p, canon, err := compilePattern(src)
+				if err == nil {
+					err = d.lookUp(p)
+				}
 				if err != nil {
 					d.fail(e.value, "except: %v", err)
 					continue

@@ -81,9 +81,6 @@ func (c conditions) compile(n ast.Node) (Cond, error) {
 		case "detection":
 			return nil, fmt.Errorf("detection(…) is a pattern: give it a name under match")
 		default:
-			if laterForms[name] {
-				return nil, fmt.Errorf("%s comes with a later version", name)
-			}
 			return nil, fmt.Errorf("unknown form %q%s", name, meant(name, formNames))
 		}
 	}
@@ -163,9 +160,6 @@ func (c conditions) binary(n *ast.BinaryNode) (Cond, error) {
 	call, ok := n.Left.(*ast.CallNode)
 	if !ok {
 		return nil, fmt.Errorf("%s: only what counts or adds up is compared, count(…), sum(…) and their like, with a number at the right", n)
-	}
-	if name := callee(call); laterForms[name] {
-		return nil, fmt.Errorf("%s comes with a later version", name)
 	}
 	if callee(call) == "rate" {
 		return c.rate(n, call, op)

@@ -13,7 +13,8 @@ import (
 	"tocsin/rules"
 )
 
-// loadRules reads rule files: *.yml and *.yaml under each path, in order of name.
+// loadRules reads rule files: *.yml and *.yaml under each path, and *.txt and *.csv in its folders named lists, in order
+// of name.
 func loadRules(paths []string) (*rules.Set, error) {
 	files, err := readRules(paths)
 	if err != nil {
@@ -24,6 +25,17 @@ func loadRules(paths []string) (*rules.Set, error) {
 		return nil, &usageError{err}
 	}
 	return set, nil
+}
+
+// isRuleFile reports whether a file in a folder of rules is one of rules, or a lookup list in a folder of lists.
+func isRuleFile(path string) bool {
+	switch filepath.Ext(path) {
+	case ".yml", ".yaml":
+		return true
+	case ".txt", ".csv":
+		return filepath.Base(filepath.Dir(path)) == "lists"
+	}
+	return false
 }
 
 func readRules(paths []string) ([]rules.File, error) {
@@ -41,7 +53,7 @@ func readRules(paths []string) ([]rules.File, error) {
 			if err != nil {
 				return err
 			}
-			if ext := filepath.Ext(path); !d.IsDir() && (ext == ".yml" || ext == ".yaml") && !strings.HasPrefix(d.Name(), ".") {
+			if !d.IsDir() && !strings.HasPrefix(d.Name(), ".") && isRuleFile(path) {
 				names = append(names, path)
 			}
 			return nil

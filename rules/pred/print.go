@@ -33,6 +33,8 @@ func (t *Test) String() string {
 	}
 	var with []string
 	switch {
+	case t.List != "":
+		return fmt.Sprintf("%s is in the list %q", field, t.List)
 	case t.Other != nil:
 		with = []string{t.Other.print()}
 	case t.Op == Calendar:

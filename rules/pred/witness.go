@@ -69,6 +69,9 @@ func witnesses(n Node) (set []witness, worth int) {
 	return nil, 0
 }
 
+// maxWitnesses bounds the witnesses of one test.
+const maxWitnesses = 2000
+
 // The worths of witnesses: a text is worth its length, up to maxText; any text is worth more than an integer or presence.
 const (
 	worthPresent = 1
@@ -88,6 +91,9 @@ func (t *Test) witnesses() ([]witness, int) {
 		return []witness{{field: t.Other.key(), where: present}}, worthPresent
 	}
 	if t.Other != nil || t.Number || t.Op == Exists {
+		return there, worthPresent
+	}
+	if len(t.Texts) > maxWitnesses { // a long list is looked up in one step
 		return there, worthPresent
 	}
 	var set []witness
