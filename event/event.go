@@ -62,6 +62,7 @@ func (e *Event) Reset(rec Record, arrival int64) {
 	e.ID, e.EventID, e.Time, e.Arrival = ID{}, "", arrival, arrival
 	e.Input, e.Source, e.Original = rec.Input, rec.Source, rec.Raw
 	e.object = value.Value{}
+	e.doc.Reset()
 	clear(e.fields[:])
 }
 

@@ -132,3 +132,19 @@ func TestStamp(t *testing.T) {
 		}
 	}
 }
+
+// TestResetUsesMemoryAgain: what an Event of another Record took is there for the next, also if nothing is parsed.
+func TestResetUsesMemoryAgain(t *testing.T) {
+	t.Parallel()
+	var e Event
+	e.SetStrings(Tags, "a")
+	old := e.Field(Tags)
+	e.Reset(Record{}, 1)
+	if e.Field(Tags).Exists() || e.Object().Exists() {
+		t.Error("the Event has what another had")
+	}
+	e.SetStrings(Tags, "b")
+	if got := old.At(0).Text(); got != "b" {
+		t.Errorf("the memory of %q is not used again", got)
+	}
+}

@@ -57,7 +57,8 @@ func (d *Doc) value(n *node) Value {
 // is kept as the string that it was written as. The Value refers to src, which must not change, and is valid until
 // the next Parse. Errors are [*SyntaxError] and [ErrDepth].
 func (d *Doc) Parse(src []byte) (Value, error) {
-	d.nodes, d.text, d.src, d.pos, d.err = d.nodes[:0], d.text[:0], src, 0, nil
+	d.Reset()
+	d.src, d.pos, d.err = src, 0, nil
 	if len(src) > maxSize {
 		return Value{}, errors.New("longer than 2 GiB")
 	}
@@ -73,6 +74,9 @@ func (d *Doc) Parse(src []byte) (Value, error) {
 	}
 	return d.value(&d.nodes[0]), nil
 }
+
+// Reset empties the Doc; its Values are no longer valid.
+func (d *Doc) Reset() { d.nodes, d.text = d.nodes[:0], d.text[:0] }
 
 // Parse is [Doc.Parse] with a Doc of its own.
 func Parse(src []byte) (Value, error) { return new(Doc).Parse(src) }

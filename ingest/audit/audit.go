@@ -47,15 +47,15 @@ func Parse(e *event.Event, rec event.Record, arrival int64) error {
 			return errors.New("message is no audit event")
 		}
 	}
-	return FromObject(e, rec, arrival, raw)
+	return FromObject(e, rec, raw)
 }
 
-// FromObject makes an Event of a decoded audit event; rec is the Record it came in (protocols.md 4.7 and 4.12).
+// FromObject makes an Event, which was reset for rec, of an audit event that came in it (protocols.md 4.7 and 4.12).
 //
 // One request passes several stages, and each is an event of its own. Only the one that says what became of the request
 // has an event.action, so that a rule counts a request once. A session (exec, attach, portforward, proxy) has it at its
 // start and at its end, under one identity: an intruder's shell is seen when it opens.
-func FromObject(e *event.Event, rec event.Record, arrival int64, raw value.Value) error {
+func FromObject(e *event.Event, rec event.Record, raw value.Value) error {
 	verb := str(raw, "verb")
 	if verb == "" {
 		return errors.New("an audit event needs a verb")
@@ -69,7 +69,6 @@ func FromObject(e *event.Event, rec event.Record, arrival int64, raw value.Value
 	session := slices.Contains(connections, str(ref, "subresource"))
 	decided := stage == "ResponseComplete" || stage == "Panic" || stage == "" || session && stage == "ResponseStarted"
 
-	e.Reset(rec, arrival)
 	e.SetObject(raw)
 	own := plain.Time(raw.Get("stageTimestamp"))
 	if own == 0 {

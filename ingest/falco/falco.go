@@ -59,11 +59,11 @@ func Parse(e *event.Event, rec event.Record, arrival int64) error {
 	if !strings.HasPrefix(strings.TrimSpace(string(rec.Raw)), "{") {
 		return parseText(e, rec, arrival)
 	}
-	return FromObject(e, rec, arrival, e.Object())
+	return FromObject(e, rec, e.Object())
 }
 
-// FromObject makes an Event of a decoded alert; rec is the Record it came in.
-func FromObject(e *event.Event, rec event.Record, arrival int64, raw value.Value) error {
+// FromObject makes an Event, which was reset for rec, of an alert that came in it.
+func FromObject(e *event.Event, rec event.Record, raw value.Value) error {
 	rule, _ := raw.Get("rule").Str()
 	priority, _ := raw.Get("priority").Str()
 	if rule == "" {
@@ -81,7 +81,6 @@ func FromObject(e *event.Event, rec event.Record, arrival int64, raw value.Value
 	if own == 0 {
 		return fmt.Errorf("the time %v cannot be read", raw.Get("time").Any())
 	}
-	e.Reset(rec, arrival)
 	e.SetObject(raw)
 	id := Identity(raw)
 	e.Time, e.EventID = own, id

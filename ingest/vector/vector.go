@@ -42,10 +42,10 @@ func Parse(e *event.Event, rec event.Record, arrival int64, truster Truster) err
 		inner, _ = value.Parse([]byte(text)) // what is no JSON is a line of text
 	}
 	if may.Falco && falco.Is(inner) {
-		return falco.FromObject(e, rec, arrival, inner)
+		return falco.FromObject(e, rec, inner)
 	}
 	if may.Audit && audit.Is(inner) {
-		return audit.FromObject(e, rec, arrival, inner)
+		return audit.FromObject(e, rec, inner)
 	}
 	if may.JSON && inner.Exists() {
 		if err := attach(e, rec.Raw, m.message); err != nil {
