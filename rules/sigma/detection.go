@@ -18,41 +18,68 @@ type reader struct {
 	source *logsource
 }
 
-// field returns where a field of the rules is read (detection.md S4): under its name as written, spaces stripped, in the
-// source's own object, then where the mapping of the log source says.
+// field returns where a field of the rules is read (detection.md S4): under its name as written or with its spaces
+// stripped, in the source's own object and the objects beneath which its fields stand, then in the canonical field of
+// that name, then where the mapping of the log source says.
 func (r *reader) field(name string) pred.Field {
-	name = strings.ReplaceAll(strings.TrimSpace(name), " ", "")
-	f := pred.Field{Name: name}
-	add := func(s pred.Source) {
-		if !slices.ContainsFunc(f.Sources, func(x pred.Source) bool { return x.Slot == s.Slot && slices.Equal(x.Path, s.Path) }) {
-			f.Sources = append(f.Sources, s)
+	name = strings.TrimSpace(name)
+	bare := strings.ReplaceAll(name, " ", "")
+	f := pred.Field{Name: bare}
+	add := func(ss ...pred.Source) {
+		for _, s := range ss {
+			if !slices.ContainsFunc(f.Sources, func(x pred.Source) bool { return x.Slot == s.Slot && slices.Equal(x.Path, s.Path) }) {
+				f.Sources = append(f.Sources, s)
+			}
 		}
 	}
-	add(pred.Source{Path: []pred.Step{{Key: name}}})
-	if strings.Contains(name, ".") {
-		add(nested(name))
+	own := func(name string) {
+		add(ways("", name)...)
+		if r.source != nil {
+			for _, object := range r.source.under {
+				add(ways(object, name)...)
+			}
+		}
 	}
-	if slot, ok := event.Lookup(name); ok {
+	own(name)
+	own(bare)
+	if slot, ok := event.Lookup(bare); ok {
 		add(pred.Source{Slot: slot})
 	}
-	if r.source != nil {
-		for _, to := range r.source.fields[name] {
-			if slot, ok := event.Lookup(to); ok {
-				add(pred.Source{Slot: slot})
-				continue
-			}
-			add(pred.Source{Path: []pred.Step{{Key: to}}})
-			if strings.Contains(to, ".") {
-				add(nested(to))
-			}
-		}
-		for _, prefix := range r.source.under {
-			at := nested(prefix)
-			at.Path = append(at.Path, pred.Step{Key: name})
-			add(at)
+	if r.source == nil {
+		return f
+	}
+	for _, to := range r.source.fields[bare] {
+		switch slot, ok := event.Lookup(to); {
+		case ok:
+			add(pred.Source{Slot: slot})
+		case strings.Contains(to, "."): // from the root
+			add(ways("", to)...)
+		default:
+			own(to)
 		}
 	}
 	return f
+}
+
+// maxParts bounds the parts of a dotted name that are looked for as objects.
+const maxParts = 8
+
+// ways are the paths that a dotted name can mean beneath an object: one key, or keys from object to object, or those and
+// a key with dots at the end, as Falco's output_fields have them.
+func ways(object, name string) (out []pred.Source) {
+	var at []pred.Step
+	if object != "" {
+		at = nested(object).Path
+	}
+	for range maxParts {
+		out = append(out, pred.Source{Path: append(slices.Clip(at), pred.Step{Key: name})})
+		first, rest, ok := strings.Cut(name, ".")
+		if !ok || first == "" || rest == "" {
+			break
+		}
+		at, name = append(slices.Clip(at), pred.Step{Key: first}), rest
+	}
+	return out
 }
 
 // nested is a dotted name as a path.
