@@ -131,7 +131,8 @@ func (c *condition) not() (pred.Node, error) {
 	return c.leaf(word)
 }
 
-// of reads what `1 of` and `all of` are about: them, which leaves out names that begin with _, or a pattern.
+// of reads what `1 of` and `all of` are about: them, or a pattern. Names that begin with _ are left out, unless the
+// pattern begins so.
 func (c *condition) of(all bool) (pred.Node, error) {
 	if len(c.tokens) == 0 {
 		return nil, errors.New("of what?")
@@ -145,6 +146,7 @@ func (c *condition) of(all bool) (pred.Node, error) {
 			fits = !strings.HasPrefix(name, "_")
 		} else {
 			fits, _ = path.Match(pattern, name)
+			fits = fits && (!strings.HasPrefix(name, "_") || strings.HasPrefix(pattern, "_"))
 		}
 		if !fits {
 			continue

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -35,6 +36,8 @@ type item struct {
 	field pred.Field
 
 	all, cased, neq, exists, cidr, fieldref, number bool
+	// quote: what fills a placeholder becomes part of a regular expression.
+	quote bool
 	// encoded: values are bytes, one to a rune.
 	encoded        bool
 	before, behind bool
@@ -49,10 +52,12 @@ type item struct {
 // operand is one value: a text, a number or truth value in its text, or null.
 type operand struct {
 	null bool
-	// scalar is true of what was no string: wildcards mean nothing in it.
-	scalar bool
-	text   string
-	wild   wild
+	text string
+	wild wild
+	// spelt is a number in its shortest text, where the rule writes it in another: 0x1F is 31, and either fits.
+	spelt wild
+	// of is which of the written values it is a form of.
+	of int
 }
 
 // item reads `field|modifier|…: values`.
@@ -62,33 +67,96 @@ func (r *reader) item(m member) (pred.Node, error) {
 	if name == "" {
 		it.field = pred.Field{Name: "the record", Everywhere: true}
 	}
-	for _, v := range list(m.value) {
-		if isMapping(v) {
-			return nil, fail(v, "%s: a value is a scalar, no mapping", m.key)
+	var chain []string
+	if rest != "" {
+		chain = strings.Split(rest, "|")
+	}
+	it.quote = slices.Contains(chain, "re")
+	for i, v := range list(m.value) {
+		o, err := readOperand(m.key, v)
+		if err != nil {
+			return nil, err
 		}
-		o := operand{}
-		switch v := v.(type) {
-		case *ast.NullNode, nil:
-			o.null = true
-		case *ast.StringNode, *ast.LiteralNode:
-			o.text, _ = text(v)
-		default:
-			o.text, o.scalar = v.GetToken().Value, true
-		}
-		o.wild = parseWild(o.text)
-		if o.scalar {
-			o.wild = wild([]rune(o.text))
-		}
+		o.of = i
 		it.values = append(it.values, o)
 	}
-	if rest != "" {
-		for mod := range strings.SplitSeq(rest, "|") {
-			if err := it.modify(mod); err != nil {
-				return nil, err
+	for _, mod := range chain {
+		if err := it.modify(mod); err != nil {
+			return nil, err
+		}
+	}
+	if err := it.agree(chain); err != nil {
+		return nil, err
+	}
+	return it.node()
+}
+
+// readOperand reads one value.
+func readOperand(key string, n ast.Node) (operand, error) {
+	switch v := n.(type) {
+	case *ast.NullNode, nil:
+		return operand{null: true}, nil
+	case *ast.StringNode, *ast.LiteralNode:
+		s, _ := text(v)
+		return operand{text: s, wild: parseWild(s)}, nil
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
+		written := n.GetToken().Value
+		o := operand{text: written, wild: wild([]rune(written))}
+		if s := spelling(n); s != "" && s != written {
+			o.spelt = wild([]rune(s))
+		}
+		return o, nil
+	}
+	return operand{}, fail(n, "%s: a value is a text, a number, true, false or null", key)
+}
+
+// spelling is a number as an event's would be written.
+func spelling(n ast.Node) string {
+	switch n := n.(type) {
+	case *ast.IntegerNode:
+		switch i := n.Value.(type) {
+		case int64:
+			return value.OfInt(i).Text()
+		case uint64:
+			return value.OfUint(i).Text()
+		}
+	case *ast.FloatNode:
+		return value.OfFloat(n.Value).Text()
+	}
+	return ""
+}
+
+// agree refuses modifiers that do not go together: a rule must not load and mean less than it says (S1).
+func (it *item) agree(chain []string) error {
+	var forms []string
+	for _, f := range []struct {
+		name string
+		is   bool
+	}{{"re", it.re}, {"cidr", it.cidr}, {"exists", it.exists}, {"fieldref", it.fieldref}, {"a comparison of numbers", it.number || it.calendar}} {
+		if f.is {
+			forms = append(forms, f.name)
+		}
+	}
+	if len(forms) > 1 {
+		return fail(it.at, "%s and %s do not go together", forms[0], forms[1])
+	}
+	if len(forms) == 1 && forms[0] != "fieldref" {
+		for _, mod := range chain {
+			textual := slices.Contains([]string{"startswith", "endswith", "cased", "windash", "base64", "base64offset", "utf16le", "utf16be", "utf16", "wide"}, mod)
+			if textual || mod == "contains" && !it.re { // to find is to contain
+				return fail(it.at, "%s is of texts and does not go with %s", mod, forms[0])
 			}
 		}
 	}
-	return it.node()
+	for _, o := range it.values {
+		if o.null && (len(forms) > 0 || it.before || it.behind) {
+			return fail(it.at, "null goes with no modifier but all and neq")
+		}
+		if it.encoded && slices.ContainsFunc(o.wild, func(r rune) bool { return r > unicode.MaxASCII }) {
+			return fail(it.at, "%q in UTF-16 is no text: base64 or base64offset stands behind it", o.text)
+		}
+	}
+	return nil
 }
 
 // modify applies one modifier. Their order matters: those that encode change the values as they are by then.
@@ -167,7 +235,7 @@ func (it *item) each(mod string, f func(wild) ([]wild, bool)) error {
 			return fail(it.at, "the modifier %s cannot be applied to %q: it has wildcards, or too many forms", mod, o.text)
 		}
 		for _, w := range ws {
-			out = append(out, operand{wild: w, text: o.text})
+			out = append(out, operand{wild: w, text: o.text, of: o.of})
 		}
 		if len(out) > maxValues {
 			return fail(it.at, "the modifier %s makes more than %d values", mod, maxValues)
@@ -183,19 +251,31 @@ var placeholder = regexp.MustCompile(`%[^%\s]+%`)
 func (it *item) fill() error {
 	var out []operand
 	for _, o := range it.values {
-		found := placeholder.FindString(o.text)
-		if found == "" {
+		filled := []string{o.text}
+		for _, found := range placeholder.FindAllString(o.text, -1) {
+			values, ok := it.r.config.placeholder(strings.Trim(found, "%"))
+			if !ok {
+				return fail(it.at, "the placeholder %s has no values here: name them under placeholders in a file of Sigma settings", found)
+			}
+			var next []string
+			for _, s := range filled {
+				for _, v := range values {
+					if it.quote {
+						v = regexp.QuoteMeta(v)
+					}
+					next = append(next, strings.Replace(s, found, v, 1))
+				}
+			}
+			if filled = next; len(filled) > maxValues {
+				return fail(it.at, "the placeholders make more than %d values", maxValues)
+			}
+		}
+		if len(filled) == 1 && filled[0] == o.text {
 			out = append(out, o)
 			continue
 		}
-		name := strings.Trim(found, "%")
-		values, ok := it.r.config.placeholder(name)
-		if !ok {
-			return fail(it.at, "the placeholder %s has no values here: name them under placeholders in a file of Sigma settings", found)
-		}
-		for _, v := range values {
-			s := strings.Replace(o.text, found, v, 1)
-			out = append(out, operand{text: s, wild: parseWild(s)})
+		for _, s := range filled {
+			out = append(out, operand{text: s, wild: parseWild(s), of: o.of})
 		}
 	}
 	it.values = out
@@ -207,9 +287,27 @@ func (it *item) node() (pred.Node, error) {
 	if len(it.values) == 0 {
 		return nil, fail(it.at, "a list of no values")
 	}
-	n, err := it.compare()
-	if err != nil {
-		return nil, err
+	groups := [][]operand{it.values}
+	if it.all {
+		groups = nil
+		for i, o := range it.values { // the forms of one value are next to each other, and one of them is enough
+			if i == 0 || o.of != it.values[i-1].of {
+				groups = append(groups, nil)
+			}
+			groups[len(groups)-1] = append(groups[len(groups)-1], o)
+		}
+	}
+	var all pred.And
+	for _, g := range groups {
+		n, err := it.compare(g)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, n)
+	}
+	var n pred.Node = all
+	if len(all) == 1 {
+		n = all[0]
 	}
 	if it.neq {
 		return pred.Not{X: n}, nil
@@ -217,33 +315,29 @@ func (it *item) node() (pred.Node, error) {
 	return n, nil
 }
 
-func (it *item) compare() (pred.Node, error) {
+// compare makes the condition that one of some values fits.
+func (it *item) compare(values []operand) (pred.Node, error) {
 	switch {
 	case it.exists:
-		want := it.values[0].text == "true" || it.values[0].text == "yes"
-		there := &pred.Test{Field: it.field, Op: pred.There}
-		if want {
-			return there, nil
-		}
-		return pred.Not{X: there}, nil
+		return either(values, it.presence)
 	case it.calendar:
-		return it.each1(it.timePart)
+		return either(values, it.timePart)
 	case it.number:
-		return it.each1(it.numeric)
+		return either(values, it.numeric)
 	case it.cidr:
-		return it.networks()
+		return it.networks(values)
 	case it.re:
-		return it.each1(it.regexp)
+		return either(values, it.regexp)
 	case it.fieldref:
-		return it.each1(it.reference)
+		return either(values, it.reference)
 	}
-	return it.textual()
+	return it.textual(values), nil
 }
 
-// each1 joins the conditions of the values: with `all` each must hold, else one.
-func (it *item) each1(f func(operand) (pred.Node, error)) (pred.Node, error) {
-	var out []pred.Node
-	for _, o := range it.values {
+// either joins the conditions of values.
+func either(values []operand, f func(operand) (pred.Node, error)) (pred.Node, error) {
+	var out pred.Or
+	for _, o := range values {
 		n, err := f(o)
 		if err != nil {
 			return nil, err
@@ -253,14 +347,30 @@ func (it *item) each1(f func(operand) (pred.Node, error)) (pred.Node, error) {
 	if len(out) == 1 {
 		return out[0], nil
 	}
-	if it.all {
-		return pred.And(out), nil
+	return out, nil
+}
+
+func (it *item) presence(o operand) (pred.Node, error) {
+	there := &pred.Test{Field: it.field, Op: pred.There}
+	switch strings.ToLower(o.text) {
+	case "true", "yes":
+		return there, nil
+	case "false", "no":
+		return pred.Not{X: there}, nil
 	}
-	return pred.Or(out), nil
+	return nil, fail(it.at, "exists is true or false, not %q", o.text)
+}
+
+// number is the text of a number.
+func (o operand) number() string {
+	if o.spelt != nil {
+		return string(o.spelt)
+	}
+	return o.text
 }
 
 func (it *item) timePart(o operand) (pred.Node, error) {
-	n, err := strconv.ParseInt(o.text, 10, 64)
+	n, err := strconv.ParseInt(o.number(), 10, 64)
 	if err != nil {
 		return nil, fail(it.at, "%q is no number", o.text)
 	}
@@ -268,16 +378,16 @@ func (it *item) timePart(o operand) (pred.Node, error) {
 }
 
 func (it *item) numeric(o operand) (pred.Node, error) {
-	v := pred.Number(value.OfString(o.text))
+	v := pred.Number(value.OfString(o.number()))
 	if !v.Exists() {
 		return nil, fail(it.at, "%q is no number", o.text)
 	}
 	return &pred.Test{Field: it.field, Op: it.order, Number: true, Values: []value.Value{v}}, nil
 }
 
-func (it *item) networks() (pred.Node, error) {
+func (it *item) networks(values []operand) (pred.Node, error) {
 	t := &pred.Test{Field: it.field, Op: pred.In, Loose: true}
-	for _, o := range it.values {
+	for _, o := range values {
 		p, err := netip.ParsePrefix(o.text)
 		if err != nil {
 			a, bad := netip.ParseAddr(o.text)
@@ -318,52 +428,46 @@ func (it *item) reference(o operand) (pred.Node, error) {
 }
 
 // textual compares texts; values of one shape share a test.
-func (it *item) textual() (pred.Node, error) {
-	var out []pred.Node
+func (it *item) textual(values []operand) pred.Node {
+	before, behind := it.before, it.behind
+	if it.field.Everywhere && !before && !behind {
+		before, behind = true, true // a keyword stands somewhere in the record
+	}
+	var out pred.Or
 	byOp := make(map[pred.Op]*pred.Test)
-	for _, o := range it.values {
+	for _, o := range values {
 		if o.null {
 			out = append(out, &pred.Test{Field: it.field, Op: pred.Null})
 			continue
 		}
-		w := o.wild.around(it.before, it.behind)
-		op, s, glob := w.shape()
-		if it.field.Everywhere && op == pred.Is {
-			op = pred.Contains // a keyword stands somewhere in the record
+		forms := []wild{o.wild}
+		if o.spelt != nil {
+			forms = append(forms, o.spelt)
 		}
-		if s == "" && op != pred.Is && op != pred.Like {
-			out = append(out, &pred.Test{Field: it.field, Op: pred.Exists}) // *: anything
-			continue
-		}
-		t := byOp[op]
-		if t == nil || it.all {
-			t = &pred.Test{Field: it.field, Op: op, Loose: true, Fold: !it.cased}
-			byOp[op] = t
-			out = append(out, t)
-		}
-		if t.Fold {
-			s, glob = pred.Fold(s), glob.Folded()
-		}
-		if op == pred.Like {
-			if it.field.Everywhere {
-				glob = somewhere(glob)
+		for _, w := range forms {
+			op, s, glob := w.around(before, behind).shape()
+			if s == "" && op != pred.Is && op != pred.Like {
+				out = append(out, &pred.Test{Field: it.field, Op: pred.Exists}) // *: anything
+				continue
 			}
-			t.Globs = append(t.Globs, glob)
-		} else if !slices.Contains(t.Texts, s) {
-			t.Texts = append(t.Texts, s)
+			t := byOp[op]
+			if t == nil {
+				t = &pred.Test{Field: it.field, Op: op, Loose: true, Fold: !it.cased}
+				byOp[op] = t
+				out = append(out, t)
+			}
+			if t.Fold {
+				s, glob = pred.Fold(s), glob.Folded()
+			}
+			if op == pred.Like {
+				t.Globs = append(t.Globs, glob)
+			} else if !slices.Contains(t.Texts, s) {
+				t.Texts = append(t.Texts, s)
+			}
 		}
 	}
 	if len(out) == 1 {
-		return out[0], nil
+		return out[0]
 	}
-	if it.all {
-		return pred.And(out), nil
-	}
-	return pred.Or(out), nil
-}
-
-// somewhere is a glob for a part of a text.
-func somewhere(g pred.Glob) pred.Glob {
-	chunks := append([]pred.Chunk{{}}, g.Chunks...)
-	return pred.Glob{Chunks: append(chunks, pred.Chunk{})}
+	return out
 }

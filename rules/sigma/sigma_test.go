@@ -83,6 +83,14 @@ func TestSelections(t *testing.T) {
 		{"an array has one that fits", `{a: x}`, []string{`{"a":["y","X"]}`}, []string{`{"a":["y"]}`}},
 		{"spaces are stripped of field names", `{Event ID: 1}`, []string{`{"EventID":1}`}, []string{`{"Event ID":2}`}},
 		{"a dotted field is flat or nested", `{a.b: x}`, []string{`{"a.b":"x"}`, `{"a":{"b":"x"}}`}, []string{`{"a":"x"}`}},
+		{"and are kept of them", `{Event ID: 1}`, []string{`{"Event ID":1}`}, []string{`{"Event":1}`}},
+		{"a dotted field is a key with dots in an object", `{a.b.c: x}`, []string{`{"a":{"b.c":"x"}}`}, []string{`{"a.b":{"d":"x"}}`}},
+		{"a number in hexadecimal is that number, or that text", `{a: 0x1F}`, []string{`{"a":31}`, `{"a":"0x1f"}`}, []string{`{"a":"1F"}`}},
+		{"a float is a number", `{a: 2.50}`, []string{`{"a":2.5}`, `{"a":"2.50"}`}, []string{`{"a":2.51}`}},
+		{"a comparison with a number in hexadecimal", `{a|gt: 0x10}`, []string{`{"a":17}`}, []string{`{"a":16}`}},
+		{"a keyword with a star at its end stands anywhere", `['foo*']`, []string{`{"m":"a foo b"}`}, []string{`{"m":"fo"}`}},
+		{"a keyword with a star in it stands anywhere", `['f*o']`, []string{`{"m":"a fxxo b"}`}, []string{`{"m":"of"}`}},
+		{"a keyword that begins a text", `{'|startswith': foo}`, []string{`{"m":"foo b"}`}, []string{`{"m":"a foo"}`}},
 		{"contains", `{a|contains: oo}`, []string{`{"a":"fOOd"}`}, []string{`{"a":"fod"}`}},
 		{"startswith", `{a|startswith: fo}`, []string{`{"a":"FOOD"}`}, []string{`{"a":"afo"}`}},
 		{"endswith", `{a|endswith: '\cmd.exe'}`, []string{`{"a":"C:\\CMD.EXE"}`}, []string{`{"a":"cmd.exe"}`}},
@@ -100,6 +108,10 @@ func TestSelections(t *testing.T) {
 		{"lt, lte, gt, gte", `{a|lt: 5, b|lte: 5, c|gt: 5, d|gte: 5.5}`, []string{`{"a":4,"b":5,"c":"6","d":5.5}`}, []string{`{"a":5,"b":5,"c":6,"d":6}`, `{"a":4,"b":6,"c":6,"d":6}`, `{"a":4,"b":5,"c":5,"d":6}`, `{"a":"x","b":5,"c":6,"d":6}`}},
 		{"cidr", `{a|cidr: [10.0.0.0/8, 'fe80::/10']}`, []string{`{"a":"10.1.2.3"}`, `{"a":"fe80::1"}`}, []string{`{"a":"11.0.0.1"}`, `{"a":"x"}`}},
 		{"windash", `{a|windash|contains: ' -f '}`, []string{`{"a":"x -f y"}`, `{"a":"x /f y"}`, `{"a":"x –f y"}`, `{"a":"x —f y"}`, `{"a":"x ―f y"}`}, []string{`{"a":"x f y"}`}},
+		{"all of windash: one form of each", `{a|windash|contains|all: [' -a', ' -b']}`, []string{`{"a":"x /a -b"}`, `{"a":"x -a –b"}`}, []string{`{"a":"x /a -a"}`, `{"a":"x -b"}`}},
+		{"all of base64offset: one form of each", `{a|base64offset|contains|all: [foobar, barfoo]}`, []string{
+			`{"a":"` + base64.StdEncoding.EncodeToString([]byte("1foobar12barfoo!")) + `"}`,
+		}, []string{`{"a":"` + base64.StdEncoding.EncodeToString([]byte("1foobar!")) + `"}`}},
 		{"windash leaves other signs", `{a|windash: 'a-b'}`, []string{`{"a":"a-b"}`}, []string{`{"a":"a/b"}`}},
 		{"base64", `{a|base64|contains: foobar}`, []string{`{"a":"x Zm9vYmFy y"}`}, []string{`{"a":"zm9vymfy"}`, `{"a":"foobar"}`}},
 		{"base64offset", `{a|base64offset|contains: foobar}`, []string{
@@ -116,6 +128,9 @@ func TestSelections(t *testing.T) {
 		{"fieldref", `{a|fieldref: b}`, []string{`{"a":"X","b":"x"}`}, []string{`{"a":"x","b":"y"}`, `{}`}},
 		{"fieldref, at the end", `{a|endswith|fieldref: b}`, []string{`{"a":"foobar","b":"BAR"}`}, []string{`{"a":"foobar","b":"foo"}`}},
 		{"expand", `{a|expand: '%Workstations%'}`, []string{`{"a":"WS-7"}`}, []string{`{"a":"%Workstations%"}`}},
+		{"expand twice in one value", `{a|expand: '%Workstations%%internal_domains%'}`, []string{`{"a":"WS-7.lan"}`, `{"a":"wks.corp"}`}, []string{`{"a":"WS-7.com"}`}},
+		{"all of expand: one value of each", `{a|contains|expand|all: ['%Workstations%', '%internal_domains%']}`, []string{`{"a":"x WS-7.lan"}`}, []string{`{"a":"x WS-7"}`}},
+		{"expand in a regular expression is a text", `{a|re|expand: '^a%internal_domains%$'}`, []string{`{"a":"a.lan"}`}, []string{`{"a":"axlan"}`}},
 		{"without expand it is a text", `{a: '%Workstations%'}`, []string{`{"a":"%workstations%"}`}, []string{`{"a":"WS-7"}`}},
 		{"parts of a time", `{t|hour: 23, t|month: [3, 4], t|year|gte: 2026, t|minute|lt: 31, t|day: 2, t|week: 10}`, []string{`{"t":"2026-03-02T23:30:00Z"}`}, []string{`{"t":"2026-03-02T22:30:00Z"}`, `{"t":"2025-03-02T23:30:00Z"}`, `{"t":"x"}`}},
 	} {
@@ -161,6 +176,8 @@ func TestConditions(t *testing.T) {
 		"[a1, other]":              {`{"d":1}`, `{"b":1}`},
 		"NOT a1 AND (a2 OR other)": {`{"d":1}`, `{"a":1,"d":1}`},
 		"_hidden":                  {`{"c":1}`, `{"a":1}`},
+		"1 of *":                   {`{"d":1}`, `{"c":1}`},
+		"1 of _*":                  {`{"c":1}`, `{"d":1}`},
 	} {
 		n, err := compile(t, block+condition)
 		if err != nil {
