@@ -223,20 +223,26 @@ func findings(t *testing.T, set *rules.Set, events []string, way string) []strin
 // TestSigmaFilters: a filter's condition is added to the rules that it names (S6).
 func TestSigmaFilters(t *testing.T) {
 	t.Parallel()
-	filter := func(of string) string {
-		return singles + "title: Not ana\nlogsource: {product: linux}\nfilter:\n  rules: " + of + "\n  selection: {user: ana}\n  condition: not selection\n"
+	filter := func(of, condition string) string {
+		return singles + "title: Not ana\nlogsource: {product: linux}\nfilter:\n  rules: " + of +
+			"\n  selection: {user: ana}\n  nobody: {user: nobody}\n  condition: " + condition + "\n"
 	}
 	events := []string{"0 failed ana", "5 failed bob"}
 	const id = "11111111-1111-1111-1111-111111111111"
 	for of, want := range map[string][]string{
 		"[failed]": {id + "  5..5 1"}, "[" + id + "]": {id + "  5..5 1"}, "any": {id + "  5..5 1"}, "[worked]": {id + "  0..0 1", id + "  5..5 1"},
 	} {
-		set, err := rules.Compile([]rules.File{{Name: "s.yml", Data: []byte(filter(of))}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(want, findings(t, set, events, "in order")); diff != "" {
-			t.Errorf("%s: %s", of, diff)
+		// What to take away, as the specification writes it, and what to keep, as pySigma does.
+		for _, condition := range []string{
+			"selection", "selection or nobody", "selection and not nobody", "not selection", "not selection and not nobody", "not 1 of them",
+		} {
+			set, err := rules.Compile([]rules.File{{Name: "s.yml", Data: []byte(filter(of, condition))}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, findings(t, set, events, "in order")); diff != "" {
+				t.Errorf("%s, %s: %s", of, condition, diff)
+			}
 		}
 	}
 }

@@ -205,34 +205,36 @@ func logsourceOf(n ast.Node) (want map[string]string, name string, err error) {
 	return want, strings.Join(words, ", "), nil
 }
 
-// merge joins the entries that fit.
+// merge joins the entries that fit. One that says nothing of a product or service that the rule does not either is about
+// more than one; where there are only such that say more, the log source is any of theirs.
 func (c *Config) merge(want map[string]string) (*logsource, error) {
-	var best *logsource
-	most := -1
 	all := &logsource{fields: make(map[string][]string)}
+	var fitting []*logsource
+	most := -1
 	for _, s := range c.sources {
 		said, fits := s.fits(want)
 		if !fits {
 			continue
 		}
-		for name, others := range s.fields {
-			all.fields[name] = append(all.fields[name], others...)
-		}
-		all.under = append(all.under, s.under...)
+		all.take(s)
 		if said > most {
-			best, most = s, said
+			fitting, most = nil, said
 		}
-		if all.unless == nil {
-			all.unless = s.unless
+		// Of entries that say the same the first counts: one's own goes before what comes with the program.
+		if said == most && !slices.ContainsFunc(fitting, s.saysAs) {
+			fitting = append(fitting, s)
 		}
 	}
-	if best == nil {
-		return nil, nil
+	if len(fitting) == 0 {
+		return c.narrower(want)
 	}
 	r := &reader{config: c, source: all}
 	var gate pred.And
-	if best.when != nil {
-		n, err := r.selection(best.when)
+	for _, s := range fitting {
+		if s.when == nil {
+			continue
+		}
+		n, err := r.selection(s.when)
 		if err != nil {
 			return nil, err
 		}
@@ -249,6 +251,59 @@ func (c *Config) merge(want map[string]string) (*logsource, error) {
 		all.gate = gate
 	}
 	return all, nil
+}
+
+// narrower joins the log sources that say more than a rule does, as a category of each product that has it; nil if there
+// is none.
+func (c *Config) narrower(want map[string]string) (*logsource, error) {
+	all := &logsource{fields: make(map[string][]string)}
+	var gate pred.Or
+	seen := make(map[string]bool)
+	for _, s := range c.sources {
+		said := map[string]string{"product": s.product, "service": s.service}
+		if slices.Contains(s.category, want["category"]) {
+			said["category"] = want["category"]
+		}
+		says := func(key string) bool { return want[key] == "" || want[key] == said[key] }
+		if len(want) == 0 || !says("product") || !says("category") || !says("service") {
+			continue
+		}
+		if key := fmt.Sprint(said); seen[key] {
+			continue
+		} else {
+			seen[key] = true
+		}
+		one, err := c.merge(said)
+		if err != nil {
+			return nil, err
+		}
+		all.take(one)
+		if one.gate == nil {
+			one.gate = pred.Const(true)
+		}
+		gate = append(gate, one.gate)
+	}
+	if len(gate) == 0 {
+		return nil, nil
+	}
+	all.unless, all.gate = nil, gate
+	return all, nil
+}
+
+// take adds what an entry says of fields, and what it leaves out.
+func (s *logsource) take(from *logsource) {
+	for name, others := range from.fields {
+		s.fields[name] = append(s.fields[name], others...)
+	}
+	s.under = append(s.under, from.under...)
+	if s.unless == nil {
+		s.unless = from.unless
+	}
+}
+
+// saysAs reports whether two entries that fit one rule say the same of it.
+func (s *logsource) saysAs(other *logsource) bool {
+	return s.product == other.product && s.service == other.service && (len(s.category) > 0) == (len(other.category) > 0)
 }
 
 // fits reports whether an entry says nothing that the rule does not, and how much it says.

@@ -10,13 +10,17 @@ import (
 	"tocsin/rules/pred"
 )
 
-// Filter adds a condition to rules that others wrote.
+// Filter takes events away from rules that others wrote. The specification writes what to take away, `condition:
+// selection`; pySigma writes what to keep, `condition: not selection`. Nobody means to take away all but a selection, so
+// with both what the selection covers goes.
 type Filter struct {
 	Meta
 	// Rules are the ids or names of its rules; nil are all.
 	Rules     []string
 	logsource map[string]string
 	node      func(*Rule) (pred.Node, error)
+	// keeps: the condition says what stays, not what goes.
+	keeps bool
 }
 
 // ReadFilter reads a filter. The error is an [*Error].
@@ -65,8 +69,41 @@ func (f *Filter) read(filter member, config *Config) error {
 	f.node = func(r *Rule) (pred.Node, error) {
 		return (&reader{config: config, source: r.source}).block(filter.at, block)
 	}
-	_, err = f.node(&Rule{})
-	return err
+	if _, err = f.node(&Rule{}); err != nil {
+		return err
+	}
+	for _, m := range block {
+		if m.key == "condition" {
+			f.keeps = keeps(m.value, block)
+		}
+	}
+	return nil
+}
+
+// keeps reports whether a filter's condition says what stays: it is `not` of something, or several of them.
+func keeps(condition ast.Node, block []member) bool {
+	var names []string
+	for _, m := range block {
+		names = append(names, m.key)
+	}
+	src, ok := text(condition)
+	if !ok {
+		return false
+	}
+	n, err := parseCondition(src, names, func(string) (pred.Node, error) { return pred.Const(true), nil })
+	if err != nil {
+		return false
+	}
+	all, ok := n.(pred.And)
+	if !ok {
+		all = pred.And{n}
+	}
+	for _, x := range all {
+		if _, not := x.(pred.Not); !not {
+			return false
+		}
+	}
+	return true
 }
 
 // Apply adds the filter's condition to a rule that it names and whose log source has what the filter's has. It reports
@@ -83,6 +120,9 @@ func (f *Filter) Apply(r *Rule) (bool, error) {
 	n, err := f.node(r)
 	if err != nil {
 		return false, err
+	}
+	if !f.keeps {
+		n = pred.Not{X: n}
 	}
 	r.Node = pred.And{r.Node, n}
 	return true, nil

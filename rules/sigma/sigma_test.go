@@ -190,6 +190,73 @@ func TestConditions(t *testing.T) {
 	}
 }
 
+// TestLogsources: which events are of a log source, and where their fields stand, in the forms that sources have. Each
+// rule asks for one field of the event.
+func TestLogsources(t *testing.T) {
+	t.Parallel()
+	config, err := sigma.NewConfig(map[string][]byte{"own.yml": []byte(`logsources:
+  - {product: windows, service: security, when: {Channel: MySecurity}}
+  - {product: door, category: access, service: badge, when: {kind: badge}, fields: {Who: [owner]}}
+  - {product: gate, category: access, when: {kind: gate}, fields: {Who: [driver]}}
+`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const (
+		security = "product: windows, category: process_creation"
+		falco    = `{"event.module":"falco","output_fields":{"evt.type":"execve","proc.exepath":"/bin/x","proc.cmdline":"x -y"}}`
+	)
+	for _, tc := range []struct {
+		logsource, selection, event string
+		want                        bool
+	}{
+		{security, `Image: x`, `{"Channel":"Security","EventID":4688,"NewProcessName":"x"}`, true},
+		{security, `Image: x`, `{"winlog":{"channel":"Security","event_id":"4688","event_data":{"NewProcessName":"x"}}}`, true},
+		{security, `Image: x`, `{"log_name":"Security","event_id":4688,"event_data":{"NewProcessName":"x"}}`, true},
+		{security, `Image: x`, `{"Event":{"System":{"Channel":"Security","EventID":4688},"EventData":{"NewProcessName":"x"}}}`, true},
+		{security, `Image: x`, `{"Channel":"Security","EventID":4689,"NewProcessName":"x"}`, false},
+		{security, `User|contains: '\a'`, `{"winlog":{"channel":"Microsoft-Windows-Sysmon/Operational","event_id":1,"event_data":{"User":"D\\ana"}},"user.name":"SYSTEM"}`, true},
+		{security + ", service: sysmon", `Image: x`, `{"Channel":"Microsoft-Windows-Sysmon/Operational","EventID":1,"Image":"x"}`, true},
+		{security + ", service: sysmon", `Image: x`, `{"Channel":"Microsoft-Windows-Sysmon/Operational","EventID":7,"Image":"x"}`, false},
+		{security + ", service: sysmon", `Image: x`, `{"Channel":"Security","EventID":4688,"Image":"x"}`, false},
+		{"product: windows, service: security", `a: x`, `{"Channel":"MySecurity","a":"x"}`, true},
+		{"product: windows, service: security", `a: x`, `{"Channel":"Security","a":"x"}`, false},
+		{"product: linux, category: process_creation", `Image: /bin/x`, falco, true},
+		{"product: linux, category: process_creation", `CommandLine|endswith: '-y'`, falco, true},
+		{"product: linux, category: process_creation", `Image: x`, `{"Channel":"Linux-Sysmon/Operational","EventID":1,"Image":"x"}`, true},
+		{"product: linux, category: process_creation", `Image: x`, `{"log_name":"Security","event_id":4688,"Image":"x"}`, false},
+		{"category: process_creation", `Image: /bin/x`, falco, true},
+		{"category: process_creation", `Image: x`, `{"Channel":"Security","EventID":4688,"NewProcessName":"x"}`, true},
+		{"category: process_creation", `Image: x`, `{"Channel":"Microsoft-Windows-Sysmon/Operational","EventID":7,"Image":"x"}`, false},
+		{"product: cisco, service: aaa", `message|contains: dir`, `{"message":"dir flash:"}`, true},
+		{"product: cisco, service: aaa", `message|contains: dir`, `{"message":"a dir","log_name":"Security"}`, false},
+		{"category: access", `Who: ana`, `{"kind":"badge","owner":"ana"}`, true},
+		{"category: access", `Who: ana`, `{"kind":"gate","driver":"ana"}`, true},
+		{"category: access", `Who: ana`, `{"kind":"lift","owner":"ana"}`, false},
+		{"category: access, product: door", `Who: ana`, `{"kind":"gate","owner":"ana"}`, false},
+		{"category: nobody_knows", `Who: ana`, `{"Who":"ana"}`, true},
+	} {
+		file, err := parse("title: x\nlogsource: {" + tc.logsource + "}\ndetection:\n  s: {" + tc.selection + "}\n  condition: s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := sigma.ReadRule(file.Docs[0].Body.(*ast.MappingNode), config)
+		if err != nil {
+			t.Errorf("%s: %v", tc.logsource, err)
+			continue
+		}
+		e := object(t, tc.event)
+		e.SetText(event.EventModule, e.Object().Get("event.module").Text())
+		e.SetText(event.UserName, e.Object().Get("user.name").Text())
+		if got := pred.Eval(r.Condition(), e); got != tc.want {
+			t.Errorf("{%s} {%s} of %s: %t", tc.logsource, tc.selection, tc.event, got)
+		}
+		if known := tc.logsource != "category: nobody_knows"; r.Known != known {
+			t.Errorf("{%s} is known: %t", tc.logsource, r.Known)
+		}
+	}
+}
+
 // FuzzRule: whatever a file says there is a rule or an error, and a rule finds the same with the index and without.
 func FuzzRule(f *testing.F) {
 	for _, s := range []string{
