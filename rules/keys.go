@@ -18,12 +18,30 @@ var entityFields = []string{"k8s.namespace.name", "k8s.pod.name", "host.name", "
 type keyPart struct {
 	name       string
 	field      pred.Field
-	perPattern []pred.Field
+	perPattern []choice
+}
+
+// choice is a field, or one of several: the first whose condition holds of the event. A pattern that is several Sigma
+// rules in one has a field for each.
+type choice []option
+
+type option struct {
+	when  pred.Node // nil: whatever the event
+	field pred.Field
+}
+
+func (c choice) read(e pred.Event) value.Value {
+	for _, o := range c {
+		if o.when == nil || pred.Eval(o.when, e) {
+			return o.field.Read(e)
+		}
+	}
+	return value.Value{}
 }
 
 func (k keyPart) value(e pred.Event, pattern int) value.Value {
 	if k.perPattern != nil {
-		return k.perPattern[pattern].Read(e)
+		return k.perPattern[pattern].read(e)
 	}
 	return k.field.Read(e)
 }

@@ -187,7 +187,7 @@ func (d *draft) key(n ast.Node, field, name string) {
 
 // hop adds a part that is another field for each pattern.
 func (d *draft) hop(e entry) {
-	part := keyPart{name: e.key, perPattern: make([]pred.Field, len(d.rule.Patterns))}
+	part := keyPart{name: e.key, perPattern: make([]choice, len(d.rule.Patterns))}
 	names := make([]string, len(d.rule.Patterns))
 	for i, p := range d.rule.Patterns {
 		names[i] = p.Name
@@ -210,7 +210,7 @@ func (d *draft) hop(e entry) {
 			d.fail(x.value, "by: %v", err)
 			continue
 		}
-		part.perPattern[at], sources[at] = o.field, field
+		part.perPattern[at], sources[at] = choice{{field: o.field}}, field
 		if o.named {
 			d.rule.matcher.fields = append(d.rule.matcher.fields, o.slot)
 		}

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -73,11 +74,33 @@ type reference struct {
 type grouping struct {
 	name    string
 	aliases map[string]string
+	// of is the field where no alias says another, "" for the name.
+	of string
 }
 
 // field is the name that a rule has for the field.
-func (g grouping) field(r *sigmaRule) string {
-	return cmp.Or(g.aliases[r.Name], g.aliases[r.ID], g.name)
+func (g grouping) field(m sigma.Meta) string {
+	return cmp.Or(g.alias(m), g.of, g.name)
+}
+
+// alias is the field that the aliases name for a rule, "" if they name none.
+func (g grouping) alias(m sigma.Meta) string {
+	if m.Name != "" && g.aliases[m.Name] != "" {
+		return g.aliases[m.Name]
+	}
+	return g.aliases[m.ID]
+}
+
+// within is the grouping for the rules of a correlation that is referred to. Where the outer one has an alias for it,
+// that is a field of the events, or an alias of its own.
+func (g grouping) within(c *sigma.Correlation) grouping {
+	if field := g.alias(c.Meta); field != "" {
+		return grouping{name: g.name, aliases: c.Aliases[field], of: field}
+	}
+	if len(g.aliases) == 0 {
+		g.aliases = c.Aliases[g.name]
+	}
+	return g
 }
 
 // compile makes the rule. outer is the group-by of a correlation that refers to it, which takes the place of its own.
@@ -90,7 +113,7 @@ func (b *correlating) compile(outer []grouping) (*Rule, error) {
 	if b.by = outer; outer == nil {
 		b.by = []grouping{}
 		for _, name := range b.c.GroupBy {
-			b.by = append(b.by, grouping{name, b.c.Aliases[name]})
+			b.by = append(b.by, grouping{name: name, aliases: b.c.Aliases[name]})
 		}
 	}
 	for _, name := range b.c.Rules {
@@ -110,11 +133,36 @@ func (b *correlating) compile(outer []grouping) (*Rule, error) {
 	} else {
 		err = b.counted()
 	}
+	if err == nil {
+		err = b.aliased()
+	}
 	if err != nil {
 		return nil, err
 	}
 	b.rule.finish()
 	return b.rule, nil
+}
+
+// aliased refuses an alias for what the correlation does not refer to: it would be a key that no event has.
+func (b *correlating) aliased() error {
+	var names []string
+	for _, ref := range b.refs {
+		m := sigma.Meta{}
+		if ref.rule != nil {
+			m = ref.rule.Meta
+		} else {
+			m = ref.correlation.Meta
+		}
+		names = append(names, m.Name, m.ID)
+	}
+	for _, alias := range slices.Sorted(maps.Keys(b.c.Aliases)) {
+		for _, name := range slices.Sorted(maps.Keys(b.c.Aliases[alias])) {
+			if !slices.Contains(names, name) {
+				return fmt.Errorf("the alias %s is for %q, which the correlation does not refer to%s", alias, name, meant(name, names))
+			}
+		}
+	}
+	return nil
 }
 
 // pattern adds a pattern of rules of one event: an event of any of them.
@@ -135,15 +183,29 @@ func (b *correlating) pattern(name string, of []*sigmaRule) {
 			b.rule.matcher.keys = append(b.rule.matcher.keys, keyPart{name: g.name})
 		}
 		part := &b.rule.matcher.keys[i]
-		part.perPattern = append(part.perPattern, b.field(g, of))
+		part.perPattern = append(part.perPattern, b.choice(g, of))
 	}
+}
+
+// choice reads a field of group-by of events of any of the rules: where aliases give it several names, by the rule that
+// the event fits.
+func (b *correlating) choice(g grouping, of []*sigmaRule) choice {
+	same := func(r *sigmaRule) bool { return g.field(r.Meta) == g.field(of[0].Meta) }
+	if !slices.ContainsFunc(of, func(r *sigmaRule) bool { return !same(r) }) {
+		return choice{{field: b.field(g, of)}}
+	}
+	var out choice
+	for _, r := range of {
+		out = append(out, option{r.Condition(), b.field(g, []*sigmaRule{r})})
+	}
+	return out
 }
 
 // field reads a field of group-by of events of any of the rules.
 func (b *correlating) field(g grouping, of []*sigmaRule) pred.Field {
 	f := pred.Field{Name: g.name}
 	for _, r := range of {
-		for _, s := range sigma.Field(b.docs.config, g.field(r), r.Rule).Sources {
+		for _, s := range sigma.Field(b.docs.config, g.field(r.Meta), r.Rule).Sources {
 			if !slices.ContainsFunc(f.Sources, func(x pred.Source) bool { return x.Slot == s.Slot && slices.Equal(x.Path, s.Path) }) {
 				f.Sources = append(f.Sources, s)
 			}
@@ -156,7 +218,11 @@ func (b *correlating) field(g grouping, of []*sigmaRule) pred.Field {
 // child adds a pattern that is another correlation's firing point.
 func (b *correlating) child(name string, c *sigmaCorrelation) error {
 	inner := &correlating{docs: b.docs, c: c, above: append(slices.Clip(b.above), b.c)}
-	r, err := inner.compile(b.by)
+	by := make([]grouping, len(b.by))
+	for i, g := range b.by {
+		by[i] = g.within(c.Correlation)
+	}
+	r, err := inner.compile(by)
 	if err != nil {
 		return err
 	}
@@ -171,7 +237,7 @@ func (b *correlating) child(name string, c *sigmaCorrelation) error {
 		if len(b.rule.matcher.keys) <= i {
 			b.rule.matcher.keys = append(b.rule.matcher.keys, keyPart{name: b.by[i].name})
 		}
-		b.rule.matcher.keys[i].perPattern = append(b.rule.matcher.keys[i].perPattern, pred.Field{})
+		b.rule.matcher.keys[i].perPattern = append(b.rule.matcher.keys[i].perPattern, nil)
 	}
 	return nil
 }
