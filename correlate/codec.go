@@ -21,14 +21,16 @@ func EncodeEntries(entries []Entry) []byte {
 	for _, e := range entries {
 		switch {
 		case e.Matches != nil:
-			w.Uint(1)
+			w.Uint(5)
 			encodeMatches(w, e.Matches)
+			w.Uint(e.Matches.Generation)
 		case e.Tick != nil:
-			w.Uint(2)
+			w.Uint(4)
 			w.Uint(e.Tick.Floor)
 			w.Int(e.Tick.Clock)
 			w.String(e.Tick.Set)
 			w.Int(e.Tick.Horizon)
+			w.Uint(e.Tick.Generation)
 		case e.Close != nil:
 			w.Uint(3)
 			w.String(e.Close.Rule)
@@ -53,7 +55,7 @@ func DecodeEntries(b []byte, at int64) ([]Entry, error) {
 	out := make([]Entry, 0, n)
 	for range n {
 		switch r.Uint() {
-		case 1:
+		case 1: // 1 and 2 are as matches and ticks were before Sets had generations
 			out = append(out, Entry{Matches: decodeMatches(r)})
 		case 2:
 			out = append(out, Entry{Tick: &Tick{Floor: r.Uint(), Clock: r.Int(), Set: r.String(), Horizon: r.Int()}})
@@ -62,6 +64,14 @@ func DecodeEntries(b []byte, at int64) ([]Entry, error) {
 				Rule: r.String(), Group: rules.Key(r.String()), Incident: r.String(),
 				Verdict: incident.Verdict(r.String()), By: r.String(), At: at,
 			}})
+		case 4:
+			out = append(out, Entry{Tick: &Tick{
+				Floor: r.Uint(), Clock: r.Int(), Set: r.String(), Horizon: r.Int(), Generation: r.Uint(),
+			}})
+		case 5:
+			m := decodeMatches(r)
+			m.Generation = r.Uint()
+			out = append(out, Entry{Matches: m})
 		case 0:
 			out = append(out, Entry{})
 		default:

@@ -29,10 +29,10 @@ type taken struct{ seq, part uint64 }
 type Engine struct {
 	lateness int64
 	limits   Limits
-	plans    map[string]*plan // by revision
-	current  map[string]bool  // revisions of the Set that the clock has reached
-	sets     map[string]map[string]bool
-	set      string
+	plans    map[string]*plan                  // by revision
+	sets     map[string]map[string]*rules.Rule // the Sets that are known: rules by revision
+	// now is the Set in force, the newest that the clock has reached; next one of which batches have come already.
+	now, next edition
 
 	clock   int64
 	floor   uint64
@@ -56,7 +56,7 @@ func New(lateness int64, limits Limits) *Engine {
 	}
 	return &Engine{
 		lateness: lateness, limits: limits,
-		plans: make(map[string]*plan), sets: make(map[string]map[string]bool),
+		plans: make(map[string]*plan), sets: make(map[string]map[string]*rules.Rule),
 		seen: make(map[taken]bool), cells: make(map[string]*cell), perRule: make(map[string]int),
 		stats: make(map[string]*Stats), changed: make(map[string]bool),
 	}
@@ -68,16 +68,17 @@ func (e *Engine) Use(set *rules.Set) error {
 	if e.sets[set.Hash] != nil {
 		return nil
 	}
-	revisions := make(map[string]bool, len(set.Rules))
+	revisions := make(map[string]*rules.Rule, len(set.Rules))
 	for _, r := range set.Rules {
 		if e.plans[r.Revision] == nil {
 			p, err := newPlan(r, e.lateness)
 			if err != nil {
-				return err
+				return fmt.Errorf("rule %q: %w", r.ID, err)
 			}
+			p.set = set.Hash
 			e.plans[r.Revision] = p
 		}
-		revisions[r.Revision] = true
+		revisions[r.Revision] = r
 	}
 	e.sets[set.Hash] = revisions
 	return nil
@@ -128,8 +129,15 @@ func (e *Engine) matches(m *Matches) error {
 		}
 		e.seen[batch] = true
 	}
+	switch x := (edition{m.Set, m.Generation}); {
+	case e.sets[m.Set] == nil:
+	case e.now.set == "":
+		e.enforce(x)
+	case x.generation > max(e.now.generation, e.next.generation):
+		e.expect(x)
+	}
 	for i := range m.Matches {
-		e.match(&m.Matches[i])
+		e.match(&m.Matches[i], m.Set)
 	}
 	for _, c := range m.Counts {
 		s := e.stat(c.Rule)
@@ -140,7 +148,8 @@ func (e *Engine) matches(m *Matches) error {
 	return nil
 }
 
-func (e *Engine) match(m *rules.Match) {
+// match takes in a match of a batch that is stamped with a Set.
+func (e *Engine) match(m *rules.Match, set string) {
 	p := e.plans[m.Rule]
 	n := e.stat(p.rule.ID)
 	id := cellID(m.Rule, m.Group)
@@ -150,15 +159,18 @@ func (e *Engine) match(m *rules.Match) {
 			n.Capped++
 			return
 		}
+		if e.perRule[m.Rule] == 0 && !e.inForce(m.Rule) {
+			p.speak(e.sets, set)
+		}
 		c = newCell(p, m.Group, e.limits)
 		e.cells[id] = c
 		e.perRule[m.Rule]++
 	}
-	c.take(m.Path, m.Key, m.Event, m.Patterns, m.Values, e.now(m.Event.EventID), n)
+	c.take(m.Path, m.Key, m.Event, m.Patterns, m.Values, e.at(m.Event.EventID), n)
 	e.touch(c)
 }
 
-func (e *Engine) now(cause string) now {
+func (e *Engine) at(cause string) now {
 	return now{clock: e.clock, horizon: e.horizon, cause: cause}
 }
 
@@ -173,7 +185,7 @@ func (e *Engine) touch(c *cell) {
 func (e *Engine) settle() {
 	for _, c := range e.touched {
 		c.settle(e.clock, e.stat(c.plan.rule.ID))
-		e.schedule(c)
+		e.after(c)
 	}
 }
 
@@ -199,12 +211,12 @@ func (e *Engine) stat(rule string) *Stats {
 }
 
 func (e *Engine) tick(t *Tick) error {
-	if t.Set != "" && t.Set != e.set {
-		revisions := e.sets[t.Set]
-		if revisions == nil {
-			return fmt.Errorf("correlate: no rule set %q", t.Set)
-		}
-		e.set, e.current = t.Set, revisions
+	if t.Set != "" && e.sets[t.Set] == nil {
+		return fmt.Errorf("correlate: no rule set %q", t.Set)
+	}
+	// A tick of an older generation comes from a process that has not heard of the change yet.
+	if x := (edition{t.Set, t.Generation}); t.Set != "" && t.Generation >= e.now.generation && x != e.now {
+		e.enforce(x)
 	}
 	e.floor = max(e.floor, t.Floor)
 	for batch := range e.seen {
@@ -227,16 +239,28 @@ func (e *Engine) tick(t *Tick) error {
 		}
 		c.woken = 0
 		n := e.stat(c.plan.rule.ID)
-		if e.current != nil && !e.current[c.plan.rule.Revision] {
-			n.Dropped += c.abandon()
-		}
-		c.tick(e.now(""), n)
+		c.tick(e.at(""), n)
 		e.touch(c)
-		if !c.empty() {
-			e.schedule(c)
-		}
+		e.after(c)
 	}
 	return nil
+}
+
+// after sees to a cell that an entry has changed.
+func (e *Engine) after(c *cell) {
+	if e.cells[c.id] != c {
+		return // it went with an earlier entry, and is here for what it has to say still
+	}
+	if !e.inForce(c.plan.rule.Revision) {
+		e.drop(c)
+	}
+	if !c.empty() {
+		e.schedule(c)
+		return
+	}
+	delete(e.cells, c.id)
+	e.perRule[c.plan.rule.Revision]--
+	e.forgot = append(e.forgot, c.id)
 }
 
 func (e *Engine) close(c *Close) error {
@@ -266,11 +290,6 @@ func (e *Engine) Changes() Changes {
 		out.Detections = append(out.Detections, c.drain()...)
 		out.Incidents = append(out.Incidents, latest(c.incidents)...)
 		c.incidents = nil
-		if c.empty() && e.cells[c.id] == c {
-			delete(e.cells, c.id)
-			e.perRule[c.plan.rule.Revision]--
-			e.forgot = append(e.forgot, c.id)
-		}
 	}
 	e.touched = e.touched[:0]
 	out.Closed, e.closed = e.closed, nil

@@ -16,8 +16,10 @@ type Entry struct {
 
 // Matches are the matches that one EVENTS message has in this partition.
 type Matches struct {
-	// Set is the hash of the rule Set that the batch was stamped with (R1).
-	Set string
+	// Set is the hash of the rule Set that the batch was stamped with (R1), Generation which change of the current Set
+	// it was.
+	Set        string
+	Generation uint64
 	// Seq is the EVENTS sequence of the batch.
 	Seq uint64
 	// Part numbers the entries of one batch in this partition, where one would be too large.
@@ -32,8 +34,9 @@ type Matches struct {
 type Tick struct {
 	Floor uint64
 	Clock int64
-	// Set is the hash of the Set that the marker was stamped with (R3).
-	Set string
+	// Set and Generation are what the marker was stamped with (R3): the engine keeps to the greatest generation.
+	Set        string
+	Generation uint64
 	// Horizon is where the input ends (Unix nanoseconds; 0: it goes on): what is read ahead of an
 	// event, `count(a) < n`, is judged up to it only (C4).
 	Horizon int64

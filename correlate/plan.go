@@ -16,7 +16,9 @@ const maxConjunctions = 64
 // plan is a rule's condition made ready for judging: a disjunction of conjunctions, each
 // with its positive part, its absences and its comparisons apart.
 type plan struct {
-	rule     *rules.Rule
+	rule *rules.Rule
+	// set is the Set that rule is of, among several in which it means the same.
+	set      string
 	children []*plan
 	// feeds lists, for each child, the bits of the patterns that its firing points match.
 	feeds []uint64
@@ -64,6 +66,12 @@ type conj struct {
 
 func (c *conj) settled() bool { return c.waits || len(c.guards)+len(c.neg)+len(c.cmp) > 0 }
 
+// Check reports a rule whose condition has too many alternatives to be judged.
+func Check(r *rules.Rule) error {
+	_, err := newPlan(r, 0)
+	return err
+}
+
 // newPlan compiles the condition of a rule; lateness is L in nanoseconds.
 func newPlan(r *rules.Rule, lateness int64) (*plan, error) {
 	p := &plan{rule: r, alone: r.Within == 0, t: int64(r.Within), late: lateness}
@@ -86,7 +94,7 @@ func newPlan(r *rules.Rule, lateness int64) (*plan, error) {
 	}
 	var err error
 	if p.conjs, err = p.disjunction(r.When, false); err != nil {
-		return nil, fmt.Errorf("rule %q: %w", r.ID, err)
+		return nil, err
 	}
 	p.reach = p.t
 	for i := range p.conjs {

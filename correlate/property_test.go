@@ -161,8 +161,8 @@ func run(t rapid.TB, set *rules.Set, items []item, batch, split int, closings []
 		if i <= split && split < i+batch {
 			e = correlate.New(lateness*int64(time.Second), correlate.Limits{})
 			check(t, e.Use(set))
-			for _, c := range stored {
-				if c.State != nil {
+			for _, id := range slices.Sorted(maps.Keys(stored)) {
+				if c := stored[id]; c.State != nil {
 					check(t, e.Restore(c))
 				}
 			}

@@ -12,7 +12,7 @@ import (
 )
 
 // SnapshotFormat is the version of a Cell's encoding.
-const SnapshotFormat = 3
+const SnapshotFormat = 4
 
 // engineCell is the Cell that holds what is the whole partition's: clock, floor, numbers.
 const engineCell = ""
@@ -30,7 +30,7 @@ func (e *Engine) Snapshot() []Cell {
 	for _, id := range sortedIDs(e.cells) {
 		if c := e.cells[id]; c.outdated {
 			c.outdated = false
-			out = append(out, Cell{ID: id, State: c.encode()})
+			out = append(out, Cell{ID: id, State: c.encode(e.now.set)})
 		}
 	}
 	return out
@@ -45,31 +45,55 @@ func sortedIDs[V any](m map[string]V) []string {
 	return ids
 }
 
-// Restore takes in one cell of a snapshot. A cell of a rule that no Set has any more needs that rule: give
-// the engine the Set that [Revision] names it from.
+// UnknownSetError says that a cell is in the words of a Set that the engine has not been given by [Engine.Use]: once it
+// has, the cell can be restored.
+type UnknownSetError struct{ Hash string }
+
+func (e *UnknownSetError) Error() string { return fmt.Sprintf("correlate: no rule set %q", e.Hash) }
+
+// Restore takes in one cell of a snapshot, that of the least id first. The error is an [UnknownSetError], or says that
+// the cell cannot be read.
 func (e *Engine) Restore(cell Cell) error {
 	r := &event.Reader{B: cell.State}
 	if v := r.Uint(); v != SnapshotFormat {
 		return fmt.Errorf("correlate: snapshot of format %d, this version reads %d", v, SnapshotFormat)
 	}
+	var err error
 	if cell.ID == engineCell {
-		e.decode(r)
+		err = e.decode(r)
 	} else {
-		revision := r.String()
-		p := e.plans[revision]
-		if p == nil {
-			return fmt.Errorf("correlate: no rule with revision %q", revision)
-		}
-		c := newCell(p, rules.Key(r.String()), e.limits)
-		c.decode(r)
-		if r.Err == nil {
-			e.cells[c.id] = c
-			e.perRule[revision]++
-			e.schedule(c)
-		}
+		err = e.decodeCell(r)
+	}
+	if err != nil {
+		return err
 	}
 	if r.Err != nil {
 		return fmt.Errorf("correlate: snapshot of cell %q: %w", cell.ID, r.Err)
+	}
+	return nil
+}
+
+func (e *Engine) decodeCell(r *event.Reader) error {
+	set, revision, group := r.String(), r.String(), rules.Key(r.String())
+	if r.Err != nil {
+		return nil
+	}
+	for _, x := range []edition{e.next, e.now} {
+		if e.sets[x.set][revision] != nil {
+			set = x.set
+		}
+	}
+	if e.sets[set][revision] == nil {
+		return &UnknownSetError{set}
+	}
+	p := e.plans[revision]
+	p.speak(e.sets, set)
+	c := newCell(p, group, e.limits)
+	c.decode(r)
+	if r.Err == nil {
+		e.cells[c.id] = c
+		e.perRule[revision]++
+		e.schedule(c)
 	}
 	return nil
 }
@@ -80,7 +104,10 @@ func (e *Engine) encode() []byte {
 	w.Int(e.clock)
 	w.Uint(e.floor)
 	w.Int(e.horizon)
-	w.String(e.set)
+	for _, x := range []edition{e.now, e.next} {
+		w.String(x.set)
+		w.Uint(x.generation)
+	}
 	w.Uint(uint64(len(e.seen)))
 	batches := make([]taken, 0, len(e.seen))
 	for b := range e.seen {
@@ -112,9 +139,16 @@ func (s *Stats) numbers() []*int64 {
 	}
 }
 
-func (e *Engine) decode(r *event.Reader) {
-	e.clock, e.floor, e.horizon, e.set = r.Int(), r.Uint(), r.Int(), r.String()
-	e.current = e.sets[e.set]
+func (e *Engine) decode(r *event.Reader) error {
+	clock, floor, horizon := r.Int(), r.Uint(), r.Int()
+	now, next := edition{r.String(), r.Uint()}, edition{r.String(), r.Uint()}
+	for _, x := range []edition{now, next} {
+		if x.set != "" && r.Err == nil && e.sets[x.set] == nil {
+			return &UnknownSetError{x.set}
+		}
+	}
+	e.clock, e.floor, e.horizon, e.now, e.next = clock, floor, horizon, now, next
+	e.reword()
 	for range r.Len() {
 		e.seen[taken{r.Uint(), r.Uint()}] = true
 	}
@@ -124,15 +158,22 @@ func (e *Engine) decode(r *event.Reader) {
 			*n = r.Int()
 		}
 		if r.Err != nil {
-			return
+			return nil
 		}
 		e.stats[s.Rule] = s
 	}
+	return nil
 }
 
-func (c *cell) encode() []byte {
+// encode encodes a cell. It names the Set whose words it has, unless that is the one in force.
+func (c *cell) encode(inForce string) []byte {
 	w := &event.Writer{}
 	w.Uint(SnapshotFormat)
+	if c.plan.set == inForce {
+		w.String("")
+	} else {
+		w.String(c.plan.set)
+	}
 	w.String(c.plan.rule.Revision)
 	w.String(string(c.group))
 	w.Uint(uint64(len(c.windows)))

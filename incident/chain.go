@@ -80,6 +80,15 @@ func NewChain(r *rules.Rule, key rules.Key, lateness, delay, lag int64, limit in
 	}
 }
 
+// SetRule gives the chain its rule in other words: what is said of its incidents from now on has them. What the rule
+// means is the same.
+func (c *Chain) SetRule(r *rules.Rule) {
+	c.rule = r
+	for _, s := range c.incidents {
+		s.out.Rule = r
+	}
+}
+
 // Has reports whether the chain keeps the detection.
 func (c *Chain) Has(detection string) bool { _, ok := c.links[detection]; return ok }
 

@@ -20,10 +20,13 @@ const (
 )
 
 // RunMarkers publishes a marker a second until ctx ends. One that fails is not
-// repeated: the next one says as much.
+// repeated: the next one says as much. Each is of the Set that is current by then, whichever process named it.
 func (m *Matcher) RunMarkers(ctx context.Context) error {
 	for {
-		if err := m.Streams.PublishMarker(ctx, m.Sets.Current().Hash); err != nil && ctx.Err() == nil {
+		if err := m.Sets.Refresh(ctx); err != nil && ctx.Err() == nil {
+			m.Log.Warn("the current rule set is not known: the last one is used on", "err", err)
+		}
+		if err := m.Streams.PublishMarker(ctx, m.Sets.Stamp()); err != nil && ctx.Err() == nil {
 			m.Log.Warn("clock stands still", "err", err)
 		}
 		if !pause(ctx, markerEvery) {
@@ -38,7 +41,9 @@ func (m *Matcher) remember(msgs []stream.EventsMsg) {
 	defer m.mu.Unlock()
 	for i := range msgs {
 		if msgs[i].Marker && msgs[i].Err == nil {
-			m.markers = append(m.markers, correlate.Tick{Floor: msgs[i].Seq, Clock: msgs[i].Time, Set: msgs[i].Batch.Set})
+			m.markers = append(m.markers, correlate.Tick{
+				Floor: msgs[i].Seq, Clock: msgs[i].Time, Set: msgs[i].Batch.Set, Generation: msgs[i].Batch.Generation,
+			})
 		}
 	}
 }

@@ -183,7 +183,8 @@ func (m *Matcher) batch(ctx context.Context, msg *stream.EventsMsg, byPartition 
 		for part := 0; len(matches[p]) > 0 || len(counts[p]) > 0; part++ {
 			n := min(len(matches[p]), maxEntryMatches)
 			byPartition[p] = append(byPartition[p], correlate.Entry{Matches: &correlate.Matches{
-				Set: msg.Batch.Set, Seq: msg.Seq, Part: uint64(part), Matches: matches[p][:n], Counts: counts[p],
+				Set: msg.Batch.Set, Generation: msg.Batch.Generation, Seq: msg.Seq, Part: uint64(part),
+				Matches: matches[p][:n], Counts: counts[p],
 			}})
 			matches[p], counts[p] = matches[p][n:], nil
 		}

@@ -4,8 +4,10 @@ package pipeline
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"tocsin/correlate"
@@ -180,7 +182,8 @@ func restore(engine *correlate.Engine, set *rules.Set, cells map[string]correlat
 	if err := engine.Use(set); err != nil {
 		return err
 	}
-	for _, c := range cells {
+	for _, id := range slices.Sorted(maps.Keys(cells)) {
+		c := cells[id]
 		if c.State == nil {
 			continue
 		}

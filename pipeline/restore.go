@@ -48,30 +48,34 @@ func (o *owner) restore(ctx context.Context) error {
 	return nil
 }
 
-// fresh makes an empty engine that knows all Sets.
+// fresh makes an empty engine that knows the current Set.
 func (o *owner) fresh(ctx context.Context) error {
 	o.engine = correlate.New(int64(o.Lateness), correlate.Limits{})
-	sets, err := o.Sets.All(ctx)
-	if err != nil {
-		return err
-	}
-	for _, s := range sets {
-		if err := o.engine.Use(s); err != nil {
-			return err
-		}
-	}
-	return nil
+	return o.engine.Use(o.Sets.Current())
 }
 
-// load reads the snapshot into the engine. unreadable says that it is damaged or of another version's format; err that the store
+// load reads the snapshot into the engine. unreadable says that it is damaged or of another version's format; err that a store
 // did not answer.
 func (o *owner) load(ctx context.Context) (unreadable, err error) {
 	if o.lease.Format != correlate.SnapshotFormat {
 		return fmt.Errorf("it is of format %d, this version reads %d", o.lease.Format, correlate.SnapshotFormat), nil
 	}
 	err = o.Store.Cells(ctx, o.lease.Partition, func(c correlate.Cell) error {
-		unreadable = o.engine.Restore(c)
-		return unreadable
+		for {
+			unreadable = o.engine.Restore(c)
+			unknown, ok := errors.AsType[*correlate.UnknownSetError](unreadable)
+			if !ok || o.engine.Knows(unknown.Hash) {
+				return unreadable
+			}
+			set, err := o.Sets.Get(ctx, unknown.Hash)
+			if err == nil {
+				err = o.engine.Use(set)
+			}
+			if err != nil {
+				unreadable = nil
+				return err
+			}
+		}
 	})
 	if unreadable == nil && errors.Is(err, store.ErrCorrupt) {
 		unreadable = err

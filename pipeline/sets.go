@@ -6,53 +6,117 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 
 	"tocsin/rules"
+	"tocsin/stream"
 )
 
-// setStore keeps rule Sets by their hash, for whoever has to match or correlate what they were stamped on (R1).
+// keptSets is how many Sets stay compiled beside the current one: those that batches and state still name are few.
+const keptSets = 3
+
+// setStore keeps rule Sets by their hash, for whoever has to match or correlate what they were stamped on, and names
+// one of them the current one for all processes (R1).
 type setStore interface {
 	PutSet(ctx context.Context, hash string, data []byte) error
 	Set(ctx context.Context, hash string) ([]byte, error)
-	SetHashes(ctx context.Context) ([]string, error)
+	NameSet(ctx context.Context, hash string) (stream.Stamp, error)
+	CurrentSet(ctx context.Context) (stream.Stamp, error)
 }
 
-// Sets knows the compiled rule Sets: the current one, and any older one that
-// batches or state still name.
+// Sets knows the compiled rule Sets: the current one, and older ones that batches or state still name.
 type Sets struct {
-	store   setStore
-	current *rules.Set
+	store setStore
 
-	mu   sync.Mutex
-	sets map[string]*rules.Set
+	mu      sync.Mutex // of what follows; never held while the store is asked or a Set compiled
+	current *rules.Set
+	stamp   stream.Stamp
+	recent  []*rules.Set // used last, the latest at the end
+
+	loading sync.Mutex // one Set is compiled at a time
 }
 
-// NewSets makes current the Set that new batches are stamped with, and stores it.
-func NewSets(ctx context.Context, store setStore, current *rules.Set) (*Sets, error) {
-	data, err := json.Marshal(current.Files)
-	if err != nil {
-		return nil, fmt.Errorf("encode rule set: %w", err)
-	}
-	if err := store.PutSet(ctx, current.Hash, data); err != nil {
-		return nil, fmt.Errorf("store rule set: %w", err)
-	}
-	return &Sets{store: store, current: current, sets: map[string]*rules.Set{current.Hash: current}}, nil
+// NewSets makes set the current one.
+func NewSets(ctx context.Context, store setStore, set *rules.Set) (*Sets, error) {
+	s := &Sets{store: store}
+	return s, s.Enforce(ctx, set)
 }
 
 // Current returns the Set that new batches are stamped with.
-func (s *Sets) Current() *rules.Set { return s.current }
-
-// Get returns the Set with a hash, compiling it if this process has not seen it.
-func (s *Sets) Get(ctx context.Context, hash string) (*rules.Set, error) {
+func (s *Sets) Current() *rules.Set {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if set := s.sets[hash]; set != nil {
+	return s.current
+}
+
+// Stamp is what new batches are stamped with.
+func (s *Sets) Stamp() stream.Stamp {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stamp
+}
+
+// Enforce stores a Set and makes it the current one of all processes: of this one at once, of the others within a second.
+func (s *Sets) Enforce(ctx context.Context, set *rules.Set) error {
+	data, err := json.Marshal(set.Files)
+	if err != nil {
+		return fmt.Errorf("encode rule set: %w", err)
+	}
+	if err := s.store.PutSet(ctx, set.Hash, data); err != nil {
+		return err
+	}
+	stamp, err := s.store.NameSet(ctx, set.Hash)
+	if err != nil {
+		return err
+	}
+	s.use(set, stamp)
+	return nil
+}
+
+// Refresh makes current here what another process has named. On an error the Set that was current stays.
+func (s *Sets) Refresh(ctx context.Context) error {
+	stamp, err := s.store.CurrentSet(ctx)
+	if err != nil {
+		return err
+	}
+	if stamp.Generation <= s.Stamp().Generation {
+		return nil
+	}
+	set, err := s.Get(ctx, stamp.Set)
+	if err != nil {
+		return err
+	}
+	s.use(set, stamp)
+	return nil
+}
+
+// use makes a Set current, unless a later one is.
+func (s *Sets) use(set *rules.Set, stamp stream.Stamp) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current != nil && stamp.Generation < s.stamp.Generation {
+		return
+	}
+	if s.current != nil && s.current.Hash != set.Hash {
+		s.keep(s.current)
+	}
+	s.current, s.stamp = set, stamp
+}
+
+// Get returns the Set with a hash, compiling it if this process does not have it.
+func (s *Sets) Get(ctx context.Context, hash string) (*rules.Set, error) {
+	if set := s.have(hash); set != nil {
+		return set, nil
+	}
+	s.loading.Lock()
+	defer s.loading.Unlock()
+	if set := s.have(hash); set != nil {
 		return set, nil
 	}
 	data, err := s.store.Set(ctx, hash)
 	if err != nil {
-		return nil, fmt.Errorf("rule set %s: %w", hash, err)
+		return nil, err
 	}
 	var files []rules.File
 	if err := json.Unmarshal(data, &files); err != nil {
@@ -62,26 +126,33 @@ func (s *Sets) Get(ctx context.Context, hash string) (*rules.Set, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rule set %s: %w", hash, err)
 	}
-	s.sets[hash] = set
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keep(set)
 	return set, nil
 }
 
-// All returns every Set that is stored: state may be of a rule that no current Set has.
-func (s *Sets) All(ctx context.Context) ([]*rules.Set, error) {
-	hashes, err := s.store.SetHashes(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("list rule sets: %w", err)
+// have returns a Set that is compiled here, nil if it is not.
+func (s *Sets) have(hash string) *rules.Set {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current != nil && s.current.Hash == hash {
+		return s.current
 	}
-	out := []*rules.Set{s.current}
-	for _, h := range hashes {
-		if h == s.current.Hash {
-			continue
+	for _, set := range s.recent {
+		if set.Hash == hash {
+			s.keep(set)
+			return set
 		}
-		set, err := s.Get(ctx, h)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, set)
 	}
-	return out, nil
+	return nil
+}
+
+// keep notes that a Set was used.
+func (s *Sets) keep(set *rules.Set) {
+	s.recent = slices.DeleteFunc(s.recent, func(x *rules.Set) bool { return x.Hash == set.Hash })
+	s.recent = append(s.recent, set)
+	if over := len(s.recent) - keptSets; over > 0 {
+		s.recent = slices.Delete(s.recent, 0, over)
+	}
 }

@@ -268,12 +268,19 @@ func revision(r *Rule) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
+// setHash hashes what the rules mean and what incidents say of them.
 func setHash(rs []*Rule) string {
 	lines := make([]string, 0, len(rs))
 	for _, r := range rs {
-		lines = append(lines, fmt.Sprintf("%q %s %d %t %q", r.ID, r.Revision, r.Severity, r.Shadow, r.Attack))
+		lines = append(lines, r.Revision+" "+r.Words())
 	}
 	sort.Strings(lines)
 	sum := sha256.Sum256([]byte(strings.Join(lines, "\n")))
 	return hex.EncodeToString(sum[:16])
+}
+
+// Words is what incidents say of the rule, in one line: two rules of one revision differ by it, or not at all.
+func (r *Rule) Words() string {
+	return fmt.Sprintf("%q %d %t %q %q %q %q %q %q",
+		r.ID, r.Severity, r.Shadow, r.Attack, r.Tactics, r.Title, r.IncidentTitle, r.Description, r.Runbook)
 }

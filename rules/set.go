@@ -11,7 +11,8 @@ import (
 // Set is a compiled, immutable set of rules.
 type Set struct {
 	Rules []*Rule
-	// Hash is over the meaning of all rules (R1): order, comments and layout of the files do not count.
+	// Hash is over the meaning of all rules and the words of their incidents (R1): order, comments and layout of the files do
+	// not count.
 	Hash string
 	// Files are what it was compiled from.
 	Files []File

@@ -63,7 +63,8 @@ type Partitions interface {
 
 	// Commit writes all of c, or nothing.
 	Commit(ctx context.Context, c Commit) error
-	// Cells passes the cells of the partition's snapshot to fn, in no particular order.
+	// Cells passes the cells of the partition's snapshot to fn: that of the empty id first, the others in no particular
+	// order.
 	Cells(ctx context.Context, partition int, fn func(correlate.Cell) error) error
 	// States returns where each partition stands.
 	States(ctx context.Context) ([]PartitionState, error)

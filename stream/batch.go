@@ -27,16 +27,16 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // ErrBatch says that a message is not what was written.
 var ErrBatch = errors.New("stream: the message is damaged")
 
-// Batch is many Records in one message, stamped with the hash of the rule Set that they are to be matched by (R1).
+// Batch is many Records in one message, stamped with the rule Set that they are to be matched by (R1).
 type Batch struct {
-	Set     string
+	Stamp
 	Records []event.Record
 }
 
 // EncodeBatch encodes a batch: format, checksum, and s2 over all of it.
-func EncodeBatch(set string, recs []event.Record) []byte {
+func EncodeBatch(stamp Stamp, recs []event.Record) []byte {
 	w := &event.Writer{}
-	w.String(set)
+	w.String(stamp.Set)
 	w.Uint(uint64(len(recs)))
 	for i := range recs {
 		r := &recs[i]
@@ -46,6 +46,7 @@ func EncodeBatch(set string, recs []event.Record) []byte {
 		w.Uint(uint64(len(r.Raw)))
 		w.B = append(w.B, r.Raw...)
 	}
+	w.Uint(stamp.Generation)
 	return pack(batchFormat, w.B)
 }
 
@@ -56,7 +57,7 @@ func DecodeBatch(b []byte) (Batch, error) {
 		return Batch{}, err
 	}
 	r := &event.Reader{B: plain}
-	out := Batch{Set: r.String()}
+	out := Batch{Stamp: Stamp{Set: r.String()}}
 	n := r.Len()
 	out.Records = make([]event.Record, 0, n)
 	for range n {
@@ -67,6 +68,9 @@ func DecodeBatch(b []byte) (Batch, error) {
 		}
 		rec.Raw, r.B = r.B[:size:size], r.B[size:]
 		out.Records = append(out.Records, rec)
+	}
+	if len(r.B) > 0 { // what older versions wrote ends here
+		out.Generation = r.Uint()
 	}
 	if r.Err != nil {
 		return Batch{}, fmt.Errorf("%w: %w", ErrBatch, r.Err)

@@ -43,7 +43,7 @@ func TestCluster(t *testing.T) {
 	if err := s.Ping(ctx); err != nil {
 		t.Fatal(err)
 	}
-	w := stream.NewCommitter(s, 2, func() string { return "set" })
+	w := stream.NewCommitter(s, 2, func() stream.Stamp { return stream.Stamp{Set: "set"} })
 	sent := 0
 	send := func(n int) {
 		t.Helper()

@@ -23,7 +23,7 @@ const (
 // event each then cost a few fsyncs and not a thousand.
 type Committer struct {
 	streams *Streams
-	set     func() string
+	stamp   func() Stamp
 	queue   chan *request
 	wg      sync.WaitGroup
 	stop    chan struct{}
@@ -36,9 +36,9 @@ type request struct {
 	done    chan error
 }
 
-// NewCommitter starts lanes; set gives the hash of the current rule Set. Close ends them.
-func NewCommitter(s *Streams, lanes int, set func() string) *Committer {
-	c := &Committer{streams: s, set: set, queue: make(chan *request, 4096), stop: make(chan struct{})}
+// NewCommitter starts lanes; stamp gives the current rule Set. Close ends them.
+func NewCommitter(s *Streams, lanes int, stamp func() Stamp) *Committer {
+	c := &Committer{streams: s, stamp: stamp, queue: make(chan *request, 4096), stop: make(chan struct{})}
 	for range lanes {
 		c.wg.Go(c.lane)
 	}
@@ -120,7 +120,7 @@ func (c *Committer) lane() {
 			records = append(records, r.records...)
 		}
 		// The sender's context is not used: others wait for the same message.
-		err := c.streams.publish(context.Background(), recordsSubject, nuid.Next(), EncodeBatch(c.set(), records))
+		err := c.streams.publish(context.Background(), recordsSubject, nuid.Next(), EncodeBatch(c.stamp(), records))
 		for _, r := range group {
 			r.done <- err
 		}

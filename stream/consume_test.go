@@ -16,7 +16,7 @@ func published(ctx context.Context, t *testing.T, n int) *stream.Streams {
 	t.Helper()
 	s, _ := open(t, t.TempDir(), small())
 	for i := range n {
-		c := stream.NewCommitter(s, 1, func() string { return "set" })
+		c := stream.NewCommitter(s, 1, func() stream.Stamp { return stream.Stamp{Set: "set"} })
 		if err := c.Commit(ctx, []event.Record{record(i)}); err != nil {
 			t.Fatal(err)
 		}

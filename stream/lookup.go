@@ -107,36 +107,6 @@ func (s *Streams) Tail(ctx context.Context, fn func(rec event.Record, at int64) 
 	}
 }
 
-// PutSet stores a rule Set under its hash; one that is there already stays.
-func (s *Streams) PutSet(ctx context.Context, hash string, data []byte) error {
-	_, err := s.sets.Create(ctx, hash, pack(packedFormat, data))
-	if err != nil && !errors.Is(err, jetstream.ErrKeyExists) {
-		return fmt.Errorf("rule set %s: %w", hash, err)
-	}
-	return nil
-}
-
-// Set returns a stored rule Set.
-func (s *Streams) Set(ctx context.Context, hash string) ([]byte, error) {
-	e, err := s.sets.Get(ctx, hash)
-	if err != nil {
-		return nil, fmt.Errorf("rule set %s: %w", hash, err)
-	}
-	return unpack(packedFormat, e.Value())
-}
-
-// SetHashes lists the stored rule Sets.
-func (s *Streams) SetHashes(ctx context.Context) ([]string, error) {
-	keys, err := s.sets.Keys(ctx)
-	if errors.Is(err, jetstream.ErrNoKeysFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("rule sets: %w", err)
-	}
-	return keys, nil
-}
-
 // QuarantineList returns the newest entries of quarantine, newest first, at most n.
 func (s *Streams) QuarantineList(ctx context.Context, n int) ([]QuarantineEntry, error) {
 	st, err := s.js.Stream(ctx, quarantineStream)

@@ -57,8 +57,8 @@ func message(subject, id string, data []byte) *nats.Msg {
 }
 
 // PublishMarker sends a batch of no Records: the stream's clock (C1).
-func (s *Streams) PublishMarker(ctx context.Context, set string) error {
-	return s.publish(ctx, markerSubject, nuid.Next(), EncodeBatch(set, nil))
+func (s *Streams) PublishMarker(ctx context.Context, stamp Stamp) error {
+	return s.publish(ctx, markerSubject, nuid.Next(), EncodeBatch(stamp, nil))
 }
 
 // MatchMsg is one message of a partition's log. Messages with equal IDs are one.

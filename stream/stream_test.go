@@ -54,7 +54,7 @@ func TestCommittedIsThere(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	s, _ := open(t, t.TempDir(), small())
-	c := stream.NewCommitter(s, 2, func() string { return "set" })
+	c := stream.NewCommitter(s, 2, func() stream.Stamp { return stream.Stamp{Set: "set"} })
 	const clients, each = 64, 20
 	var wg sync.WaitGroup
 	for i := range clients {
@@ -68,7 +68,7 @@ func TestCommittedIsThere(t *testing.T) {
 	}
 	wg.Wait()
 	c.Close()
-	if err := s.PublishMarker(ctx, "set"); err != nil {
+	if err := s.PublishMarker(ctx, stream.Stamp{Set: "set", Generation: 7}); err != nil {
 		t.Fatal(err)
 	}
 	cons, err := s.Events(ctx)
@@ -227,7 +227,7 @@ func TestBatchRoundTrip(t *testing.T) {
 				Raw: rapid.SliceOf(rapid.Byte()).Draw(t, "raw"), Ordinal: rapid.Uint32().Draw(t, "ordinal"),
 			}
 		})).Draw(t, "records")
-		b := stream.EncodeBatch("hash", recs)
+		b := stream.EncodeBatch(stream.Stamp{Set: "hash", Generation: 9}, recs)
 		got, err := stream.DecodeBatch(b)
 		if err != nil {
 			t.Fatal(err)
@@ -245,7 +245,7 @@ func TestBatchRoundTrip(t *testing.T) {
 }
 
 func FuzzDecodeBatch(f *testing.F) {
-	f.Add(stream.EncodeBatch("s", []event.Record{record(1), record(2)}))
+	f.Add(stream.EncodeBatch(stream.Stamp{Set: "s"}, []event.Record{record(1), record(2)}))
 	f.Add([]byte{1, 0, 0, 0, 0, 0})
 	f.Fuzz(func(_ *testing.T, b []byte) {
 		_, _ = stream.DecodeBatch(b) // it must not panic
@@ -259,7 +259,7 @@ func BenchmarkCommit(b *testing.B) {
 			cfg := small()
 			cfg.Events.Bytes = 512 << 20
 			s, _ := open(b, b.TempDir(), cfg)
-			c := stream.NewCommitter(s, 2, func() string { return "set" })
+			c := stream.NewCommitter(s, 2, func() stream.Stamp { return stream.Stamp{Set: "set"} })
 			defer c.Close()
 			recs := make([]event.Record, size.records)
 			for i := range recs {

@@ -129,7 +129,7 @@ func (n *node) start(ctx context.Context) error {
 		return err
 	}
 	n.parser = ingest.NewParser(n.cfg.parserConfig())
-	n.commit = stream.NewCommitter(n.streams, 2, func() string { return n.sets.Current().Hash })
+	n.commit = stream.NewCommitter(n.streams, 2, n.sets.Stamp)
 	if n.consumer, err = n.streams.Events(ctx); err != nil {
 		return err
 	}

@@ -19,6 +19,9 @@ func (o *owned) cells() map[string]string {
 		if _, twice := out[c.ID]; twice {
 			o.t.Errorf("cell %q comes twice", c.ID)
 		}
+		if c.ID == "" && len(out) > 0 {
+			o.t.Error("the cell of the empty id does not come first")
+		}
 		out[c.ID] = string(c.State)
 		return nil
 	})
@@ -42,7 +45,7 @@ func snapshots(t *testing.T, k Kind) {
 	if got := s.cells(); len(got) != 0 {
 		t.Errorf("a new partition has %v", got)
 	}
-	s.snap(1, false, cellOf("", "engine"), cellOf("a", "1"), cellOf("b\x00\xff", "2"), cellOf("empty", ""))
+	s.snap(1, false, cellOf("a", "1"), cellOf("b\x00\xff", "2"), cellOf("empty", ""), cellOf("", "engine"))
 	want := map[string]string{"": "engine", "a": "1", "b\x00\xff": "2", "empty": ""}
 	if diff := cmp.Diff(want, s.cells()); diff != "" {
 		t.Errorf("first snapshot (-want +got):\n%s", diff)

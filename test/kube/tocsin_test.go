@@ -62,7 +62,7 @@ func (n *tocsin) open() {
 	cfg.Events.Bytes, cfg.Matches.Bytes, cfg.Quarantine.Bytes, cfg.Partitions = 64<<20, 64<<20, 16<<20, 1
 	n.streams, err = stream.Open(n.c.ctx, nc, cfg)
 	must(err)
-	n.commit = stream.NewCommitter(n.streams, 2, func() string { return "set" })
+	n.commit = stream.NewCommitter(n.streams, 2, func() stream.Stamp { return stream.Stamp{Set: "set"} })
 	n.consumer, err = n.streams.Events(n.c.ctx)
 	must(err)
 	n.close = sync.OnceFunc(func() {

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// currentKey is the key of the store of Sets that names the current one; the others are hashes.
+const currentKey = "current"
+
+// Stamp says which rule Set a batch is to be matched by (R1).
+type Stamp struct {
+	// Set is the Set's hash.
+	Set string
+	// Generation grows with each change of the current Set: it is the revision of its name in the store of Sets.
+	Generation uint64
+}
+
+// PutSet stores a rule Set under its hash; one that is there already stays.
+func (s *Streams) PutSet(ctx context.Context, hash string, data []byte) error {
+	_, err := s.sets.Create(ctx, hash, pack(packedFormat, data))
+	if err != nil && !errors.Is(err, jetstream.ErrKeyExists) {
+		return fmt.Errorf("rule set %s: %w", hash, err)
+	}
+	return nil
+}
+
+// Set returns a stored rule Set.
+func (s *Streams) Set(ctx context.Context, hash string) ([]byte, error) {
+	e, err := s.sets.Get(ctx, hash)
+	if err != nil {
+		return nil, fmt.Errorf("rule set %s: %w", hash, err)
+	}
+	return unpack(packedFormat, e.Value())
+}
+
+// NameSet makes a stored Set the current one for all processes. One that is current already stays what it is.
+func (s *Streams) NameSet(ctx context.Context, hash string) (Stamp, error) {
+	now, err := s.CurrentSet(ctx)
+	if err == nil && now.Set == hash {
+		return now, nil
+	}
+	if err != nil && !errors.Is(err, jetstream.ErrKeyNotFound) {
+		return Stamp{}, err
+	}
+	// Of two that name one at once the later wins; if they name the same, its being named twice is no change.
+	generation, err := s.sets.Put(ctx, currentKey, []byte(hash))
+	if err != nil {
+		return Stamp{}, fmt.Errorf("name the rule set: %w", err)
+	}
+	return Stamp{hash, generation}, nil
+}
+
+// CurrentSet returns the name of the current Set.
+func (s *Streams) CurrentSet(ctx context.Context) (Stamp, error) {
+	e, err := s.sets.Get(ctx, currentKey)
+	if err != nil {
+		return Stamp{}, fmt.Errorf("name of the rule set: %w", err)
+	}
+	return Stamp{string(e.Value()), e.Revision()}, nil
+}
