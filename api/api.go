@@ -34,6 +34,8 @@ type Backend interface {
 	// Close closes an incident through the log and returns it as it is then; ErrClosed if it was.
 	Close(ctx context.Context, id string, verdict incident.Verdict, by string) (incident.View, error)
 	Rules() []*rules.Rule
+	// ReloadRules reads the rule files again and puts them in force; a [BadRulesError] says that they are wrong.
+	ReloadRules(ctx context.Context) (Reloaded, error)
 	RuleStats(ctx context.Context) (map[string]map[string]int64, error)
 	Status(ctx context.Context) (Status, error)
 	Alerts(ctx context.Context, state string, limit int, cursor string) ([]AlertView, string, error)
@@ -44,6 +46,11 @@ type Backend interface {
 	// Tail passes each event that comes from now on to fn, until ctx ends or fn fails.
 	Tail(ctx context.Context, fn func(any) error) error
 }
+
+// BadRulesError says what is wrong with the rule files: the rules in force stay.
+type BadRulesError struct{ Mistakes []string }
+
+func (e *BadRulesError) Error() string { return strings.Join(e.Mistakes, "\n") }
 
 // Config is what the API needs.
 type Config struct {
@@ -149,7 +156,7 @@ func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 const problemType = "https://tocsin.dev/problems/"
 
 // problem makes an error of the API; the type names its status.
-func problem(status int, detail string) error {
+func problem(status int, detail string) *huma.ErrorModel {
 	return &huma.ErrorModel{
 		Type: typeOf(status), Title: http.StatusText(status), Status: status, Detail: detail,
 	}

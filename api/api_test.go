@@ -42,6 +42,10 @@ func (noBackend) Close(context.Context, string, incident.Verdict, string) (incid
 }
 func (noBackend) Rules() []*rules.Rule { return nil }
 
+func (noBackend) ReloadRules(context.Context) (Reloaded, error) {
+	return Reloaded{}, &BadRulesError{[]string{"a.yml:3: rule \"x\": no such field", "b.yml:1: no title"}}
+}
+
 func (noBackend) RuleStats(context.Context) (map[string]map[string]int64, error) { return nil, nil }
 func (noBackend) Status(context.Context) (Status, error)                         { return Status{}, nil }
 
@@ -67,6 +71,7 @@ func TestAnswers(t *testing.T) {
 	}{
 		{"no token", "GET", "/api/v1/incidents", "", "", 401, "Authorization: Bearer TOKEN"},
 		{"wrong token", "GET", "/api/v1/incidents", "secreT", "", 401, "problems/unauthorized"},
+		{"rules that are wrong", "POST", "/api/v1/rules/reload", "secret", "", 422, `"errors":[{"message":"a.yml:3: rule \"x\": no such field"},{"message":"b.yml:1: no title"}]`},
 		{"list", "GET", "/api/v1/incidents", "secret", "", 200, `{"items":[],"next_cursor":"more"}`},
 		{"unknown severity", "GET", "/api/v1/incidents?severity=hihg", "secret", "", 422, `severity: there is no \"hihg\"`},
 		{"unknown status", "GET", "/api/v1/incidents?status=new,odd", "secret", "", 422, `status: there is no \"odd\"`},

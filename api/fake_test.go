@@ -78,6 +78,10 @@ func (f *fake) Rules() []*rules.Rule {
 	}}
 }
 
+func (f *fake) ReloadRules(context.Context) (api.Reloaded, error) {
+	return api.Reloaded{Set: "ab", Rules: 1, Changed: true, Added: []string{"shell"}}, f.err
+}
+
 func (f *fake) RuleStats(context.Context) (map[string]map[string]int64, error) {
 	return map[string]map[string]int64{"shell": {"matches": 3}}, f.err
 }

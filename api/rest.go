@@ -4,6 +4,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -84,6 +85,20 @@ type AlertView struct {
 	Error    string      `json:"error"`
 }
 
+// Reloaded is what became of the rules in force, by id.
+type Reloaded struct {
+	// Set is the hash of the rules in force, Rules how many they are.
+	Set     string   `json:"set"`
+	Rules   int      `json:"rules"`
+	Changed bool     `json:"changed"`
+	Added   []string `json:"added"`
+	Removed []string `json:"removed"`
+	// Reset are rules that mean something else now: their windows begin anew. Reworded are those that mean what they
+	// meant: their windows stay.
+	Reset    []string `json:"reset"`
+	Reworded []string `json:"reworded"`
+}
+
 func viewRule(r *rules.Rule, stats map[string]int64) RuleInfo {
 	v := RuleInfo{
 		ID: r.ID, Title: r.Title, Description: r.Description, Runbook: r.Runbook, Severity: r.Severity.String(),
@@ -140,6 +155,23 @@ func (s *server) registerRest(h huma.API) {
 			out = append(out, viewRule(r, stats[r.ID]))
 		}
 		return list(out, "", "", nil), nil
+	})
+	huma.Register(h, huma.Operation{
+		OperationID: "reload-rules", Method: http.MethodPost, Path: "/api/v1/rules/reload", Summary: "Read the rule files again and put them in force",
+		Description: "As a change of the files and SIGHUP do. Files with a mistake change nothing: the answer is 422, with each mistake.",
+	}, func(ctx context.Context, _ *struct{}) (*one[Reloaded], error) {
+		out, err := s.Backend.ReloadRules(ctx)
+		if bad, ok := errors.AsType[*BadRulesError](err); ok {
+			m := problem(http.StatusUnprocessableEntity, "the rule files are wrong: the rules in force stay")
+			for _, mistake := range bad.Mistakes {
+				m.Errors = append(m.Errors, &huma.ErrorDetail{Message: mistake})
+			}
+			return nil, m
+		}
+		if err != nil {
+			return nil, problem(http.StatusServiceUnavailable, "the stream does not answer: the rules in force stay")
+		}
+		return &one[Reloaded]{out}, nil
 	})
 	huma.Register(h, huma.Operation{
 		OperationID: "get-rule", Method: http.MethodGet, Path: "/api/v1/rules/{id}", Summary: "One rule",

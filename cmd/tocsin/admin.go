@@ -44,6 +44,10 @@ func (n *node) adminHandler() http.Handler {
 		bad := n.unready(r.Context())
 		checks := map[string]string{"rules": "ok", "store": "ok", "stream": "ok", "partitions": "ok"}
 		maps.Copy(checks, bad)
+		// Files that are wrong take nothing from what is in force: records are taken in as before.
+		if why := n.reloader.problem(); why != "" {
+			checks["rules"] = "the rules in force stay: " + why
+		}
 		w.Header().Set("Content-Type", "application/json")
 		if len(bad) > 0 {
 			w.WriteHeader(http.StatusServiceUnavailable)

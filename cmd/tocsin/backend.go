@@ -60,7 +60,7 @@ func (b backend) RuleStats(ctx context.Context) (map[string]map[string]int64, er
 	out := make(map[string]map[string]int64, len(stats))
 	for _, s := range stats {
 		out[s.Rule] = map[string]int64{
-			"matches": s.Matched, "detections": s.Detections, "incidents": s.Incidents, "late": s.Late, "capped": s.Capped,
+			"matches": s.Matched, "detections": s.Detections, "incidents": s.Incidents, "late": s.Late, "capped": s.Capped, "dropped": s.Dropped,
 			"unkeyed": s.Unkeyed, "excepted": s.Excepted, "retracted": s.Retracted, "duplicates": s.Duplicates,
 			"negative": s.Negative,
 		}

@@ -10,8 +10,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"os/signal"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -54,6 +57,8 @@ type node struct {
 	prepared  bool
 	parser    *ingest.Parser
 	sets      *pipeline.Sets
+	rules     *ruleWatcher
+	reloader  *reloader
 	commit    *stream.Committer
 	matcher   *pipeline.Matcher
 	seen      *pipeline.Sources
@@ -105,6 +110,8 @@ func (n *node) start(ctx context.Context) error {
 		*l.to = ln
 		n.onClose(l.key, func() { _ = ln.Close() }) // the server has closed it already
 	}
+	n.rules = watchRules(n.cfg.Rules, n.log.With("part", "rules")) // from before they are read
+	n.onClose("rule watch", n.rules.close)
 	set, err := loadRules(n.cfg.Rules)
 	if err != nil {
 		return err
@@ -128,6 +135,7 @@ func (n *node) start(ctx context.Context) error {
 	if n.sets, err = pipeline.NewSets(ctx, n.streams, set); err != nil {
 		return err
 	}
+	n.reloader = newReloader(n.cfg.Rules, n.sets, n.reg, n.log.With("part", "rules"))
 	n.parser = ingest.NewParser(n.cfg.parserConfig())
 	n.commit = stream.NewCommitter(n.streams, 2, n.sets.Stamp)
 	if n.consumer, err = n.streams.Events(ctx); err != nil {
@@ -157,6 +165,9 @@ func (n *node) start(ctx context.Context) error {
 
 // run serves until ctx ends, then stops upstream first: nothing that was accepted is left behind.
 func (n *node) run(ctx context.Context) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
 	g, gctx := errgroup.WithContext(ctx)
 	// What follows the data stops only after what feeds it.
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
@@ -165,6 +176,10 @@ func (n *node) run(ctx context.Context) error {
 	w.Go(func() error { return n.matcher.Run(wctx) })
 	w.Go(func() error { return n.matcher.RunMarkers(wctx) })
 	w.Go(func() error { return n.matcher.RunTicks(wctx) })
+	g.Go(func() error {
+		n.rules.run(gctx, hup, func() { _, _ = n.reloader.reload(gctx) }) // it says itself what went wrong
+		return nil
+	})
 	w.Go(func() error { return n.withStore(wctx, n.owners.Run) })
 	telling, stopTelling := context.WithCancel(wctx)
 	defer stopTelling()

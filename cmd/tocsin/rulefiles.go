@@ -3,28 +3,66 @@
 package main
 
 import (
+	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"sort"
+	"slices"
 	"strings"
 
+	"tocsin/correlate"
 	"tocsin/rules"
 )
 
-// loadRules reads rule files: *.yml and *.yaml under each path, and *.txt and *.csv in its folders named lists, in order
-// of name.
-func loadRules(paths []string) (*rules.Set, error) {
-	files, err := readRules(paths)
-	if err != nil {
-		return nil, err
+// ruleTree is where rules are read from: files, and the folders that have them.
+type ruleTree struct {
+	files, folders []string
+}
+
+// findRules lists *.yml and *.yaml under each path, and *.txt and *.csv in its folders named lists, by name. Links are
+// followed: a ConfigMap's volume is made of them. What begins with a dot is left out.
+func findRules(paths []string) (ruleTree, error) {
+	var t ruleTree
+	seen := make(map[string]bool) // folders, as they really are: links may go in circles
+	var walk func(path string, named bool) error
+	walk = func(path string, named bool) error {
+		info, err := os.Stat(path)
+		if err != nil {
+			return err
+		}
+		if !info.IsDir() {
+			if named || isRuleFile(path) {
+				t.files = append(t.files, path)
+			}
+			return nil
+		}
+		really, err := filepath.EvalSymlinks(path)
+		if err != nil || seen[really] {
+			return err
+		}
+		seen[really] = true
+		t.folders = append(t.folders, path)
+		entries, err := os.ReadDir(path)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if !strings.HasPrefix(e.Name(), ".") {
+				if err := walk(filepath.Join(path, e.Name()), false); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
 	}
-	set, err := rules.Compile(files)
-	if err != nil {
-		return nil, &usageError{err}
+	for _, p := range paths {
+		if err := walk(p, true); err != nil {
+			return ruleTree{}, &usageError{fmt.Errorf("rules: %w", err)}
+		}
 	}
-	return set, nil
+	slices.Sort(t.files)
+	t.files = slices.Compact(t.files)
+	return t, nil
 }
 
 // isRuleFile reports whether a file in a folder of rules is one of rules, or a lookup list in a folder of lists.
@@ -39,32 +77,12 @@ func isRuleFile(path string) bool {
 }
 
 func readRules(paths []string) ([]rules.File, error) {
-	var names []string
-	for _, p := range paths {
-		info, err := os.Stat(p)
-		if err != nil {
-			return nil, &usageError{fmt.Errorf("rules: %w", err)}
-		}
-		if !info.IsDir() {
-			names = append(names, p)
-			continue
-		}
-		err = filepath.WalkDir(p, func(path string, d fs.DirEntry, err error) error {
-			if err != nil {
-				return err
-			}
-			if !d.IsDir() && !strings.HasPrefix(d.Name(), ".") && isRuleFile(path) {
-				names = append(names, path)
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, fmt.Errorf("rules: %w", err)
-		}
+	t, err := findRules(paths)
+	if err != nil {
+		return nil, err
 	}
-	sort.Strings(names)
 	var files []rules.File
-	for _, name := range names {
+	for _, name := range t.files {
 		data, err := os.ReadFile(name)
 		if err != nil {
 			return nil, fmt.Errorf("rules: %w", err)
@@ -72,4 +90,26 @@ func readRules(paths []string) ([]rules.File, error) {
 		files = append(files, rules.File{Name: name, Data: data})
 	}
 	return files, nil
+}
+
+// loadRules reads and compiles the rules under some paths. The error joins all mistakes.
+func loadRules(paths []string) (*rules.Set, error) {
+	files, err := readRules(paths)
+	if err != nil {
+		return nil, err
+	}
+	set, err := rules.Compile(files)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	var errs []error
+	for _, r := range set.Rules {
+		if err := correlate.Check(r); err != nil {
+			errs = append(errs, &rules.Error{File: r.File, Line: r.Line, Rule: r.ID, Err: err})
+		}
+	}
+	if len(errs) > 0 {
+		return nil, &usageError{errors.Join(errs...)}
+	}
+	return set, nil
 }
