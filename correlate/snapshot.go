@@ -3,6 +3,7 @@
 package correlate
 
 import (
+	"errors"
 	"fmt"
 	"sort"
 
@@ -64,11 +65,11 @@ func (e *Engine) Restore(cell Cell) error {
 	} else {
 		err = e.decodeCell(r)
 	}
-	if err != nil {
+	if _, unknown := errors.AsType[*UnknownSetError](err); unknown {
 		return err
 	}
-	if r.Err != nil {
-		return fmt.Errorf("correlate: snapshot of cell %q: %w", cell.ID, r.Err)
+	if err != nil {
+		return fmt.Errorf("correlate: snapshot of cell %q: %w", cell.ID, err)
 	}
 	return nil
 }
@@ -76,7 +77,7 @@ func (e *Engine) Restore(cell Cell) error {
 func (e *Engine) decodeCell(r *event.Reader) error {
 	set, revision, group := r.String(), r.String(), rules.Key(r.String())
 	if r.Err != nil {
-		return nil
+		return r.Err
 	}
 	for _, x := range []edition{e.next, e.now} {
 		if e.sets[x.set][revision] != nil {
@@ -95,7 +96,7 @@ func (e *Engine) decodeCell(r *event.Reader) error {
 		e.perRule[revision]++
 		e.schedule(c)
 	}
-	return nil
+	return r.Err
 }
 
 func (e *Engine) encode() []byte {
@@ -158,11 +159,11 @@ func (e *Engine) decode(r *event.Reader) error {
 			*n = r.Int()
 		}
 		if r.Err != nil {
-			return nil
+			return r.Err
 		}
 		e.stats[s.Rule] = s
 	}
-	return nil
+	return r.Err
 }
 
 // encode encodes a cell. It names the Set whose words it has, unless that is the one in force.

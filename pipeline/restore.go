@@ -15,7 +15,7 @@ import (
 // restore brings the engine to where the last snapshot was.
 func (o *owner) restore(ctx context.Context) error {
 	o.stats = make(map[string]correlate.Stats)
-	if err := o.fresh(ctx); err != nil {
+	if err := o.fresh(); err != nil {
 		return err
 	}
 	o.savedAt, o.writtenAt = time.Now(), time.Now()
@@ -38,7 +38,7 @@ func (o *owner) restore(ctx context.Context) error {
 			o.Log.Warn("the snapshot cannot be read: the partition's log is read from its beginning",
 				"partition", o.lease.Partition, "err", unreadable)
 			o.lease.Snapshot = 0
-			if err := o.fresh(ctx); err != nil {
+			if err := o.fresh(); err != nil {
 				return err
 			}
 		}
@@ -49,7 +49,7 @@ func (o *owner) restore(ctx context.Context) error {
 }
 
 // fresh makes an empty engine that knows the current Set.
-func (o *owner) fresh(ctx context.Context) error {
+func (o *owner) fresh() error {
 	o.engine = correlate.New(int64(o.Lateness), correlate.Limits{})
 	return o.engine.Use(o.Sets.Current())
 }

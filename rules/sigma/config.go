@@ -268,11 +268,11 @@ func (c *Config) narrower(want map[string]string) (*logsource, error) {
 		if len(want) == 0 || !says("product") || !says("category") || !says("service") {
 			continue
 		}
-		if key := fmt.Sprint(said); seen[key] {
+		key := fmt.Sprint(said)
+		if seen[key] {
 			continue
-		} else {
-			seen[key] = true
 		}
+		seen[key] = true
 		one, err := c.merge(said)
 		if err != nil {
 			return nil, err
