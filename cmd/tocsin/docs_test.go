@@ -138,6 +138,38 @@ func TestReadmeRuleWorks(t *testing.T) {
 	}
 }
 
+// TestDocsCommandsAreThere: what the pages tell people to type are commands, flags and numbers of arguments that there are.
+func TestDocsCommandsAreThere(t *testing.T) {
+	t.Parallel()
+	pages, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := regexp.MustCompile(`(?m)^(?:bin/)?tocsin ([^#\n|>]+)`)
+	quotes := strings.NewReplacer("'", "", `"`, "")
+	n := 0
+	for _, name := range append(pages, "../../README.md") {
+		for _, m := range line.FindAllStringSubmatch(page(t, strings.TrimPrefix(name, "../../")), -1) {
+			n++
+			args := strings.Fields(quotes.Replace(strings.TrimSuffix(m[1], "&")))
+			root := newRootCommand(&cli{stdin: strings.NewReader(""), stdout: io.Discard, stderr: io.Discard})
+			cmd, rest, err := root.Find(args)
+			if err == nil {
+				err = cmd.ParseFlags(rest)
+			}
+			if err == nil {
+				err = cmd.ValidateArgs(cmd.Flags().Args())
+			}
+			if err != nil || !cmd.Runnable() {
+				t.Errorf("%s: tocsin %s: %v", name, m[1], err)
+			}
+		}
+	}
+	if n < 15 {
+		t.Errorf("the pages have %d commands", n)
+	}
+}
+
 // TestCommandLine is what a user meets: exit codes and what is said.
 func TestCommandLine(t *testing.T) {
 	t.Parallel()

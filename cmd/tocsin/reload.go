@@ -131,28 +131,28 @@ func difference(before, after *rules.Set) api.Reloaded {
 }
 
 // mistakes are what is wrong with rule files, one by one; nil if that is not what went wrong.
-func mistakes(err error) []string {
+func mistakes(err error) []error {
 	wrong, ok := errors.AsType[*usageError](err)
 	if !ok {
 		return nil
 	}
-	all, ok := wrong.err.(interface{ Unwrap() []error })
-	if !ok {
-		return []string{wrong.Error()}
+	if all, ok := wrong.err.(interface{ Unwrap() []error }); ok {
+		return all.Unwrap()
 	}
-	var out []string
-	for _, e := range all.Unwrap() {
-		out = append(out, e.Error())
-	}
-	return out
+	return []error{wrong.err}
 }
 
 func (b backend) ReloadRules(ctx context.Context) (api.Reloaded, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	out, err := b.n.reloader.reload(ctx)
-	if wrong := mistakes(err); wrong != nil {
-		return out, &api.BadRulesError{Mistakes: wrong}
+	wrong := mistakes(err)
+	if wrong == nil {
+		return out, err
 	}
-	return out, err
+	bad := &api.BadRulesError{}
+	for _, e := range wrong {
+		bad.Mistakes = append(bad.Mistakes, e.Error())
+	}
+	return out, bad
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tocsin/incident"
 	"tocsin/ingest"
 	"tocsin/pipeline"
 	"tocsin/rules"
@@ -20,87 +21,168 @@ import (
 
 // newReplayCommand is the engine offline.
 func newReplayCommand(c *cli) *cobra.Command {
-	var paths []string
-	var shuffle uint64
-	var duplicate, lenient bool
-	var input, until string
+	var o replayOptions
+	var diff bool
 	cmd := &cobra.Command{
 		Use:   "replay --rules PATH [--rules PATH] FILE…",
 		Short: "Run events from files through the rules and print the incidents",
 		Long: "Replay runs NDJSON events (- is stdin) through the same engine as serve, and prints one JSON object\n" +
-			"for each incident on stdout, sorted by first event. Statistics go to stderr.",
-		Args: cobra.MinimumNArgs(1),
+			"for each incident on stdout, sorted by first event. Statistics go to stderr.\n\n" +
+			"With --diff OLD NEW FILE… it runs them through two sets of rules and prints one JSON object for each\n" +
+			"incident that NEW adds, removes or changes.",
+		Example: "  tocsin replay --rules rules.d events.ndjson\n  tocsin replay --diff rules.old rules.d events.ndjson",
+		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := c.config()
 			if err != nil {
 				return err
 			}
-			if len(paths) == 0 {
-				paths = cfg.Rules
+			o.shuffled = cmd.Flags().Changed("shuffle")
+			if diff {
+				if len(args) < 3 || len(o.paths) > 0 {
+					return &usageError{fmt.Errorf("--diff takes OLD NEW FILE…: two paths of rules in place of --rules, and events")}
+				}
+				return c.replayDiff(cfg, o, args[0], args[1], args[2:])
 			}
-			set, err := c.replayRules(paths, lenient)
+			if len(o.paths) == 0 {
+				o.paths = cfg.Rules
+			}
+			set, err := c.replayRules(o.paths, o.lenient)
 			if err != nil {
 				return err
 			}
-			end := int64(0)
-			if until != "" {
-				t, err := time.Parse(time.RFC3339Nano, until)
-				if err != nil {
-					return &usageError{fmt.Errorf("--until: %w", err)}
-				}
-				end = t.UnixNano()
-			}
-			parser := ingest.NewParser(cfg.parserConfig())
-			play := pipeline.NewReplay(set, parser, cfg.Lateness)
-			bad := 0
-			reading := c.progress("events read")
-			for _, name := range args {
-				n, err := c.records(name, func(raw []byte) error {
-					reading.at(play.Len(), 0)
-					return play.Add(input, raw)
-				})
-				if err != nil {
-					return err
-				}
-				bad += n
-			}
-			if cmd.Flags().Changed("shuffle") {
-				play.Shuffle(shuffle)
-			}
-			if duplicate {
-				play.Duplicate()
-			}
-			reading.end()
-			playing := c.progress("events played")
-			play.Progress = playing.at
-			res, err := play.Run(end, 0)
-			playing.end()
+			plays, bad, err := c.readPlays(cfg, o, args, set)
 			if err != nil {
 				return err
 			}
-			out := bufio.NewWriter(c.stdout)
-			enc := json.NewEncoder(out)
-			enc.SetEscapeHTML(false)
-			for _, v := range res.Incidents {
-				if err := enc.Encode(v); err != nil {
-					return err
-				}
-			}
-			if err := out.Flush(); err != nil {
+			res, err := c.play(plays[0], o)
+			if err != nil {
 				return err
 			}
-			c.replayStats(play.Len(), bad, res)
+			if err := printLines(c.stdout, res.Incidents); err != nil {
+				return err
+			}
+			c.replayStats(plays[0].Len(), bad, res)
 			return nil
 		},
 	}
 	f := cmd.Flags()
-	f.StringArrayVar(&paths, "rules", nil, "rule file or directory (repeatable)")
-	f.Uint64Var(&shuffle, "shuffle", 0, "permute the events with this seed")
-	f.BoolVar(&duplicate, "duplicate", false, "deliver every event twice")
-	f.BoolVar(&lenient, "lenient", false, "leave out rules that do not compile, and name them")
-	f.StringVar(&input, "input", "", "the source that the records are of: falco, vector, … (default: plain records)")
-	f.StringVar(&until, "until", "", "end of the clock, RFC 3339 (default: the last deadline)")
+	f.StringArrayVar(&o.paths, "rules", nil, "rule file or directory (repeatable)")
+	f.Uint64Var(&o.shuffle, "shuffle", 0, "permute the events with this seed")
+	f.BoolVar(&o.duplicate, "duplicate", false, "deliver every event twice")
+	f.BoolVar(&o.lenient, "lenient", false, "leave out rules that do not compile, and name them")
+	f.BoolVar(&diff, "diff", false, "print what incidents the rules NEW add, remove and change against the rules OLD")
+	f.StringVar(&o.input, "input", "", "the source that the records are of: falco, vector, … (default: plain records)")
+	f.StringVar(&o.until, "until", "", "end of the clock, RFC 3339 (default: the last deadline)")
 	return cmd
+}
+
+// replayOptions are the flags of replay.
+type replayOptions struct {
+	paths              []string
+	shuffle            uint64
+	shuffled           bool
+	duplicate, lenient bool
+	input, until       string
+}
+
+// readPlays reads events from files, once, into a replay of each Set; bad counts what could not be read.
+func (c *cli) readPlays(cfg Config, o replayOptions, files []string, sets ...*rules.Set) (plays []*pipeline.Replay, bad int, err error) {
+	parser := ingest.NewParser(cfg.parserConfig())
+	for _, set := range sets {
+		plays = append(plays, pipeline.NewReplay(set, parser, cfg.Lateness))
+	}
+	reading := c.progress("events read")
+	defer reading.end()
+	for _, name := range files {
+		n, err := c.records(name, func(raw []byte) error {
+			reading.at(plays[0].Len(), 0)
+			for _, p := range plays {
+				if err := p.Add(o.input, raw); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, bad, err
+		}
+		bad += n
+	}
+	return plays, bad, nil
+}
+
+// play runs one replay.
+func (c *cli) play(p *pipeline.Replay, o replayOptions) (pipeline.Result, error) {
+	end := int64(0)
+	if o.until != "" {
+		t, err := time.Parse(time.RFC3339Nano, o.until)
+		if err != nil {
+			return pipeline.Result{}, &usageError{fmt.Errorf("--until: %w", err)}
+		}
+		end = t.UnixNano()
+	}
+	if o.shuffled {
+		p.Shuffle(o.shuffle)
+	}
+	if o.duplicate {
+		p.Duplicate()
+	}
+	playing := c.progress("events played")
+	defer playing.end()
+	p.Progress = playing.at
+	return p.Run(end, 0)
+}
+
+// replayDiff prints what one set of rules makes of events that another does not.
+func (c *cli) replayDiff(cfg Config, o replayOptions, older, newer string, files []string) error {
+	var sets []*rules.Set
+	for _, path := range []string{older, newer} {
+		set, err := c.replayRules([]string{path}, o.lenient)
+		if err != nil {
+			return err
+		}
+		sets = append(sets, set)
+	}
+	plays, bad, err := c.readPlays(cfg, o, files, sets...)
+	if err != nil {
+		return err
+	}
+	var found [2][]incident.View
+	for i, p := range plays {
+		res, err := c.play(p, o)
+		if err != nil {
+			return err
+		}
+		found[i] = res.Incidents
+	}
+	differences, same, err := pipeline.Differences(found[0], found[1])
+	if err != nil {
+		return err
+	}
+	if err := printLines(c.stdout, differences); err != nil {
+		return err
+	}
+	n := make(map[string]int)
+	for _, d := range differences {
+		n[d.Change]++
+	}
+	fmt.Fprintf(c.stderr, "%d events, %d not read: %d incidents added, %d removed, %d changed, %d the same\n",
+		plays[0].Len(), bad, n["added"], n["removed"], n["changed"], same)
+	return nil
+}
+
+// printLines prints each value as a line of JSON.
+func printLines[T any](w io.Writer, all []T) error {
+	out := bufio.NewWriter(w)
+	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false)
+	for i := range all {
+		if err := enc.Encode(all[i]); err != nil {
+			return err
+		}
+	}
+	return out.Flush()
 }
 
 func (c *cli) replayRules(paths []string, lenient bool) (*rules.Set, error) {
