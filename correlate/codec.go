@@ -10,8 +10,11 @@ import (
 	"tocsin/rules"
 )
 
-// entriesFormat is the version of the log's encoding.
-const entriesFormat = 1
+// entriesFormat is the version of the log's encoding. Before it entries had no generations, and spelt out what refs pack.
+const (
+	entriesFormat    = 2
+	entriesFormatOld = 1
+)
 
 // EncodeEntries encodes the entries of one message of a partition's log.
 func EncodeEntries(entries []Entry) []byte {
@@ -21,11 +24,11 @@ func EncodeEntries(entries []Entry) []byte {
 	for _, e := range entries {
 		switch {
 		case e.Matches != nil:
-			w.Uint(5)
+			w.Uint(1)
 			encodeMatches(w, e.Matches)
 			w.Uint(e.Matches.Generation)
 		case e.Tick != nil:
-			w.Uint(4)
+			w.Uint(2)
 			w.Uint(e.Tick.Floor)
 			w.Int(e.Tick.Clock)
 			w.String(e.Tick.Set)
@@ -48,30 +51,32 @@ func EncodeEntries(entries []Entry) []byte {
 // DecodeEntries decodes one message. at is the stream's time of the message, Unix nanoseconds: the time of a closing.
 func DecodeEntries(b []byte, at int64) ([]Entry, error) {
 	r := &event.Reader{B: b}
-	if v := r.Uint(); r.Err == nil && v != entriesFormat {
-		return nil, fmt.Errorf("correlate: log entry of format %d, this version reads %d", v, entriesFormat)
+	format := r.Uint()
+	if r.Err == nil && format != entriesFormat && format != entriesFormatOld {
+		return nil, fmt.Errorf("correlate: log entry of format %d, this version reads %d", format, entriesFormat)
 	}
+	old := format == entriesFormatOld
 	n := r.Len()
 	out := make([]Entry, 0, n)
 	for range n {
 		switch r.Uint() {
-		case 1: // 1 and 2 are as matches and ticks were before Sets had generations
-			out = append(out, Entry{Matches: decodeMatches(r)})
+		case 1:
+			m := decodeMatches(r, old)
+			if !old {
+				m.Generation = r.Uint()
+			}
+			out = append(out, Entry{Matches: m})
 		case 2:
-			out = append(out, Entry{Tick: &Tick{Floor: r.Uint(), Clock: r.Int(), Set: r.String(), Horizon: r.Int()}})
+			t := &Tick{Floor: r.Uint(), Clock: r.Int(), Set: r.String(), Horizon: r.Int()}
+			if !old {
+				t.Generation = r.Uint()
+			}
+			out = append(out, Entry{Tick: t})
 		case 3:
 			out = append(out, Entry{Close: &Close{
 				Rule: r.String(), Group: rules.Key(r.String()), Incident: r.String(),
 				Verdict: incident.Verdict(r.String()), By: r.String(), At: at,
 			}})
-		case 4:
-			out = append(out, Entry{Tick: &Tick{
-				Floor: r.Uint(), Clock: r.Int(), Set: r.String(), Horizon: r.Int(), Generation: r.Uint(),
-			}})
-		case 5:
-			m := decodeMatches(r)
-			m.Generation = r.Uint()
-			out = append(out, Entry{Matches: m})
 		case 0:
 			out = append(out, Entry{})
 		default:
@@ -113,7 +118,7 @@ func encodeMatches(w *event.Writer, m *Matches) {
 	}
 }
 
-func decodeMatches(r *event.Reader) *Matches {
+func decodeMatches(r *event.Reader, old bool) *Matches {
 	m := &Matches{Set: r.String(), Seq: r.Uint(), Part: r.Uint()}
 	m.Matches = make([]rules.Match, r.Len())
 	for i := range m.Matches {
@@ -128,7 +133,11 @@ func decodeMatches(r *event.Reader) *Matches {
 		x.Key, x.Group = rules.Key(r.String()), rules.Key(r.String())
 		x.Patterns = r.Uint()
 		x.Values = decodeStrings(r)
-		decodeRef(r, &x.Event)
+		if old {
+			decodeOldRef(r, &x.Event)
+		} else {
+			decodeRef(r, &x.Event)
+		}
 		if r.Err != nil {
 			return m
 		}
@@ -163,20 +172,26 @@ func decodeStrings(r *event.Reader) []string {
 
 func encodeRef(w *event.Writer, e *rules.EventRef) {
 	w.ID(e.ID)
-	w.String(e.EventID)
 	w.Int(e.Time)
 	w.Int(e.Arrival)
-	w.String(e.Source)
 	w.Uint(e.Seq)
 	w.Uint(uint64(e.Index))
-	w.Value(e.Fields)
+	w.String(string(e.About))
 }
 
 func decodeRef(r *event.Reader, e *rules.EventRef) {
 	e.ID = r.ID()
-	e.EventID = r.String()
 	e.Time, e.Arrival = r.Int(), r.Int()
-	e.Source = r.String()
 	e.Seq, e.Index = r.Uint(), uint32(r.Uint())
-	e.Fields, _ = r.Value().(map[string]any)
+	e.About = rules.About(r.String())
+}
+
+func decodeOldRef(r *event.Reader, e *rules.EventRef) {
+	e.ID = r.ID()
+	id := r.String()
+	e.Time, e.Arrival = r.Int(), r.Int()
+	source := r.String()
+	e.Seq, e.Index = r.Uint(), uint32(r.Uint())
+	fields, _ := r.Value().(map[string]any)
+	e.About = rules.NewAbout(id, source, fields)
 }

@@ -62,7 +62,7 @@ func AppendValue(dst []byte, v any) []byte {
 			keys = append(keys, k)
 		}
 		sort.Strings(keys)
-		dst = binary.AppendUvarint(append(dst, tagObject), uint64(len(v)))
+		dst = AppendObject(dst, len(v))
 		for _, k := range keys {
 			dst = AppendValue(AppendValue(dst, k), v[k])
 		}
@@ -70,6 +70,11 @@ func AppendValue(dst []byte, v any) []byte {
 	default:
 		return append(dst, tagNil)
 	}
+}
+
+// AppendObject begins an object of n members: n times an encoded name and an encoded value, in order of names, follow.
+func AppendObject(dst []byte, n int) []byte {
+	return binary.AppendUvarint(append(dst, tagObject), uint64(n))
 }
 
 // Append is AppendValue of a parsed value: their bytes are the same.

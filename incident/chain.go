@@ -187,10 +187,10 @@ func (c *Chain) Close(id string, at int64, verdict Verdict, by string) bool {
 
 func (s *state) learn(added []Evidence) {
 	for _, e := range added {
-		if len(s.sources) < maxSources && e.Event.Source != "" {
-			s.sources[e.Event.Source] = true
+		if source := e.Event.About.Source(); len(s.sources) < maxSources && source != "" {
+			s.sources[source] = true
 		}
-		for _, x := range Entities(e.Event.Fields) {
+		for _, x := range Entities(e.Event.About.Fields()) {
 			if len(s.entities) < maxEntities {
 				s.entities[x] = true
 			}

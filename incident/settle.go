@@ -269,7 +269,7 @@ func (c *Chain) sum(in *Incident, g []*link) {
 func (c *Chain) title(first *link, evidence func(string) []Evidence) string {
 	fields := make(map[string]any)
 	if ev := evidence(first.id); len(ev) > 0 {
-		fields = ev[0].Event.Fields
+		fields = ev[0].Event.About.Fields()
 	}
 	return c.rule.RenderTitle(fields)
 }

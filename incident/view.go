@@ -132,7 +132,7 @@ func (d Detection) View(r *rules.Rule) DetectionView {
 		Evidence: make([]EvidenceView, 0, len(d.Evidence)),
 	}
 	for _, e := range d.Evidence {
-		v.Evidence = append(v.Evidence, EvidenceView{EventID: e.Event.EventID, Step: e.Step, Time: event.Stamp(e.Event.Time)})
+		v.Evidence = append(v.Evidence, EvidenceView{EventID: e.Event.About.EventID(), Step: e.Step, Time: event.Stamp(e.Event.Time)})
 	}
 	return v
 }

@@ -45,11 +45,11 @@ func (o *owner) freeze(ctx context.Context, changes []correlate.DetectionChange)
 // item reads one record again and prints it as evidence.
 func (o *owner) item(ctx context.Context, ref rules.EventRef) (incident.EvidenceItem, error) {
 	item := incident.EvidenceItem{
-		EventID: ref.EventID, Time: event.Stamp(ref.Time), Source: ref.Source, Fields: ref.Fields,
+		EventID: ref.About.EventID(), Time: event.Stamp(ref.Time), Source: ref.About.Source(), Fields: ref.About.Fields(),
 	}
 	rec, ok, err := o.Streams.Record(ctx, ref.Seq, ref.Index)
 	if err != nil {
-		return item, fmt.Errorf("evidence %s: %w", ref.EventID, err)
+		return item, fmt.Errorf("evidence %s: %w", ref.About.EventID(), err)
 	}
 	if ok {
 		e, err := o.Parser.Parse(rec, ref.Arrival)

@@ -117,7 +117,7 @@ func firstFields(ds []incident.Detection) map[string]any {
 	if first == nil {
 		return nil
 	}
-	return first.Event.Fields
+	return first.Event.About.Fields()
 }
 
 // nameOf hashes what a detection is.

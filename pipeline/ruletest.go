@@ -91,7 +91,7 @@ func content(ds []incident.Detection) string {
 		}
 		var evidence []string
 		for _, e := range d.Evidence {
-			evidence = append(evidence, e.Step+":"+e.Event.EventID)
+			evidence = append(evidence, e.Step+":"+e.Event.About.EventID())
 		}
 		sort.Strings(evidence)
 		out = append(out, fmt.Sprintf("  %v [%s, %s] %d events %v %v\n", d.Key.Values(), event.Stamp(d.First), event.Stamp(d.Last),

@@ -3,10 +3,7 @@
 package rules
 
 import (
-	"strings"
-
 	"tocsin/event"
-	"tocsin/event/value"
 	"tocsin/rules/pred"
 )
 
@@ -18,8 +15,9 @@ type Result struct {
 	// Unindexed has every pattern of the Set evaluated. It finds the same (detection.md, "Speed").
 	Unindexed bool
 
-	set *Set
-	run *pred.Run
+	set   *Set
+	run   *pred.Run
+	about []byte
 }
 
 // Reset empties the result and keeps its memory.
@@ -144,37 +142,12 @@ func (x matching) add(at *site, key Key, bits uint64) {
 		i = at.top.at(at.path[:n])
 		vals = i.matcher.read(vals, x.e)
 	}
-	e, needed := x.e, at.top.matcher.fields
-	match := Match{
+	out := x.out
+	out.about = aboutEvent(out.about, sourceOf(x), x.e, at.top.matcher.fields)
+	out.Matches = append(out.Matches, Match{
 		Rule: at.top.Revision, Path: at.path, Key: key, Group: group.Part(at.top.GroupBy), Patterns: bits, Values: vals,
-		Event: EventRef{
-			ID: e.ID, EventID: strings.Clone(e.EventID), Time: e.Time, Arrival: e.Arrival, Source: sourceOf(x),
-			Fields: make(map[string]any, len(needed)),
-		},
-	}
-	for _, f := range needed {
-		if v := x.e.Field(f); v.Exists() {
-			match.Event.Fields[f.Name()] = kept(v)
-		}
-	}
-	x.out.Matches = append(x.out.Matches, match)
-}
-
-// kept is a canonical field that outlives the Event.
-func kept(v value.Value) any {
-	switch x := v.Any().(type) {
-	case string:
-		return strings.Clone(x)
-	case []any:
-		for i := range x {
-			if s, ok := x[i].(string); ok {
-				x[i] = strings.Clone(s)
-			}
-		}
-		return x
-	default:
-		return x
-	}
+		Event: EventRef{ID: x.e.ID, Time: x.e.Time, Arrival: x.e.Arrival, About: About(out.about)},
+	})
 }
 
 // read appends the encodings of the values that conditions count.
@@ -199,7 +172,7 @@ func (r *Rule) at(path []int) *Rule {
 
 func sourceOf(x matching) string {
 	if m, ok := x.e.Field(event.EventModule).Str(); ok {
-		return strings.Clone(m)
+		return m
 	}
 	return x.e.Source
 }

@@ -169,19 +169,3 @@ type Tally struct {
 	// Unkeyed counts events that matched and had no key, Excepted those that an exception covered.
 	Unkeyed, Excepted int64
 }
-
-// EventRef is what correlation and evidence need of an Event.
-type EventRef struct {
-	ID      event.ID
-	EventID string
-	// Time and Arrival are Unix nanoseconds.
-	Time, Arrival int64
-	// Source is the event's module.
-	Source string
-	// Seq and Index lead to the Record: EVENTS sequence, place in the batch.
-	Seq   uint64
-	Index uint32
-	// Fields are the canonical fields that the rule, its title and the incident's
-	// entities need: a subset of event.Fields().
-	Fields map[string]any
-}

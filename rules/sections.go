@@ -347,5 +347,5 @@ func neededFields(r *Rule) []event.Field {
 	for _, c := range r.Children {
 		add(c.matcher.fields...)
 	}
-	return out
+	return byName(out)
 }

@@ -73,8 +73,9 @@ func evidenceOf(n, i int, step string) incident.Evidence {
 	return incident.Evidence{
 		Detection: id(aDetection, n), Step: step,
 		Event: rules.EventRef{
-			ID: event.NewID("test", fmt.Sprint(n, "/", i), at), EventID: fmt.Sprintf("ev-%d-%d", n, i), Time: at, Arrival: at + 7,
-			Source: "keycloak", Seq: uint64(i) + 1, Index: uint32(i), Fields: map[string]any{"user.name": "ana"},
+			ID: event.NewID("test", fmt.Sprint(n, "/", i), at), Time: at, Arrival: at + 7,
+			Seq: uint64(i) + 1, Index: uint32(i),
+			About: rules.NewAbout(fmt.Sprintf("ev-%d-%d", n, i), "keycloak", map[string]any{"user.name": "ana"}),
 		},
 	}
 }
@@ -86,7 +87,7 @@ func freeze(in string, es ...incident.Evidence) []store.Evidence {
 		out[i] = store.Evidence{
 			Detection: e.Detection, Incident: in, Step: e.Step, Ref: e.Event,
 			Item: incident.EvidenceItem{
-				EventID: e.Event.EventID, Step: e.Step, Time: event.Stamp(e.Event.Time), Source: e.Event.Source,
+				EventID: e.Event.About.EventID(), Step: e.Step, Time: event.Stamp(e.Event.Time), Source: e.Event.About.Source(),
 				Message: "login of ana", Fields: map[string]any{"user.name": "ana", "source.port": int64(1<<62 + 1)},
 				Raw: json.RawMessage(`{"a": 1,  "b":[18446744073709551615]}`), SHA256: "c0ffee",
 			},

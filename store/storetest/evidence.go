@@ -141,7 +141,7 @@ func anyText(t *testing.T, k Kind) {
 	in.Key = rules.MakeKey(nasty)
 	in.Entities = []incident.Entity{{Type: "user", Name: nasty}, {Type: "host", Name: long}, {Type: nasty, Name: long + "x"}}
 	e := evidenceOf(1, 1, nasty)
-	e.Event.EventID, e.Event.Source = nasty, nasty
+	e.Event.About = rules.NewAbout(nasty, nasty, nil)
 	frozen := freeze(in.ID, e)
 	frozen[0].Item = incident.EvidenceItem{
 		EventID: nasty, Message: nasty, Source: nasty, Raw: []byte("\"\x00\xff\""), Note: nasty, SHA256: "00",

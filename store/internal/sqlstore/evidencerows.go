@@ -115,13 +115,13 @@ func evidenceRow(detection, step string, ref rules.EventRef, item incident.Evide
 		return nil, err
 	}
 	if item.Fields == nil {
-		item.Fields = ref.Fields
+		item.Fields = ref.About.Fields()
 	}
 	if item.EventID == "" {
-		item.EventID = ref.EventID
+		item.EventID = ref.About.EventID()
 	}
 	if item.Source == "" {
-		item.Source = ref.Source
+		item.Source = ref.About.Source()
 	}
 	return []any{
 		id, append([]byte(nil), ref.ID[:]...), clean(step), ref.Time, ref.Arrival, int64(ref.Seq),
