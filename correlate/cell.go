@@ -3,10 +3,8 @@
 package correlate
 
 import (
+	"cmp"
 	"slices"
-	"sort"
-	"strconv"
-	"strings"
 
 	"tocsin/incident"
 	"tocsin/rules"
@@ -15,59 +13,54 @@ import (
 // cell is the state of one rule and grouping key: the windows of its keys, those of the
 // rules it refers to, and the chain of its incidents.
 type cell struct {
-	id      string
 	plan    *plan
 	group   rules.Key
-	windows map[string]*window
-	chain   *incident.Chain
-	limits  Limits
+	windows []*window // in no order
+	byKey   map[windowKey]*window
+	chain   *incident.Chain // nil until there is a detection
+	news    *news           // nil if there are none
+	woken   int64
 
 	outdated bool // changed since the last snapshot
 	touched  bool // has to be settled
-	woken    int64
+	gone     bool // the engine has let go of it
+}
 
-	settledOut []DetectionChange // waiting to be drained
+// news is what a cell has to say.
+type news struct {
+	detections []DetectionChange
 	incidents  []incident.Incident
 }
 
-func cellID(revision string, group rules.Key) string { return revision + "\x00" + string(group) }
-
-func newCell(p *plan, group rules.Key, lim Limits) *cell {
-	c := &cell{
-		id: cellID(p.rule.Revision, group), plan: p, group: group, limits: lim,
-		windows: make(map[string]*window),
-	}
-	c.chain = incident.NewChain(p.rule, group, p.late, p.delay(), p.lag+p.hop(), lim.Detections)
-	return c
+// cellKey tells cells apart; it is in order of the ids that they have in snapshots.
+type cellKey struct {
+	revision string
+	group    rules.Key
 }
 
-func pathString(path []int) string {
-	var s strings.Builder
-	for _, i := range path {
-		s.WriteString(strconv.Itoa(i) + "/")
-	}
-	return s.String()
+func (k cellKey) id() string { return k.revision + "\x00" + string(k.group) }
+
+func (k cellKey) compare(o cellKey) int {
+	return cmp.Or(cmp.Compare(k.revision, o.revision), cmp.Compare(k.group, o.group))
 }
 
-// planAt follows a path of children.
-func (p *plan) planAt(path []int) *plan {
-	for _, i := range path {
-		if i < 0 || i >= len(p.children) {
-			return nil
-		}
-		p = p.children[i]
+func (c *cell) key() cellKey { return cellKey{c.plan.rule.Revision, c.group} }
+
+// says returns where to put what the cell has to say.
+func (c *cell) says() *news {
+	if c.news == nil {
+		c.news = new(news)
 	}
-	return p
+	return c.news
 }
 
-func (c *cell) window(p *plan, path string, key rules.Key) *window {
-	id := path + "\x00" + string(key)
-	w := c.windows[id]
-	if w == nil {
-		w = newWindow(p, path, key, c.limits)
-		c.windows[id] = w
+// startChain returns the chain of the cell's incidents.
+func (c *cell) startChain() *incident.Chain {
+	if c.chain == nil {
+		p := c.plan
+		c.chain = incident.NewChain(p.rule, c.group, p.late, p.delay(), p.lag+p.hop(), p.limits.Detections)
 	}
-	return w
+	return c.chain
 }
 
 // take takes in a match for the rule at path and carries what it makes of referenced rules up
@@ -77,9 +70,9 @@ func (c *cell) take(path []int, key rules.Key, ref rules.EventRef, bits uint64, 
 	if p == nil {
 		return
 	}
-	w := c.window(p, pathString(path), key)
+	w := c.window(p, key)
 	c.outdated, c.touched = true, true
-	if w.path == "" && w.fleeting() {
+	if p.path == "" && p.fleeting() && c.chain != nil {
 		if born, ok := c.chain.Born(runID(w, ref.ID, 0)); ok && born <= ref.Arrival {
 			n.Duplicates++
 			return
@@ -94,10 +87,10 @@ func (c *cell) take(path []int, key rules.Key, ref rules.EventRef, bits uint64, 
 	} else {
 		n.Duplicates++
 	}
-	if over := len(w.ms) - c.limits.Matches; over > 0 {
+	if limit := p.limits.Matches; len(w.ms) > limit {
 		c.carry(w, path, at, n)
 		c.settleWindow(w, n)
-		n.Capped += int64(w.shrink(c.limits.Matches-c.limits.Matches/10) + w.dropped)
+		n.Capped += int64(w.shrink(limit-limit/10)) + int64(w.dropped)
 		w.dropped = 0
 		return
 	}
@@ -106,9 +99,14 @@ func (c *cell) take(path []int, key rules.Key, ref rules.EventRef, bits uint64, 
 
 // carry hands the firing points that came or went in a referenced rule's window to the rule above it.
 func (c *cell) carry(w *window, path []int, at now, n *Stats) {
+	if w.work == &idle {
+		return
+	}
 	flips := w.flips
 	w.flips = nil
 	if len(path) == 0 {
+		clear(flips)
+		w.flips = flips[:0]
 		return
 	}
 	up, last := path[:len(path)-1], path[len(path)-1]
@@ -116,7 +114,7 @@ func (c *cell) carry(w *window, path []int, at now, n *Stats) {
 	bits := parent.feeds[last]
 	key := w.key.Part(w.plan.rule.ParentKey)
 	for _, e := range flips {
-		pw := c.window(parent, pathString(up), key)
+		pw := c.window(parent, key)
 		if e.fp {
 			ref := e.ref
 			if w.plan.settled {
@@ -137,8 +135,8 @@ func (c *cell) carry(w *window, path []int, at now, n *Stats) {
 // another key that is part of the same key above.
 func (c *cell) firesElsewhere(w *window, e *match, key rules.Key) bool {
 	for _, o := range c.windows {
-		if o != w && o.path == w.path && o.key.Part(o.plan.rule.ParentKey) == key {
-			if m := o.byID[e.ref.ID]; m != nil && m.fp {
+		if o != w && o.plan == w.plan && o.key.Part(o.plan.rule.ParentKey) == key {
+			if m := o.find(e.ref.ID); m != nil && m.fp {
 				return true
 			}
 		}
@@ -146,47 +144,31 @@ func (c *cell) firesElsewhere(w *window, e *match, key rules.Key) bool {
 	return false
 }
 
-func (c *cell) sorted() []*window {
-	ids := make([]string, 0, len(c.windows))
-	for id := range c.windows {
-		ids = append(ids, id)
-	}
-	sort.Strings(ids)
-	out := make([]*window, len(ids))
-	for i, id := range ids {
-		out[i] = c.windows[id]
-	}
-	return out
-}
-
 // tick lets deadlines fall due and forgets what can no longer matter.
 func (c *cell) tick(at now, n *Stats) {
 	// Deepest first: what a referenced rule finds is news to those above it.
-	ws := c.sorted()
-	sort.SliceStable(ws, func(i, j int) bool { return len(ws[i].path) > len(ws[j].path) })
+	ws := sorted(c.windows)
+	slices.SortStableFunc(ws, func(a, b *window) int { return len(b.plan.path) - len(a.plan.path) })
 	for _, w := range ws {
 		due := w.due
 		w.tick(at)
 		if len(w.flips) > 0 {
 			c.outdated, c.touched = true, true
-			c.carry(w, splitPath(w.path), at, n)
+			c.carry(w, splitPath(w.plan.path), at, n)
 		} else if due != w.due {
 			c.outdated = true
 		}
 	}
 	c.settle(at.clock, n)
-	for id, w := range c.windows {
+	c.retain(func(w *window) bool {
 		if w.forget(at.clock) {
 			c.outdated = true
 		}
 		n.Capped += int64(w.dropped)
 		w.dropped = 0
-		if w.empty() {
-			delete(c.windows, id)
-			c.outdated = true
-		}
-	}
-	if c.chain.Forget(at.clock) {
+		return !w.empty()
+	})
+	if c.chain != nil && c.chain.Forget(at.clock) {
 		c.outdated = true
 	}
 }
@@ -225,52 +207,61 @@ func (c *cell) settle(clock int64, n *Stats) {
 		return
 	}
 	c.touched = false
-	var dirty []string
-	for id, w := range c.windows {
+	var dirty []*window
+	for _, w := range c.windows {
 		if w.dirty {
-			dirty = append(dirty, id)
+			dirty = append(dirty, w)
 		}
 	}
-	sort.Strings(dirty)
-	for _, id := range dirty {
-		if w := c.windows[id]; w.path == "" {
+	for _, w := range sorted(dirty) {
+		if w.plan.path == "" {
 			c.settleWindow(w, n)
 		} else {
 			w.settle() // its detections are nobody's, its firing points are
 		}
 	}
+	if c.chain != nil {
+		c.settleChain(clock, n)
+	}
+	if c.plan.fleeting() {
+		c.retain(func(w *window) bool { return !slices.Contains(dirty, w) })
+	}
+}
+
+// settleChain brings incidents up to date.
+func (c *cell) settleChain(clock int64, n *Stats) {
 	for _, in := range c.chain.Settle(clock, c.evidenceOf) {
 		if in.Changed&incident.Opened != 0 {
 			n.Incidents++
 		}
-		c.incidents = append(c.incidents, in)
+		out := c.says()
+		out.incidents = append(out.incidents, in)
 		c.outdated = true
 	}
 	for _, id := range c.chain.Moved() {
-		c.settledOut = append(c.settledOut, DetectionChange{Detection: incident.Detection{ID: id}, Moved: true})
+		out := c.says()
+		out.detections = append(out.detections, DetectionChange{Detection: incident.Detection{ID: id}, Moved: true})
 	}
 	joined := c.chain.Joined()
-	for i := range c.settledOut {
-		d := &c.settledOut[i]
+	if c.news == nil {
+		return
+	}
+	for i := range c.news.detections {
+		d := &c.news.detections[i]
 		d.Incident = c.chain.IncidentOf(d.Detection.ID)
 		d.New = d.New || !d.Gone && !d.Moved && slices.Contains(joined, d.Detection.ID)
-	}
-	for _, id := range dirty {
-		if w := c.windows[id]; w.fleeting() {
-			w.clear()
-			delete(c.windows, id)
-		}
 	}
 }
 
 func (c *cell) settleWindow(w *window, n *Stats) {
 	for _, t := range w.settle() {
+		chain := c.startChain()
 		switch {
 		case t.gone:
-			c.chain.Gone(t.detection.ID, t.into)
+			chain.Gone(t.detection.ID, t.into)
 		default:
-			fresh := !c.chain.Has(t.detection.ID)
-			if !c.chain.Put(t.detection, t.added) {
+			fresh := !chain.Has(t.detection.ID)
+			if !chain.Put(t.detection, t.added) {
 				n.Capped++
 				continue
 			}
@@ -281,7 +272,8 @@ func (c *cell) settleWindow(w *window, n *Stats) {
 				n.Retracted++
 			}
 		}
-		c.settledOut = append(c.settledOut, DetectionChange{
+		out := c.says()
+		out.detections = append(out.detections, DetectionChange{
 			Detection: t.detection, Gone: t.gone, Added: t.added, Removed: t.removed,
 		})
 	}
@@ -301,7 +293,10 @@ func (c *cell) evidenceOf(detection string) []incident.Evidence {
 
 // wake is the next clock at which the cell has something to do, 0 if never.
 func (c *cell) wake() int64 {
-	next := c.chain.Wake()
+	next := int64(0)
+	if c.chain != nil {
+		next = c.chain.Wake()
+	}
 	for _, w := range c.windows {
 		if at := w.wake(); at != 0 && (next == 0 || at < next) {
 			next = at
@@ -310,4 +305,4 @@ func (c *cell) wake() int64 {
 	return next
 }
 
-func (c *cell) empty() bool { return len(c.windows) == 0 && c.chain.Empty() }
+func (c *cell) empty() bool { return len(c.windows) == 0 && (c.chain == nil || c.chain.Empty()) }

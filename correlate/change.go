@@ -24,7 +24,7 @@ func (e *Engine) expect(x edition) {
 	for _, c := range e.cells {
 		if r := c.plan.rule.Revision; now != nil && set[r] != nil && now[r] == nil && next[r] == nil {
 			e.drop(c)
-			clear(c.windows)
+			c.retain(func(*window) bool { return false })
 			c.outdated = true
 		}
 	}
@@ -43,8 +43,7 @@ func (e *Engine) enforce(x edition) {
 	if e.next.generation <= x.generation {
 		e.next = edition{}
 	}
-	for _, id := range sortedIDs(e.cells) {
-		c := e.cells[id]
+	for _, c := range e.sorted() {
 		r := c.plan.rule.Revision
 		if (set[r] == nil) != (before[r] == nil) {
 			c.outdated = true // it says whose words it has
@@ -74,7 +73,9 @@ func (e *Engine) reword() {
 		p.speak(e.sets, e.now.set)
 	}
 	for _, c := range e.cells {
-		c.chain.SetRule(c.plan.rule)
+		if c.chain != nil {
+			c.chain.SetRule(c.plan.rule)
+		}
 	}
 }
 

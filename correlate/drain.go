@@ -7,9 +7,12 @@ import "tocsin/incident"
 // drain returns what became of the cell's detections, one change for each, and which incident
 // each is in now.
 func (c *cell) drain() []DetectionChange {
-	place := make(map[string]int, len(c.settledOut))
+	if c.news == nil {
+		return nil
+	}
+	place := make(map[string]int, len(c.news.detections))
 	var out []DetectionChange
-	for _, d := range c.settledOut {
+	for _, d := range c.news.detections {
 		id := d.Detection.ID
 		i, ok := place[id]
 		if !ok {
@@ -25,7 +28,7 @@ func (c *cell) drain() []DetectionChange {
 		d.New = !d.Gone && (d.New || out[i].New)
 		out[i] = d
 	}
-	c.settledOut = nil
+	c.news.detections = nil
 	return out
 }
 

@@ -39,14 +39,14 @@ type Engine struct {
 	seen    map[taken]bool // batches above floor that were taken in
 	horizon int64
 
-	cells   map[string]*cell
+	cells   map[cellKey]*cell
 	perRule map[string]int // cells by revision
 	touched []*cell
 	due     wakeups
 	stats   map[string]*Stats
 	changed map[string]bool // rules whose stats changed
 	closed  []Close
-	forgot  []string // cells that went since the last snapshot
+	forgot  []cellKey // cells that went since the last snapshot
 }
 
 // New returns an empty engine; lateness is L in nanoseconds.
@@ -57,7 +57,7 @@ func New(lateness int64, limits Limits) *Engine {
 	return &Engine{
 		lateness: lateness, limits: limits,
 		plans: make(map[string]*plan), sets: make(map[string]map[string]*rules.Rule),
-		seen: make(map[taken]bool), cells: make(map[string]*cell), perRule: make(map[string]int),
+		seen: make(map[taken]bool), cells: make(map[cellKey]*cell), perRule: make(map[string]int),
 		stats: make(map[string]*Stats), changed: make(map[string]bool),
 	}
 }
@@ -71,7 +71,7 @@ func (e *Engine) Use(set *rules.Set) error {
 	revisions := make(map[string]*rules.Rule, len(set.Rules))
 	for _, r := range set.Rules {
 		if e.plans[r.Revision] == nil {
-			p, err := newPlan(r, e.lateness)
+			p, err := newPlan(r, e.lateness, &e.limits, "")
 			if err != nil {
 				return fmt.Errorf("rule %q: %w", r.ID, err)
 			}
@@ -152,7 +152,7 @@ func (e *Engine) matches(m *Matches) error {
 func (e *Engine) match(m *rules.Match, set string) {
 	p := e.plans[m.Rule]
 	n := e.stat(p.rule.ID)
-	id := cellID(m.Rule, m.Group)
+	id := cellKey{p.rule.Revision, m.Group}
 	c := e.cells[id]
 	if c == nil {
 		if e.perRule[m.Rule] >= e.limits.Keys {
@@ -162,7 +162,7 @@ func (e *Engine) match(m *rules.Match, set string) {
 		if e.perRule[m.Rule] == 0 && !e.inForce(m.Rule) {
 			p.speak(e.sets, set)
 		}
-		c = newCell(p, m.Group, e.limits)
+		c = &cell{plan: p, group: m.Group}
 		e.cells[id] = c
 		e.perRule[m.Rule]++
 	}
@@ -196,7 +196,7 @@ func (e *Engine) schedule(c *cell) {
 	}
 	if at != 0 && (c.woken == 0 || at < c.woken) {
 		c.woken = at
-		heap.Push(&e.due, wakeup{at, c.id})
+		heap.Push(&e.due, wakeup{at, c})
 	}
 }
 
@@ -233,8 +233,8 @@ func (e *Engine) tick(t *Tick) error {
 	e.clock = t.Clock
 	for len(e.due) > 0 && e.due[0].at <= e.clock {
 		w := heap.Pop(&e.due).(wakeup)
-		c := e.cells[w.cell]
-		if c == nil || c.woken != w.at {
+		c := w.cell
+		if c.gone || c.woken != w.at {
 			continue
 		}
 		c.woken = 0
@@ -248,7 +248,7 @@ func (e *Engine) tick(t *Tick) error {
 
 // after sees to a cell that an entry has changed.
 func (e *Engine) after(c *cell) {
-	if e.cells[c.id] != c {
+	if c.gone {
 		return // it went with an earlier entry, and is here for what it has to say still
 	}
 	if !e.inForce(c.plan.rule.Revision) {
@@ -258,14 +258,15 @@ func (e *Engine) after(c *cell) {
 		e.schedule(c)
 		return
 	}
-	delete(e.cells, c.id)
+	c.gone = true
+	delete(e.cells, c.key())
 	e.perRule[c.plan.rule.Revision]--
-	e.forgot = append(e.forgot, c.id)
+	e.forgot = append(e.forgot, c.key())
 }
 
 func (e *Engine) close(c *Close) error {
-	cell := e.cells[cellID(c.Rule, c.Group)]
-	if cell == nil || !cell.chain.Knows(c.Incident) {
+	cell := e.cells[cellKey{c.Rule, c.Group}]
+	if cell == nil || cell.chain == nil || !cell.chain.Knows(c.Incident) {
 		e.closed = append(e.closed, *c)
 		return nil
 	}
@@ -288,8 +289,10 @@ func (e *Engine) Changes() Changes {
 		}
 		done[c] = true
 		out.Detections = append(out.Detections, c.drain()...)
-		out.Incidents = append(out.Incidents, latest(c.incidents)...)
-		c.incidents = nil
+		if c.news != nil {
+			out.Incidents = append(out.Incidents, latest(c.news.incidents)...)
+			c.news = nil
+		}
 	}
 	e.touched = e.touched[:0]
 	out.Closed, e.closed = e.closed, nil
@@ -320,14 +323,14 @@ func latest(ins []incident.Incident) []incident.Incident {
 // wakeup says when a cell has something to do.
 type wakeup struct {
 	at   int64
-	cell string
+	cell *cell
 }
 
 type wakeups []wakeup
 
 func (w wakeups) Len() int { return len(w) }
 func (w wakeups) Less(i, j int) bool {
-	return w[i].at < w[j].at || w[i].at == w[j].at && w[i].cell < w[j].cell
+	return w[i].at < w[j].at || w[i].at == w[j].at && w[i].cell.key().compare(w[j].cell.key()) < 0
 }
 func (w wakeups) Swap(i, j int) { w[i], w[j] = w[j], w[i] }
 func (w *wakeups) Push(x any)   { *w = append(*w, x.(wakeup)) }

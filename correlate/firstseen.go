@@ -77,7 +77,7 @@ func (v *values) isNew(e *match) bool {
 	}
 	if v.young[value] > 1 {
 		for _, m := range slices.Backward(between(v.w.ms, add(e.ref.Time, -v.learn), e.ref.Time-1)) {
-			if x, ok := m.tuple(v.bit, v.values); ok && x == value && v.takes(m) && known(m, e) {
+			if x, ok := m.tuple(v.bit, v.values); ok && x == value && v.takes(m) && v.w.known(m, e) {
 				return false
 			}
 		}
@@ -103,7 +103,7 @@ func (v *values) fold(m *match) (dropped int) {
 		v.seen[value], v.w.capped = v.seen[value][:maxSpans], true
 		dropped++
 	}
-	if len(v.seen) > v.w.limits.Values {
+	if len(v.seen) > v.w.plan.limits.Values {
 		dropped += v.shrink()
 	}
 	return dropped
@@ -122,7 +122,7 @@ func (v *values) shrink() (dropped int) {
 	slices.SortFunc(all, func(a, b last) int {
 		return cmp.Or(cmp.Compare(a.to, b.to), cmp.Compare(a.value, b.value))
 	})
-	limit := v.w.limits.Values
+	limit := v.w.plan.limits.Values
 	dropped = len(all) - (limit - limit/10)
 	for _, x := range all[:dropped] {
 		delete(v.seen, x.value)

@@ -27,15 +27,15 @@ func (w *window) judge(e *match, at now) verdict {
 	}
 	around := between(w.ms, add(t, -p.reach), add(t, p.reach))
 	if w.lates > 0 {
-		around = meeting(around, e)
+		around = p.meeting(around, e)
 	}
 	return p.judge(w.see(e, between(around, add(t, -p.t), t), around), at.horizon)
 }
 
-// see fills in the window's only view: a judgement makes no garbage.
+// see fills in the plan's only view: a judgement makes no garbage.
 func (w *window) see(e *match, back, around []*match) *view {
-	w.view = view{w, e, back, around}
-	return &w.view
+	w.plan.view = view{w, e, back, around}
+	return &w.plan.view
 }
 
 // possible reports whether the window has events enough for any of the conjunctions: most windows of a sequence
@@ -45,7 +45,7 @@ func (w *window) possible() bool {
 		c := &w.plan.conjs[i]
 		enough := true
 		for _, n := range c.needs {
-			enough = enough && w.seen[n.pattern] >= n.events
+			enough = enough && w.count(n.pattern) >= n.events
 		}
 		for _, at := range c.trackers {
 			enough = enough && w.trackers[at].enough()
@@ -58,10 +58,10 @@ func (w *window) possible() bool {
 }
 
 // meeting returns the events of ms that met e.
-func meeting(ms []*match, e *match) []*match {
+func (p *plan) meeting(ms []*match, e *match) []*match {
 	out := make([]*match, 0, len(ms))
 	for _, m := range ms {
-		if m == e || m.met(e) {
+		if m == e || p.met(m, e) {
 			out = append(out, m)
 		}
 	}

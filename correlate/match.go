@@ -13,27 +13,50 @@ import (
 type match struct {
 	ref  rules.EventRef
 	bits uint64
-	vals []string
-	nums []number // those of vals that aggregates read
-	// keep is until when the event can meet another: max(time, arrival) + reach + L (C2).
-	keep int64
-	late bool
-
-	verdict
-	// fp is set once the event is a firing point that shows: holds, and past its deadline.
-	fp bool
 	// run is the detection that the firing point belongs to.
 	run *run
+	*details
+
+	verdict
+	late bool
+	// fp is set once the event is a firing point that shows: holds, and past its deadline.
+	fp bool
+}
+
+// details are what few events have.
+type details struct {
+	vals []string
+	nums []number // those of vals that aggregates read
 	// counted lists the detections that count the event, kept only where late events make it
 	// more than a question of intervals.
 	counted []*run
 }
 
+// plain are the details of an event that has none; they are never written.
+var plain details
+
+func newDetails(p *plan, vals []string) *details {
+	if len(vals) == 0 {
+		return &plain
+	}
+	return &details{vals: vals, nums: p.numbers(vals)}
+}
+
+// countIn sets the detections that count the event.
+func (m *match) countIn(runs []*run) {
+	if m.details == &plain {
+		if len(runs) == 0 {
+			return
+		}
+		m.details = new(details)
+	}
+	m.counted = runs
+}
+
 // newMatch makes a match of an event of the window.
 func (w *window) newMatch(ref rules.EventRef, bits uint64, vals []string) *match {
 	return &match{
-		ref: ref, bits: bits, vals: vals, nums: w.plan.numbers(vals),
-		keep: add(max(ref.Time, ref.Arrival), w.plan.reach+w.plan.late),
+		ref: ref, bits: bits, details: newDetails(w.plan, vals),
 		late: ref.Arrival > add(ref.Time, w.plan.late),
 	}
 }
@@ -46,11 +69,16 @@ func (m *match) before(o *match) bool {
 	return bytes.Compare(m.ref.ID[:], o.ref.ID[:]) < 0
 }
 
+// keep is until when an event can meet another: max(time, arrival) + reach + L (C2).
+func (p *plan) keep(m *match) int64 {
+	return add(max(m.ref.Time, m.ref.Arrival), p.reach+p.late)
+}
+
 // met reports whether each of two events arrived while the other was still kept. Of events that
 // were on time and within reach it is always true; it is what makes the fate of
 // late ones a function of their times and arrivals, and not of the order in which the log brings them.
-func (m *match) met(o *match) bool {
-	return max(m.ref.Arrival, o.ref.Arrival) <= min(m.keep, o.keep)
+func (p *plan) met(m, o *match) bool {
+	return max(m.ref.Arrival, o.ref.Arrival) <= min(p.keep(m), p.keep(o))
 }
 
 // between returns the part of ms, ordered by time, with times in [from, to].

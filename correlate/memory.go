@@ -37,7 +37,7 @@ const maxSpans = 64
 type remembering interface{ memory(w *window) memory }
 
 // known reports whether x arrived while e could still be judged again.
-func known(x, e *match) bool { return x.ref.Arrival <= e.keep }
+func (w *window) known(x, e *match) bool { return x.ref.Arrival <= w.plan.keep(e) }
 
 // flip sets or clears a fact of an event, a bit that is no pattern's.
 func (w *window) flip(m *match, fact uint64) {
@@ -123,7 +123,7 @@ func (w *window) began(e *match, old spans, gap, enough int64, takes func(*match
 		for len(young) > 0 && young[len(young)-1].ref.Time >= add(begin, -gap) && begin > enough {
 			m := young[len(young)-1]
 			young = young[:len(young)-1]
-			if m.ref.Time < begin && known(m, e) && takes(m) {
+			if m.ref.Time < begin && w.known(m, e) && takes(m) {
 				begin, moved = m.ref.Time, true
 			}
 		}

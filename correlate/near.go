@@ -84,7 +84,7 @@ func (h nearing) byKey(r *rules.Rule, path []int) map[rules.Key][]*match {
 	}
 	for i := range h.all {
 		if m := &h.all[i]; slices.Equal(m.Path, path) {
-			add(m.Key, match{ref: m.Event, bits: m.Patterns, vals: m.Values})
+			add(m.Key, match{ref: m.Event, bits: m.Patterns, details: &details{vals: m.Values}})
 		}
 	}
 	for i, child := range r.Children {
@@ -97,7 +97,7 @@ func (h nearing) byKey(r *rules.Rule, path []int) map[rules.Key][]*match {
 		for key, ms := range h.byKey(child, append(slices.Clip(path), i)) {
 			for _, e := range ms {
 				if (Near{Steps: nearSteps(child, ms, e)}).Done() {
-					add(key.Part(child.ParentKey), match{ref: e.ref, bits: feeds, vals: e.vals[min(len(e.vals), len(child.Values)):]})
+					add(key.Part(child.ParentKey), match{ref: e.ref, bits: feeds, details: &details{vals: e.vals[min(len(e.vals), len(child.Values)):]}})
 				}
 			}
 		}

@@ -50,7 +50,7 @@ func (c column) addend(m *match) (rules.Number, bool) {
 
 // negatives counts the values of a new event that sums leave out.
 func (w *window) negatives(id event.ID) (n int64) {
-	m := w.byID[id]
+	m := w.find(id)
 	for _, c := range w.plan.sums {
 		if x, ok := c.of(m); ok && x.Sign() < 0 {
 			n++

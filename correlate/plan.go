@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 
 	"tocsin/rules"
 )
@@ -18,8 +19,11 @@ const maxConjunctions = 64
 type plan struct {
 	rule *rules.Rule
 	// set is the Set that rule is of, among several in which it means the same.
-	set      string
+	set string
+	// path leads to it from the rule whose cells it is in, as places of children: "" for that rule itself.
+	path     string
 	children []*plan
+	limits   *Limits
 	// feeds lists, for each child, the bits of the patterns that its firing points match.
 	feeds []uint64
 
@@ -46,6 +50,10 @@ type plan struct {
 	// memories are what windows need beside the events that they hold.
 	memories []remembering
 	news     map[string]*firstSeen // by what they are about
+
+	// An engine is for one goroutine: what all windows of the plan need for a moment they share.
+	view  view
+	spare []*work
 }
 
 // conj is a conjunction. It holds of an event's window when all of pos do, no guard is
@@ -68,18 +76,18 @@ func (c *conj) settled() bool { return c.waits || len(c.guards)+len(c.neg)+len(c
 
 // Check reports a rule whose condition has too many alternatives to be judged.
 func Check(r *rules.Rule) error {
-	_, err := newPlan(r, 0)
+	_, err := newPlan(r, 0, &DefaultLimits, "")
 	return err
 }
 
 // newPlan compiles the condition of a rule; lateness is L in nanoseconds.
-func newPlan(r *rules.Rule, lateness int64) (*plan, error) {
-	p := &plan{rule: r, alone: r.Within == 0, t: int64(r.Within), late: lateness}
+func newPlan(r *rules.Rule, lateness int64, limits *Limits, path string) (*plan, error) {
+	p := &plan{rule: r, alone: r.Within == 0, t: int64(r.Within), late: lateness, limits: limits, path: path}
 	p.facts = len(r.Patterns)
 	p.own = 1<<p.facts - 1
 	p.feeds = make([]uint64, len(r.Children))
 	for i, child := range r.Children {
-		c, err := newPlan(child, lateness)
+		c, err := newPlan(child, lateness, limits, path+strconv.Itoa(i)+"/")
 		if err != nil {
 			return nil, err
 		}

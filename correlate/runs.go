@@ -153,7 +153,7 @@ func earliest(ev []evidence, first event.ID, known bool) []evidence {
 // runID names a detection by the rule's revision, the window and the firing point that opened it.
 func runID(w *window, first event.ID, salt int) string {
 	h := sha256.New()
-	for _, s := range []string{w.plan.rule.Revision, w.path, string(w.key), string(first[:]), strconv.Itoa(salt)} {
+	for _, s := range []string{w.plan.rule.Revision, w.plan.path, string(w.key), string(first[:]), strconv.Itoa(salt)} {
 		h.Write([]byte(strconv.Itoa(len(s))))
 		h.Write([]byte{0})
 		h.Write([]byte(s))

@@ -27,7 +27,8 @@ func (w *window) settle() []told {
 	w.dirty = false
 	tail := w.tail
 	full := w.full
-	w.tail, w.full = nil, false
+	w.full = false
+	defer w.rest()
 	if !full {
 		if out, ok := w.extend(tail); ok {
 			return out
@@ -89,7 +90,7 @@ func (w *window) settle() []told {
 
 // linked reports whether two firing points belong to one run (F3).
 func (w *window) linked(a, b *match) bool {
-	return !w.plan.alone && b.ref.Time-a.ref.Time <= w.plan.t && a.met(b)
+	return !w.plan.alone && b.ref.Time-a.ref.Time <= w.plan.t && w.plan.met(a, b)
 }
 
 // components groups firing points, ordered by time, into runs.
@@ -253,12 +254,12 @@ func (w *window) enrol(m *match, r *run, g []*match) bool {
 		if r.folded {
 			return true // by a firing point that may be folded by now
 		}
-		m.counted = append(m.counted[:i], m.counted[i+1:]...)
+		m.countIn(append(m.counted[:i], m.counted[i+1:]...))
 		break
 	}
 	for _, e := range between(g, add(m.ref.Time, -w.plan.t), add(m.ref.Time, w.plan.t)) {
-		if e == m || e.met(m) {
-			m.counted = append(m.counted, r)
+		if e == m || w.plan.met(e, m) {
+			m.countIn(append(m.counted, r))
 			return true
 		}
 	}

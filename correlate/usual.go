@@ -48,7 +48,7 @@ func (h *history) takes(m *match) bool { return m.bits&h.bit != 0 && h.onTime(m)
 // stir: an event counts in the usual rate of those on later days, and can show that the key is older than was known.
 func (h *history) stir(m *match) (one, around []*match) {
 	for _, e := range between(h.w.ms, add(m.ref.Time, 1), 1<<63-1) {
-		if known(m, e) {
+		if h.w.known(m, e) {
 			one = append(one, e)
 		}
 	}
@@ -68,7 +68,7 @@ func (h *history) sum(e *match) (sum int64, ok bool) {
 		}
 	}
 	for _, m := range between(h.w.ms, (today-rules.UsualDays)*day, today*day-1) {
-		if hourOf(m.ref.Time) == at && h.takes(m) && known(m, e) {
+		if hourOf(m.ref.Time) == at && h.takes(m) && h.w.known(m, e) {
 			sum++
 		}
 	}

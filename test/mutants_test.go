@@ -4,6 +4,7 @@ package test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,10 +12,15 @@ import (
 	"testing"
 )
 
+// mutant is a fault: what the file has, and what it has in its place.
+type mutant struct{ name, file, from, to string }
+
 // mutants are faults that an engine like ours is known to have. The property test of package correlate must catch each:
 // a mutant that lives says that the test has gone blind.
-var mutants = []struct{ name, file, from, to string }{
-	{"no deduplication", "correlate/window.go", "old := w.byID[ref.ID]", "old := w.byID[event.ID{}]"},
+var mutants = []mutant{
+	{"a small window finds nothing", "correlate/index.go", "if m.ref.ID == id {", "if false {"},
+	{"an index misses what was there before", "correlate/index.go", "w.index.note(m, 1)\n", "\n"},
+	{"no deduplication", "correlate/window.go", "old := w.find(ref.ID)", "old := w.find(event.ID{})"},
 	{"arrival order instead of event time", "correlate/match.go", "if m.ref.Time != o.ref.Time {\n\t\treturn m.ref.Time < o.ref.Time", "if m.ref.Arrival != o.ref.Arrival {\n\t\treturn m.ref.Arrival < o.ref.Arrival"},
 	{"half-open windows: < for <=", "correlate/judge.go", "between(around, add(t, -p.t), t), around)", "between(around, add(t, 1-p.t), t), around)"},
 	{"no tight window", "correlate/judge.go", "start = min(start, s)", "start = min(start, s, add(x.e.ref.Time, -1))"},
@@ -29,10 +35,10 @@ var mutants = []struct{ name, file, from, to string }{
 	{"a guard's own event contradicts", "correlate/sequence.go", "if x.bits&s.guards[k] == 0 || s.isChosen(chosen, from, k, i) {", "if x.bits&s.guards[k] == 0 {"},
 	{"tuples run together", "correlate/distinct.go", "out = append(out, v...)", "out = append(out[:0], v...)"},
 	{"fewer-than looks back", "correlate/atom.go", "return between(v.around, v.e.ref.Time, add(v.e.ref.Time, v.w.plan.t))", "return v.back"},
-	{"contradiction is forgotten", "correlate/window.go", "case !e.holds && e.fp:\n\t\tw.unfire(e, at)", "case !e.holds && e.fp:"},
-	{"events are forgotten too early", "correlate/window.go", "return 2*(w.plan.reach+w.plan.late) + w.plan.delay() + w.plan.lag", "return w.plan.t"},
-	{"what never met is counted", "correlate/match.go", "return max(m.ref.Arrival, o.ref.Arrival) <= min(m.keep, o.keep)", "return true"},
-	{"a snapshot loses verdicts", "correlate/snapshot.go", "m.holds, m.fp = r.Bool(), r.Bool()", "m.holds, m.fp = r.Bool(), r.Bool() && false"},
+	{"contradiction is forgotten", "correlate/rejudge.go", "case !e.holds && e.fp:\n\t\tw.unfire(e, at)", "case !e.holds && e.fp:"},
+	{"events are forgotten too early", "correlate/forget.go", "return 2*(w.plan.reach+w.plan.late) + w.plan.delay() + w.plan.lag", "return w.plan.t"},
+	{"what never met is counted", "correlate/match.go", "return max(m.ref.Arrival, o.ref.Arrival) <= min(p.keep(m), p.keep(o))", "return true"},
+	{"a snapshot loses verdicts", "correlate/snapshotwindow.go", "m.holds, m.fp = r.Bool(), r.Bool()", "m.holds, m.fp = r.Bool(), r.Bool() && false"},
 	{"a snapshot loses incidents", "incident/encode.go", "l.capped, l.retracted, l.incident = r.Bool(), r.Bool(), r.String()", "l.capped, l.retracted, l.incident = r.Bool(), r.Bool(), r.String()[:0]"},
 	{"the first copy in the log counts, not the first to arrive", "correlate/window.go", "if bits&^old.bits == 0 && !earlier {", "if bits&^old.bits == 0 {"},
 	{"exceptions do not expire", "rules/match.go", "if x.e.Time <= ex.expires && pred.Eval(ex.covers, x.e) {", "if pred.Eval(ex.covers, x.e) {"},
@@ -53,14 +59,14 @@ var mutants = []struct{ name, file, from, to string }{
 	{"what is folded is not remembered", "correlate/firstseen.go", "v.seen[value] = v.seen[value].add(m.ref.Time, v.learn)", "v.seen[value] = v.seen[value].add(0, v.learn)"},
 	{"memories are lost too early", "correlate/firstseen.go", "add(v.learn, v.tooLate()+v.w.retention()+1)", "v.learn"},
 	{"a late event does not make others known", "correlate/firstseen.go", "if v.isNew(e) != (e.bits&v.fact != 0) {", "if e == m && v.isNew(e) != (e.bits&v.fact != 0) {"},
-	{"what comes too late is known", "correlate/memory.go", "return x.ref.Arrival <= e.keep", "return true"},
+	{"what comes too late is known", "correlate/memory.go", "return x.ref.Arrival <= w.plan.keep(e)", "return true"},
 	{"however late, it takes part", "correlate/firstseen.go", "return m.bits&v.bit != 0 && m.ref.Arrival <= add(m.ref.Time, v.tooLate())", "return m.bits&v.bit != 0"},
 	{"a young key knows", "correlate/firstseen.go", "return v.w.began(e, v.all, v.learn, enough, v.takes) <= enough", "return v.w.began(e, v.all, v.learn, enough, v.takes) <= enough || true"},
 	{"what is new is not judged long enough", "correlate/plan.go", "if p.facts > len(p.rule.Patterns) {", "if false {"},
 	{"a snapshot loses memories", "correlate/firstseen.go", "v.seen[value] = s\n", "v.seen[value+value] = s\n"},
 	{"a silence ends at its event", "correlate/silence.go", "return ok && !occurs(around, s.bit, add(last, 1), add(last, t))", "return ok && !occurs(around, s.bit, add(last, 1), last)"},
 	{"the end of the input is a silence", "correlate/judge.go", "if horizon != 0 && ahead > horizon {", "if false {"},
-	{"a silence outlasts the input where another alternative holds", "correlate/window.go", "if e.verdict = w.judge(e, at); !e.holds {", "if !e.holds {"},
+	{"a silence outlasts the input where another alternative holds", "correlate/rejudge.go", "if e.verdict = w.judge(e, at); !e.holds {", "if !e.holds {"},
 	{"today is among the days before", "correlate/usual.go", "d := today - rules.UsualDays; d < today; d++", "d := today - rules.UsualDays + 1; d <= today; d++"},
 	{"a key of few days has a usual rate", "correlate/usual.go", "enough := (today-rules.UsualDays+1)*day - 1", "enough := today*day"},
 	{"all hours are one", "correlate/usual.go", "if hourOf(m.ref.Time) == at && h.takes(m)", "if h.takes(m)"},
@@ -70,7 +76,21 @@ var mutants = []struct{ name, file, from, to string }{
 	{"firing points of a referenced rule are not taken back", "correlate/cell.go", "} else if !c.firesElsewhere(w, e, key) {", "} else if false {"},
 }
 
+// changeMutants are for the tests of rules that change.
+var changeMutants = []mutant{
+	{"a rule that comes back remembers", "correlate/change.go", "c.retain(func(*window) bool { return false })", "_ = c"},
+	{"a rule that goes keeps its absences", "correlate/change.go", "if n := c.abandon(); n > 0 {", "if n := int64(0); n > 0 {"},
+	{"a late marker switches back", "correlate/engine.go", "t.Generation >= e.now.generation", "true"},
+}
+
 func TestMutantsAreCaught(t *testing.T) {
+	caught(t, mutants, "^TestEngine", 60_000)
+	caught(t, changeMutants, "^Test(Changes|ARule|ALate)", 2_000)
+}
+
+// caught wants the tests to fail on each mutant.
+func caught(t *testing.T, mutants []mutant, tests string, checks int) {
+	t.Helper()
 	root, err := filepath.Abs("..")
 	if err != nil {
 		t.Fatal(err)
@@ -97,14 +117,14 @@ func TestMutantsAreCaught(t *testing.T) {
 			if err := os.WriteFile(file, overlay, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			cmd := exec.Command("go", "test", "-overlay", file, "./correlate", "-run", "^TestEngine",
-				"-count=1", "-timeout=120s", "-args", "-rapid.checks=60000", "-rapid.nofailfile", "-rapid.shrinktime=0s")
+			cmd := exec.Command("go", "test", "-overlay", file, "./correlate", "-run", tests,
+				"-count=1", "-timeout=120s", "-args", fmt.Sprint("-rapid.checks=", checks), "-rapid.nofailfile", "-rapid.shrinktime=0s")
 			cmd.Dir = root
 			out, err := cmd.CombinedOutput()
 			switch {
 			case err == nil:
 				t.Errorf("the mutant lives")
-			case !strings.Contains(string(out), "differs from the oracle") && !strings.Contains(string(out), "panic"): // a mutant that hangs panics at the timeout
+			case !strings.Contains(string(out), "--- FAIL: Test") && !strings.Contains(string(out), "panic"): // a mutant that hangs panics at the timeout
 				t.Errorf("the mutant did not run:\n%s", out)
 			}
 		})
