@@ -338,3 +338,20 @@ func TestSigmaSettings(t *testing.T) {
 		t.Errorf("%d incidents, %v", len(res.Incidents), err)
 	}
 }
+
+// TestSigmaLevelsAndIDs: a level is a severity of the same name (S7); a rule is called by its id, else by its name (S8).
+func TestSigmaLevelsAndIDs(t *testing.T) {
+	t.Parallel()
+	for _, level := range []string{"informational", "low", "medium", "high", "critical"} {
+		text := "title: x\nname: by_name\nlevel: " + level + "\nlogsource: {category: test}\ndetection: {sel: {a: b}, condition: sel}\n"
+		for id, want := range map[string]string{"": "by_name", "id: 22222222-2222-2222-2222-222222222222\n": "22222222-2222-2222-2222-222222222222"} {
+			set, err := rules.Compile([]rules.File{{Name: "a.yml", Data: []byte(text + id)}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r := set.Rules[0]; r.Severity.String() != level || r.ID != want {
+				t.Errorf("level %s, %q: severity %s, id %q, want %q", level, id, r.Severity, r.ID, want)
+			}
+		}
+	}
+}
