@@ -86,7 +86,7 @@ func newExplainCommand(c *cli) *cobra.Command {
 	f.StringArrayVar(&paths, "rules", nil, "rule file or directory (repeatable)")
 	f.StringArrayVar(&ids, "rule", nil, "explain this rule only (repeatable)")
 	f.StringVar(&only, "event", "", "explain the event with this id only")
-	f.BoolVar(&matched, "matched", false, "leave out the rules that do not match")
+	f.BoolVar(&matched, "matched", false, "leave out the rules that do not match, and events that no rule matches")
 	f.StringVar(&input, "input", "", "the source that the records are of: falco, vector, … (default: plain records)")
 	f.StringVar(&format, "format", "text", "text, or json: one object for each event and rule")
 	return cmd
@@ -118,11 +118,15 @@ type explainer struct {
 }
 
 func (x explainer) text(e *event.Event, rs []*rules.Rule) {
-	fmt.Fprintf(x.out, "event %s, %s, from %s\n", e.EventID, event.Stamp(e.Time), cmp.Or(e.Source, "a plain record"))
+	said := false
 	for _, r := range rs {
 		why := r.Explain(e)
 		if !why.Matched() && x.matched {
 			continue
+		}
+		if !said {
+			said = true
+			fmt.Fprintf(x.out, "event %s, %s, from %s\n", e.EventID, event.Stamp(e.Time), cmp.Or(e.Source, "a plain record"))
 		}
 		fmt.Fprintf(x.out, "  %s: %s\n", r.ID, verdictOf(why))
 		for _, p := range why.Patterns {
@@ -197,7 +201,7 @@ func (x explainer) keys(rs []*rules.Rule, history []rules.Match, asJSON bool) er
 		}
 		near := correlate.Nearest(r, byRule[r.Revision])
 		if !asJSON && len(near) > 0 {
-			fmt.Fprintf(x.out, "%s, over %s\n", r.ID, r.Within)
+			fmt.Fprintf(x.out, "%s, over %s\n", r.ID, spell(r.Within))
 		}
 		for _, n := range near[:min(len(near), maxKeys)] {
 			if asJSON {

@@ -59,7 +59,7 @@ func TestExplain(t *testing.T) {
         user.name == "root" or "admin": is so, it is "root"
     no  change
         event.category == "configuration": is not so, it is "authentication"
-root-logins, over 1h0m0s
+root-logins, over 1h
   h1: at 2026-08-21T10:00:00Z came as far as login: 1, change: only 0 of 1
 `},
 		"no key": {`{` + at + `,"event.category":"configuration"}`, `event e1, 2026-08-21T10:00:00Z, from vector

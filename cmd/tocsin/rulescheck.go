@@ -120,7 +120,7 @@ func oddities(cfg Config, set *rules.Set) []finding {
 	}
 	for _, r := range set.Rules {
 		if kept := cfg.Retention.Events.Age; kept > 0 && r.Within+2*cfg.Lateness > kept {
-			warn(r, "beyond-retention", "within %s and twice the lateness is beyond the retention of EVENTS (%s): old evidence will lack its bytes", r.Within, kept)
+			warn(r, "beyond-retention", "within %s and twice the lateness is beyond the retention of EVENTS (%s): old evidence will lack its bytes", spell(r.Within), spell(kept))
 		}
 		if len(r.Tests) == 0 {
 			warn(r, "no-tests", "it has no tests")
