@@ -4,8 +4,10 @@ package rules_test
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"tocsin/event"
 	"tocsin/rules"
@@ -60,6 +62,18 @@ func one(body string) string {
 }
 
 // TestErrorsNameLineAndWhatWasMeant has one mistake each.
+// TestOneMistakeIsOneError: what uses a pattern that is wrong is not wrong, too, and a long line is not shown whole.
+func TestOneMistakeIsOneError(t *testing.T) {
+	t.Parallel()
+	long := "user.name in [" + strings.Repeat(`"é", `, 40_000) + `"x"]`
+	for _, pattern := range []string{`usr.name == "a"`, `user.name == 5`, `user.name matches "("`, `(`, `""`, strconv.Quote(long)} {
+		_, err := rules.Compile([]rules.File{{Name: "f.yml", Data: []byte(one("match:\n  a: " + pattern + "\n  b: exists(user.name)\nwhen: a and b\nwithin: 1m"))}})
+		if err == nil || strings.Count(err.Error(), "f.yml:") != 1 || len(err.Error()) > 600 || !utf8.ValidString(err.Error()) {
+			t.Errorf("%.50s: %v", pattern, err)
+		}
+	}
+}
+
 func TestErrorsNameLineAndWhatWasMeant(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, file, want string }{

@@ -59,6 +59,11 @@ func (d *draft) patterns(n ast.Node) {
 		return
 	}
 	for _, p := range list {
+		// One that is wrong has its name all the same: what uses the name is not wrong, too.
+		d.rule.Patterns = append(d.rule.Patterns, Pattern{Name: p.name, Child: -1})
+		d.rule.matcher.patterns = append(d.rule.matcher.patterns, nil)
+		d.refs = append(d.refs, "")
+		at := len(d.refs) - 1
 		src := d.expression(p.node, "the pattern "+p.name)
 		if src == "" {
 			continue
@@ -80,13 +85,10 @@ func (d *draft) patterns(n ast.Node) {
 			d.fail(p.node, "pattern %s: %v", p.name, err)
 			continue
 		}
-		pat := Pattern{Name: p.name, Child: -1}
 		if !is {
-			pat.Source = tree.String()
+			d.rule.Patterns[at].Source = tree.String()
 		}
-		d.rule.Patterns = append(d.rule.Patterns, pat)
-		d.rule.matcher.patterns = append(d.rule.matcher.patterns, match)
-		d.refs = append(d.refs, ref)
+		d.rule.matcher.patterns[at], d.refs[at] = match, ref
 	}
 }
 

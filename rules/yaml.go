@@ -36,10 +36,16 @@ func (s *source) fail(n ast.Node, format string, args ...any) {
 	s.failLine(line, format, args...)
 }
 
+// maxSnippet is how much of a line an error shows.
+const maxSnippet = 200
+
 func (s *source) failLine(line int, format string, args ...any) {
 	e := &Error{File: s.file.Name, Line: line, Rule: s.rule, Err: fmt.Errorf(format, args...)}
 	if line >= 1 && line <= len(s.lines) {
 		e.Snippet = strings.TrimRight(s.lines[line-1], "\r\n")
+		if len(e.Snippet) > maxSnippet {
+			e.Snippet = strings.ToValidUTF8(e.Snippet[:maxSnippet], "") + " …"
+		}
 	}
 	s.errors = append(s.errors, e)
 }
