@@ -5,6 +5,7 @@ package correlate_test
 import (
 	"fmt"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,6 +33,19 @@ func BenchmarkManyKeys(b *testing.B) {
 			b.ReportMetric(float64(l.incidents), "incidents")
 		})
 	}
+}
+
+// BenchmarkOneGroup is the same where all keys share their incidents: 10,000 windows in one cell.
+func BenchmarkOneGroup(b *testing.B) {
+	l := newLoad(b, 10_000, 10_000*2/60, "incident: {group_by: []}\n")
+	b.ResetTimer()
+	for n := 0; n < b.N; n += len(l.batch) {
+		b.StopTimer()
+		l.draw()
+		b.StartTimer()
+		l.step(b)
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "matches/s")
 }
 
 // BenchmarkLiveKeys is what a million live keys of `count(a) >= 5` take, each with one event in its window, as they come from
@@ -73,10 +87,10 @@ type load struct {
 	incidents int
 }
 
-func newLoad(b *testing.B, keys, rate int) *load {
+func newLoad(b *testing.B, keys, rate int, more ...string) *load {
 	b.Helper()
 	set, err := rules.Compile([]rules.File{{Name: "bench.yml", Data: []byte(
-		"rule: r\ntitle: r\nseverity: low\nmatch: {a: exists(user.name)}\nby: user.name\nwithin: 1m\nwhen: count(a) >= 5\n")}})
+		"rule: r\ntitle: r\nseverity: low\nmatch: {a: exists(user.name)}\nby: user.name\nwithin: 1m\nwhen: count(a) >= 5\n" + strings.Join(more, ""))}})
 	if err != nil {
 		b.Fatal(err)
 	}

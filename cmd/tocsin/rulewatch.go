@@ -4,6 +4,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -67,7 +69,7 @@ func (w *ruleWatcher) follow() {
 		folders = append(folders, filepath.Dir(p))
 	}
 	for _, f := range folders {
-		if err := w.fs.Add(f); err != nil {
+		if err := w.fs.Add(f); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			w.log.Warn("rule files are not watched: send SIGHUP when they change", "folder", f, "err", err)
 		}
 	}
