@@ -21,9 +21,16 @@ type Stamp struct {
 	Generation uint64
 }
 
-// PutSet stores a rule Set under its hash; one that is there already stays.
+// ErrSetTooLarge says that a rule Set does not fit into a message.
+var ErrSetTooLarge = errors.New("the rules and lists are too large")
+
+// PutSet stores a rule Set under its hash; one that is there already stays. The error may be ErrSetTooLarge.
 func (s *Streams) PutSet(ctx context.Context, hash string, data []byte) error {
-	_, err := s.sets.Create(ctx, hash, pack(packedFormat, data))
+	packed := pack(packedFormat, data)
+	if limit := maxPayload - 4096; len(packed) > limit { // the rest is for headers
+		return fmt.Errorf("%w: %d bytes compressed, at the most %d fit", ErrSetTooLarge, len(packed), limit)
+	}
+	_, err := s.sets.Create(ctx, hash, packed)
 	if err != nil && !errors.Is(err, jetstream.ErrKeyExists) {
 		return fmt.Errorf("rule set %s: %w", hash, err)
 	}

@@ -17,6 +17,7 @@ import (
 	"tocsin/api"
 	"tocsin/pipeline"
 	"tocsin/rules"
+	"tocsin/stream"
 )
 
 // reloader puts rule files in force, at the start and whenever they change. Files with a mistake change nothing: the
@@ -70,6 +71,9 @@ func (r *reloader) reload(ctx context.Context) (api.Reloaded, error) {
 	}
 	if err == nil {
 		err = r.sets.Enforce(ctx, set)
+	}
+	if errors.Is(err, stream.ErrSetTooLarge) {
+		err = &usageError{err}
 	}
 	r.mu.Lock()
 	r.failed = err

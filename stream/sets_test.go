@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stream_test
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tocsin/stream"
+)
+
+// TestTheCurrentSetIsTheLastNamed: generations grow with each change of the name, and with nothing else.
+func TestTheCurrentSetIsTheLastNamed(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	s, _ := open(t, t.TempDir(), small())
+	if _, err := s.CurrentSet(ctx); err == nil {
+		t.Error("a new store has a current set")
+	}
+	name := func(hash string) stream.Stamp {
+		t.Helper()
+		got, err := s.NameSet(ctx, hash)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now, err := s.CurrentSet(ctx)
+		if err != nil || now != got || now.Set != hash {
+			t.Fatalf("named %q as %+v, and the current one is %+v, %v", hash, got, now, err)
+		}
+		return got
+	}
+	a := name("a")
+	if err := s.PutSet(ctx, "b", []byte("rules")); err != nil {
+		t.Fatal(err)
+	}
+	if again := name("a"); again != a {
+		t.Errorf("named twice: %+v and %+v", a, again)
+	}
+	b := name("b")
+	back := name("a")
+	if a.Generation >= b.Generation || b.Generation >= back.Generation {
+		t.Errorf("generations %d, %d, %d do not grow", a.Generation, b.Generation, back.Generation)
+	}
+	if got, err := s.Set(ctx, "b"); err != nil || !cmp.Equal(got, []byte("rules")) {
+		t.Errorf("set b: %q, %v", got, err)
+	}
+}
+
+func TestSetTooLarge(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t, t.TempDir(), small())
+	data := make([]byte, 9<<20)
+	for i := range data {
+		data[i] = byte(rand.Uint32()) // nothing that packs
+	}
+	if err := s.PutSet(context.Background(), "large", data); !errors.Is(err, stream.ErrSetTooLarge) {
+		t.Errorf("a set of 9 MiB: %v", err)
+	}
+}
