@@ -202,14 +202,19 @@ func (it *item) modify(mod string) error {
 		}
 		it.encoded = true
 	case "base64", "base64offset":
+		short := false
 		if err := it.each(mod, func(w wild) ([]wild, bool) {
 			b, ok := w.octets(it.encoded)
-			if mod == "base64" {
+			if mod == "base64" || !ok {
 				return []wild{base64Of(b)}, ok
 			}
+			short = short || len(b) < 2
 			return base64Offsets(b), ok
 		}); err != nil {
 			return err
+		}
+		if short {
+			return fail(it.at, "the modifier base64offset needs texts of two bytes or more: less can leave no trace")
 		}
 		it.encoded, it.cased = false, true
 	case "expand":

@@ -178,8 +178,11 @@ func (w wild) octets(encoded bool) ([]byte, bool) {
 
 func base64Of(b []byte) wild { return wild([]rune(base64.StdEncoding.EncodeToString(b))) }
 
-// base64Offsets returns what stands in a base64 text wherever the bytes begin in it.
+// base64Offsets returns what stands in a base64 text wherever the bytes, two or more, begin in it.
 func base64Offsets(b []byte) []wild {
+	if len(b) < 2 {
+		return nil
+	}
 	from, to := [3]int{0, 2, 3}, [3]int{0, 3, 2}
 	var out []wild
 	for i := range 3 {
