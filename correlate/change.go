@@ -43,15 +43,14 @@ func (e *Engine) enforce(x edition) {
 	if e.next.generation <= x.generation {
 		e.next = edition{}
 	}
-	for _, c := range e.sorted() {
-		r := c.plan.rule.Revision
-		if (set[r] == nil) != (before[r] == nil) {
+	for _, c := range e.cells {
+		if r := c.plan.rule.Revision; (set[r] == nil) != (before[r] == nil) {
 			c.outdated = true // it says whose words it has
 		}
-		if set[r] == nil {
-			e.touch(c)
-			e.after(c)
-		}
+	}
+	for _, c := range e.sorted(func(c *cell) bool { return set[c.plan.rule.Revision] == nil }) {
+		e.touch(c)
+		e.after(c)
 	}
 	e.reword()
 	for r := range e.plans {

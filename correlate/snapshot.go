@@ -5,7 +5,6 @@ package correlate
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"sort"
 
@@ -29,18 +28,23 @@ func (e *Engine) Snapshot() []Cell {
 		}
 	}
 	e.forgot = nil
-	for _, c := range e.sorted() {
-		if c.outdated {
-			c.outdated = false
-			out = append(out, Cell{ID: c.key().id(), State: c.encode(e.now.set)})
-		}
+	for _, c := range e.sorted(func(c *cell) bool { return c.outdated }) {
+		c.outdated = false
+		out = append(out, Cell{ID: c.key().id(), State: c.encode(e.now.set)})
 	}
 	return out
 }
 
-// sorted returns the cells in order of their ids.
-func (e *Engine) sorted() []*cell {
-	return slices.SortedFunc(maps.Values(e.cells), func(a, b *cell) int { return a.key().compare(b.key()) })
+// sorted returns the cells that are wanted, in order of their ids.
+func (e *Engine) sorted(wanted func(*cell) bool) []*cell {
+	var out []*cell
+	for _, c := range e.cells {
+		if wanted(c) {
+			out = append(out, c)
+		}
+	}
+	slices.SortFunc(out, func(a, b *cell) int { return a.key().compare(b.key()) })
+	return out
 }
 
 func sortedIDs[V any](m map[string]V) []string {
