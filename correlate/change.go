@@ -21,12 +21,16 @@ func (e *Engine) inForce(revision string) bool {
 func (e *Engine) expect(x edition) {
 	set, now, next := e.sets[x.set], e.sets[e.now.set], e.sets[e.next.set]
 	e.next = x
-	for _, c := range e.cells {
-		if r := c.plan.rule.Revision; now != nil && set[r] != nil && now[r] == nil && next[r] == nil {
-			e.drop(c)
-			c.retain(func(*window) bool { return false })
-			c.outdated = true
-		}
+	back := func(c *cell) bool {
+		r := c.plan.rule.Revision
+		return now != nil && set[r] != nil && now[r] == nil && next[r] == nil
+	}
+	for _, c := range e.sorted(back) {
+		e.drop(c)
+		c.retain(func(*window) bool { return false })
+		c.outdated = true
+		e.touch(c)
+		e.after(c)
 	}
 	e.reword()
 }

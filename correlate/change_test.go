@@ -71,7 +71,12 @@ func changing(t rapid.TB, sets []*rules.Set, turns []turn, split int) (*view, []
 			Set: sets[x.batch].Hash, Generation: uint64(x.batch + 1), Matches: found.Matches, Counts: found.Counts,
 		}})
 	}
-	tick(newest, math.MaxInt64/4)
+	for i := range int64(4) { // what one tick lets go of can be what another cell's part waits for
+		tick(newest, math.MaxInt64/4+i)
+	}
+	if n := e.Cells(); n > 0 {
+		t.Fatalf("%d cells are left when all is over", n)
+	}
 	return v, e.Stats()
 }
 

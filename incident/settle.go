@@ -308,13 +308,16 @@ func (c *Chain) Forget(clock int64) bool {
 		last[l.incident] = max(last[l.incident], c.remembered(l)+c.lag)
 	}
 	went := false
-	for id := range c.incidents {
-		into := c.incidents[id].out.MergedInto
-		if at, ok := last[id]; ok && clock <= at || into != "" && c.incidents[into] != nil {
-			continue
+	for again := true; again; { // one that was merged goes after the one that it was merged into
+		again = false
+		for id, s := range c.incidents {
+			into := s.out.MergedInto
+			if at, ok := last[id]; ok && clock <= at || into != "" && c.incidents[into] != nil {
+				continue
+			}
+			delete(c.incidents, id)
+			went, again = true, true
 		}
-		delete(c.incidents, id)
-		went = true
 	}
 	for id, l := range c.links {
 		if c.incidents[l.incident] == nil {

@@ -49,6 +49,7 @@ var mutants = []mutant{
 	{"events of one time run together in a rule without a window", "correlate/settle.go", "uneven, interval = false, g", "uneven, interval = false, interval"},
 	{"an incident of the future cannot be closed", "incident/settle.go", "if min(l.firing, l.born) <= cl.at {", "if l.firing <= cl.at {"},
 	{"keys do not hop", "rules/keys.go", "return k.perPattern[pattern].read(e)", "return k.perPattern[0].read(e)"},
+	{"what was merged is never forgotten", "incident/settle.go", "went, again = true, true", "went = true"},
 	{"a closing at the very time does not keep", "incident/settle.go", "if min(l.firing, l.born) <= cl.at {", "if min(l.firing, l.born) < cl.at {"},
 	{"a detection of a told incident is not told", "incident/settle.go", "s.changed |= Grown // also", "s.changed |= 0 // also"},
 	{"a sum takes in negative values", "correlate/numeric.go", "return n, ok && n.Sign() >= 0", "return n, ok"},
