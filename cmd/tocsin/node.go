@@ -177,7 +177,10 @@ func (n *node) run(ctx context.Context) error {
 	w.Go(func() error { return n.matcher.RunMarkers(wctx) })
 	w.Go(func() error { return n.matcher.RunTicks(wctx) })
 	g.Go(func() error {
-		n.rules.run(gctx, hup, func() { _, _ = n.reloader.reload(gctx) }) // it says itself what went wrong
+		n.rules.run(gctx, hup, func() bool {
+			_, err := n.reloader.reload(gctx) // it says itself what went wrong
+			return err != nil && mistakes(err) == nil
+		})
 		return nil
 	})
 	w.Go(func() error { return n.withStore(wctx, n.owners.Run) })

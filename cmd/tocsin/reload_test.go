@@ -3,10 +3,12 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -67,7 +69,7 @@ func logins(title string, n int, more ...string) string {
 // inForce waits for rules, of which there are so many.
 func (s *serving) inForce(n int) (set string) {
 	s.t.Helper()
-	waitFor(s.t, 20*time.Second, func() bool { return true }, func() error {
+	waitFor(s.t, 60*time.Second, func() bool { return true }, func() error {
 		var st api.Status
 		s.get("/api/v1/status", &st)
 		if set = st.Set; st.Rules != n {
@@ -141,7 +143,7 @@ func TestReload(t *testing.T) {
 	}
 
 	vol.put(strings.Replace(logins("new", 2), "count(failed)", "count(faild)", 1))
-	waitFor(t, 20*time.Second, func() bool { return true }, func() error {
+	waitFor(t, 60*time.Second, func() bool { return true }, func() error {
 		code, text := s.admin("/readyz")
 		if code != http.StatusOK || !strings.Contains(text, "a.yml:") || !strings.Contains(text, `did you mean \"failed\"?`) {
 			return fmt.Errorf("/readyz: %d %s", code, text)
@@ -163,7 +165,7 @@ func TestReload(t *testing.T) {
 
 	vol.put(logins("new", 3, "another"))
 	var out api.Reloaded
-	waitFor(t, 20*time.Second, func() bool { return true }, func() error { // the folder may have been seen before we ask
+	waitFor(t, 60*time.Second, func() bool { return true }, func() error { // the folder may have been seen before we ask
 		if code := s.reload(&out); code != http.StatusOK {
 			return fmt.Errorf("reload: %d", code)
 		}
@@ -193,12 +195,33 @@ func TestReloadBySignal(t *testing.T) {
 	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, 20*time.Second, func() bool { return true }, func() error {
+	waitFor(t, 60*time.Second, func() bool { return true }, func() error {
 		if _, text := s.admin("/metrics"); !strings.Contains(text, `tocsin_rules_reloads_total{outcome="unchanged"} 1`) {
 			return errors.New("SIGHUP reloaded nothing")
 		}
 		return nil
 	})
+}
+
+// TestReloadIsTriedAgain: rules that are right and could not be put in force, since NATS is away, are tried again without
+// another change.
+func TestReloadIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	w := watchRules([]string{newVolume(t, logins("old", 2)).path}, slog.New(slog.DiscardHandler))
+	defer w.close()
+	ctx, cancel := context.WithCancel(t.Context())
+	hup := make(chan os.Signal, 1)
+	hup <- syscall.SIGHUP
+	tries := 0
+	w.run(ctx, hup, func() bool {
+		if tries++; tries == 3 {
+			cancel()
+		}
+		return tries < 3
+	})
+	if tries != 3 {
+		t.Errorf("tried %d times", tries)
+	}
 }
 
 // TestReloadReachesOthers: rules that one process reloads are in force in all of them.

@@ -16,10 +16,12 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// Changes come in bursts, file by file: they are waited out for reloadQuiet, and for reloadWithin in all.
+// Changes come in bursts, file by file: they are waited out for reloadQuiet, and for reloadWithin in all. What could not be
+// put in force, though the files are right, is tried again after reloadAgain.
 const (
 	reloadQuiet  = 500 * time.Millisecond
 	reloadWithin = 5 * time.Second
+	reloadAgain  = 2 * time.Second
 )
 
 // ruleWatcher tells when rule files change.
@@ -94,8 +96,8 @@ func (w *ruleWatcher) concerns(e fsnotify.Event) bool {
 	return isRuleFile(name) || err == nil && info.IsDir()
 }
 
-// run calls reload after changes, and when asked to by hup, until ctx ends.
-func (w *ruleWatcher) run(ctx context.Context, hup <-chan os.Signal, reload func()) {
+// run calls reload after changes, and when asked to by hup, until ctx ends. reload says whether to try again.
+func (w *ruleWatcher) run(ctx context.Context, hup <-chan os.Signal, reload func() (again bool)) {
 	var events chan fsnotify.Event
 	var errs chan error
 	if w.fs != nil {
@@ -118,7 +120,9 @@ func (w *ruleWatcher) run(ctx context.Context, hup <-chan os.Signal, reload func
 		case <-timer.C:
 			since = time.Time{}
 			w.follow() // first: what changes while the files are read is told of again
-			reload()
+			if reload() {
+				timer.Reset(reloadAgain)
+			}
 			continue
 		case <-hup:
 			timer.Reset(0)
