@@ -30,3 +30,4 @@ check: ## what CI checks besides the tests: format, vet, linters
 
 bench: ## the benchmarks behind docs/performance.md
 	scripts/with-postgres $(GO) test -run '^$$' -bench . -benchmem ./...
+	scripts/bench-sigma
