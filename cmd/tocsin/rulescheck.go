@@ -56,12 +56,9 @@ func newRulesCheckCommand(c *cli) *cobra.Command {
 		if err := form.check(); err != nil {
 			return err
 		}
-		cfg, err := c.config()
+		cfg, args, err := c.rulePaths(args)
 		if err != nil {
 			return err
-		}
-		if len(args) == 0 {
-			args = cfg.Rules
 		}
 		set, err := loadRules(args)
 		if form.word == "text" {

@@ -17,6 +17,15 @@ func newRulesCommand(c *cli) *cobra.Command {
 	return cmd
 }
 
+// rulePaths returns the configuration, and the paths that are given, else those that it names.
+func (c *cli) rulePaths(args []string) (Config, []string, error) {
+	cfg, err := c.config()
+	if err == nil && len(args) == 0 {
+		args = cfg.Rules
+	}
+	return cfg, args, err
+}
+
 // format is a flag that takes one of a few words; the first is the default.
 type format struct {
 	words []string

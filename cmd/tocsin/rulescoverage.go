@@ -56,12 +56,9 @@ func newRulesCoverageCommand(c *cli) *cobra.Command {
 		Long: "Coverage prints a layer for the ATT&CK Navigator: score 1 is a technique that a rule is about, 2 one of\n" +
 			"whose rules one has tests. Rules in shadow count for nothing. What is without a technique is said on stderr.",
 		RunE: func(_ *cobra.Command, args []string) error {
-			cfg, err := c.config()
+			_, args, err := c.rulePaths(args)
 			if err != nil {
 				return err
-			}
-			if len(args) == 0 {
-				args = cfg.Rules
 			}
 			set, err := loadRules(args)
 			if err != nil {

@@ -71,12 +71,9 @@ func newRulesTestCommand(c *cli) *cobra.Command {
 		if err != nil {
 			return &usageError{fmt.Errorf("--run: %w", err)}
 		}
-		cfg, err := c.config()
+		cfg, args, err := c.rulePaths(args)
 		if err != nil {
 			return err
-		}
-		if len(args) == 0 {
-			args = cfg.Rules
 		}
 		set, err := loadRules(args)
 		if err != nil {
