@@ -272,3 +272,21 @@ func TestANewRuleHasItsFirstEvents(t *testing.T) {
 		t.Errorf("incidents %q, want one of each rule", lines)
 	}
 }
+
+// TestMatchOfALostRule: a match of a rule that was stored with its Set, and that this version does not compile, is counted;
+// one of a rule that no Set had stops the partition.
+func TestMatchOfALostRule(t *testing.T) {
+	t.Parallel()
+	e := correlate.New(0, correlate.Limits{})
+	check(t, e.Use(&rules.Set{Hash: "then", Lost: map[string]string{"then-gone": "gone"}}))
+	entry := func(revision string) correlate.Entry {
+		return correlate.Entry{Matches: &correlate.Matches{Set: "then", Generation: 1, Matches: []rules.Match{{Rule: revision}}}}
+	}
+	check(t, e.Step(entry("then-gone")))
+	if got := e.Stats(); len(got) != 1 || got[0].Rule != "gone" || got[0].Dropped != 1 {
+		t.Errorf("counted %+v", got)
+	}
+	if err := e.Step(entry("never")); err == nil {
+		t.Error("a match of a rule that no Set had was taken")
+	}
+}

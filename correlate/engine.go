@@ -5,6 +5,7 @@ package correlate
 import (
 	"container/heap"
 	"fmt"
+	"maps"
 	"sort"
 
 	"tocsin/incident"
@@ -31,6 +32,7 @@ type Engine struct {
 	limits   Limits
 	plans    map[string]*plan                  // by revision
 	sets     map[string]map[string]*rules.Rule // the Sets that are known: rules by revision
+	lost     map[string]string                 // ids by revision: rules that a Set was stored with and this version does not compile
 	// now is the Set in force, the newest that the clock has reached; next one of which batches have come already.
 	now, next edition
 
@@ -56,7 +58,7 @@ func New(lateness int64, limits Limits) *Engine {
 	}
 	return &Engine{
 		lateness: lateness, limits: limits,
-		plans: make(map[string]*plan), sets: make(map[string]map[string]*rules.Rule),
+		plans: make(map[string]*plan), sets: make(map[string]map[string]*rules.Rule), lost: make(map[string]string),
 		seen: make(map[taken]bool), cells: make(map[cellKey]*cell), perRule: make(map[string]int),
 		stats: make(map[string]*Stats), changed: make(map[string]bool),
 	}
@@ -81,6 +83,7 @@ func (e *Engine) Use(set *rules.Set) error {
 		revisions[r.Revision] = r
 	}
 	e.sets[set.Hash] = revisions
+	maps.Copy(e.lost, set.Lost)
 	return nil
 }
 
@@ -118,7 +121,7 @@ func (e *Engine) Step(entry Entry) error {
 
 func (e *Engine) matches(m *Matches) error {
 	for i := range m.Matches {
-		if e.plans[m.Matches[i].Rule] == nil {
+		if r := m.Matches[i].Rule; e.plans[r] == nil && e.lost[r] == "" {
 			return fmt.Errorf("correlate: no rule with revision %q", m.Matches[i].Rule)
 		}
 	}
@@ -151,6 +154,10 @@ func (e *Engine) matches(m *Matches) error {
 // match takes in a match of a batch that is stamped with a Set.
 func (e *Engine) match(m *rules.Match, set string) {
 	p := e.plans[m.Rule]
+	if p == nil {
+		e.stat(e.lost[m.Rule]).Dropped++
+		return
+	}
 	n := e.stat(p.rule.ID)
 	id := cellKey{p.rule.Revision, m.Group}
 	c := e.cells[id]

@@ -94,7 +94,8 @@ type Stats struct {
 	// Matched counts pattern matches; Unkeyed events without a key; Excepted events
 	// that an exception covered; Late events that arrived more than L after their
 	// time; Capped what a limit dropped; Retracted detections that were
-	// contradicted; Dropped absences undecided when their rule changed (R3).
+	// contradicted; Dropped absences undecided when their rule changed (R3), and matches of an earlier version's rule
+	// that this one does not compile.
 	Matched    int64 `json:"matched"`
 	Unkeyed    int64 `json:"unkeyed"`
 	Excepted   int64 `json:"excepted"`

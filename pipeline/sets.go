@@ -4,8 +4,9 @@ package pipeline
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 
@@ -28,6 +29,7 @@ type setStore interface {
 // Sets knows the compiled rule Sets: the current one, and older ones that batches or state still name.
 type Sets struct {
 	store setStore
+	log   *slog.Logger
 
 	mu      sync.Mutex // of what follows; never held while the store is asked or a Set compiled
 	current *rules.Set
@@ -38,8 +40,8 @@ type Sets struct {
 }
 
 // NewSets makes set the current one.
-func NewSets(ctx context.Context, store setStore, set *rules.Set) (*Sets, error) {
-	s := &Sets{store: store}
+func NewSets(ctx context.Context, store setStore, set *rules.Set, log *slog.Logger) (*Sets, error) {
+	s := &Sets{store: store, log: log}
 	return s, s.Enforce(ctx, set)
 }
 
@@ -59,7 +61,7 @@ func (s *Sets) Stamp() stream.Stamp {
 
 // Enforce stores a Set and makes it the current one of all processes: of this one at once, of the others within a second.
 func (s *Sets) Enforce(ctx context.Context, set *rules.Set) error {
-	data, err := json.Marshal(set.Files)
+	data, err := set.Encode()
 	if err != nil {
 		return fmt.Errorf("encode rule set: %w", err)
 	}
@@ -118,13 +120,12 @@ func (s *Sets) Get(ctx context.Context, hash string) (*rules.Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	var files []rules.File
-	if err := json.Unmarshal(data, &files); err != nil {
-		return nil, fmt.Errorf("rule set %s: %w", hash, err)
-	}
-	set, err := rules.Compile(files)
+	set, leftOut, err := rules.Decode(hash, data)
 	if err != nil {
-		return nil, fmt.Errorf("rule set %s: %w", hash, err)
+		return nil, err
+	}
+	if len(leftOut) > 0 {
+		s.log.Error("rules of an earlier version do not compile any more: they are left out", "set", hash, "err", errors.Join(leftOut...))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

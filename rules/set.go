@@ -16,6 +16,8 @@ type Set struct {
 	Hash string
 	// Files are what it was compiled from.
 	Files []File
+	// Lost are the ids, by revision, of rules that the Set was stored with and that do not compile any more.
+	Lost map[string]string
 
 	byRevision map[string]*Rule
 	byID       map[string]*Rule

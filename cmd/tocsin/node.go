@@ -132,7 +132,7 @@ func (n *node) start(ctx context.Context) error {
 	} else if err != nil {
 		return err
 	}
-	if n.sets, err = pipeline.NewSets(ctx, n.streams, set); err != nil {
+	if n.sets, err = pipeline.NewSets(ctx, n.streams, set, n.log.With("part", "rules")); err != nil {
 		return err
 	}
 	n.reloader = newReloader(n.cfg.Rules, n.sets, n.reg, n.log.With("part", "rules"))

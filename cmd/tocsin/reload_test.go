@@ -245,3 +245,55 @@ func TestReloadReachesOthers(t *testing.T) {
 		t.Errorf("one has %s in force, the other %s", a, b)
 	}
 }
+
+// TestUpgrade starts on what another version left: a Set, and matches of its rules, under names that this version would not
+// give them. It reads on, and its own rules begin where it does.
+func TestUpgrade(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	where := "sqlite:" + filepath.Join(data, "tocsin.db")
+	vol := newVolume(t, logins("now", 2))
+	rulesHere := func(c *Config) { c.Rules = []string{vol.path} }
+	s := serveHere(t, where, data, rulesHere)
+	kept, err := s.node.sets.Current().Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept = []byte(strings.Replace(string(kept), s.node.sets.Current().ByID("logins").Revision, "then", 1))
+	ctx := t.Context()
+	if err := s.node.streams.PutSet(ctx, "ofthen", kept); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.node.streams.NameSet(ctx, "ofthen"); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, 60*time.Second, func() bool { return true }, func() error {
+		if hash := s.node.sets.Stamp().Set; hash != "ofthen" {
+			return fmt.Errorf("%s is current", hash)
+		}
+		return nil
+	})
+	now := time.Now()
+	s.login("ana", "1", now, "failure")
+	s.login("ana", "2", now, "failure")
+	s.login("bob", "3", now, "failure")
+	if all := s.incidents(); len(all) != 1 || all[0].Rule.Revision != "then" {
+		t.Fatalf("incidents %+v, want one of the rule as it was named then", all)
+	}
+	s.stop()
+	if err := os.Remove(filepath.Join(data, "tocsin.db")); err != nil { // all is read again from the log
+		t.Fatal(err)
+	}
+	s = serveHere(t, where, data, rulesHere)
+	s.login("ana", "4", now, "failure")
+	s.login("bob", "5", now, "failure")
+	s.login("bob", "6", now, "failure")
+	all := s.incidents()
+	got := make(map[string]int64)
+	for _, in := range all {
+		got[fmt.Sprint(in.Rule.Revision, " ", in.Key["user.name"])] = in.EventCount
+	}
+	if want := map[string]int64{"then ana": 2, s.node.sets.Current().ByID("logins").Revision + " bob": 2}; !cmp.Equal(got, want) {
+		t.Error(cmp.Diff(want, got))
+	}
+}
