@@ -70,7 +70,7 @@ func TestKilledAtNamedPoints(t *testing.T) {
 				}
 			}
 			<-sent
-			waitFor(t, 60*time.Second, func() bool { return p.running() }, func() error {
+			waitFor(t, 180*time.Second, func() bool { return p.running() }, func() error {
 				got := stored(t, where)
 				if d := cmp.Diff(want, got); d != "" {
 					return fmt.Errorf("%d deaths; the incidents are not those of replay (-want +got):\n%s", deaths, d)
@@ -80,7 +80,7 @@ func TestKilledAtNamedPoints(t *testing.T) {
 			if deaths < 5 {
 				t.Errorf("only %d kills happened", deaths)
 			}
-			waitFor(t, 30*time.Second, func() bool { return true }, func() error { return hook.complete(len(want)) })
+			waitFor(t, 120*time.Second, func() bool { return true }, func() error { return hook.complete(len(want), deaths) })
 			p.stop(t)
 			if got := stored(t, where); cmp.Diff(want, got) != "" {
 				t.Error("after the graceful end the incidents are others")
@@ -124,7 +124,7 @@ func TestGracefulStopUnderLoad(t *testing.T) {
 				p.start(t, "")
 			}
 			<-sent
-			waitFor(t, 60*time.Second, p.running, func() error {
+			waitFor(t, 180*time.Second, p.running, func() error {
 				if d := cmp.Diff(want, stored(t, where)); d != "" {
 					return fmt.Errorf("the incidents are not those of replay (-want +got):\n%s", d)
 				}

@@ -85,7 +85,7 @@ func TestReplicas(t *testing.T) {
 		}
 		return nil
 	})
-	waitFor(t, 60*time.Second, func() bool { return true }, func() error { return hook.complete(len(want)) })
+	waitFor(t, 120*time.Second, func() bool { return true }, func() error { return hook.complete(len(want), 2) })
 	for _, p := range ps {
 		p.stop(t)
 	}
