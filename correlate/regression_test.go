@@ -113,6 +113,13 @@ func TestEngineOnWhatWentWrong(t *testing.T) {
 			},
 		},
 		{
+			name: "a score beside a value that is new, and one beside others",
+			rule: plainRule("top", "own", 1, rules.Or{X: []rules.Cond{
+				rules.Distinct{Pattern: 0, Values: []int{0}, Op: rules.GE, N: 1}, rules.Score{Weights: weights, Op: rules.GE, N: 1}, fresh(4),
+			}}).over(plainRule("below", "below", 1, is(0))).learning(4),
+			items: []item{at("1", 1000, 1000, "", "a")},
+		},
+		{
 			name: "a late event makes a firing point of a silence", rule: plainRule("top", "own", 4, rules.Silent{}),
 			items: []item{at("1", 1000, 1000, "a", ""), at("2", 1002, 1015, "a", ""), at("3", 1007, 1007, "a", ""), at("4", 1007, 1007, "a", "")},
 		},

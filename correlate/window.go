@@ -60,15 +60,15 @@ func newWindow(p *plan, key rules.Key) *window {
 		return w
 	}
 	w.followers = new(followers)
+	for _, a := range p.trackers {
+		w.trackers = append(w.trackers, a.tracker())
+	}
 	for _, r := range p.memories {
 		m := r.memory(w)
 		w.memories = append(w.memories, m)
 		if t, ok := m.(tracker); ok {
 			w.trackers = append(w.trackers, t)
 		}
-	}
-	for _, a := range p.trackers {
-		w.trackers = append(w.trackers, a.tracker())
 	}
 	return w
 }
