@@ -120,6 +120,13 @@ func TestEngineOnWhatWentWrong(t *testing.T) {
 			items: []item{at("1", 1000, 1000, "", "a")},
 		},
 		{
+			name: "what comes after an event can be judged no more makes its key no older",
+			rule: plainRule("top", "own", 0, rules.Or{X: []rules.Cond{is(1), fresh(40)}}).learning(40),
+			items: []item{
+				at("1", 1000, 1000, "a", ""), with("p", at("2", 1041, 1041, "a", "")), at("3", 1002, 1047, "a", ""), at("4", 1100, 1100, "b", ""),
+			},
+		},
+		{
 			name: "a late event makes a firing point of a silence", rule: plainRule("top", "own", 4, rules.Silent{}),
 			items: []item{at("1", 1000, 1000, "a", ""), at("2", 1002, 1015, "a", ""), at("3", 1007, 1007, "a", ""), at("4", 1007, 1007, "a", "")},
 		},
