@@ -18,28 +18,22 @@ type running struct {
 	done  chan struct{}
 }
 
-// Run takes a fair share of the partitions and runs them until ctx ends. Leases are renewed at a
-// third of their time; an owner that could not renew for two thirds of it stops by itself, before
-// the store gives its partition to another.
+// leaseTTL is how long a lease holds without being renewed. Whoever dies is missed for so long and a fifth of it, until
+// another asks again; whoever is slower than that only has to read its windows again.
+const leaseTTL = 2 * time.Second
+
+// Run takes a fair share of the partitions and runs them until ctx ends. Leases are renewed every fifth of their time. An
+// owner whose lease could not be renewed goes on: nobody can have taken its partition without the store, and if somebody
+// has, the epoch of its next commit is refused.
 func (s *Owners) Run(ctx context.Context) error {
 	total := s.Streams.Partitions()
 	held := make(map[int]*running)
 	ended := make(chan *running, 2*total)
 	var wg sync.WaitGroup
-	renewed := time.Now()
 	for ctx.Err() == nil {
-		start := time.Now()
-		if err := s.keep(ctx, held, total); err != nil {
-			s.Log.Error("leases", "err", err)
-			if time.Since(renewed) > s.TTL*2/3 {
-				stopAll(held)
-			}
-		} else {
-			renewed = start
-		}
-		leases, err := s.Store.Acquire(ctx, s.Name, s.TTL, 0, total)
+		leases, err := s.keep(ctx, held, total)
 		if err != nil && ctx.Err() == nil {
-			s.Log.Error("acquire partitions", "err", err)
+			s.Log.Error("leases", "err", err)
 		}
 		for _, l := range leases {
 			s.start(ctx, l, held, &wg, ended)
@@ -48,7 +42,9 @@ func (s *Owners) Run(ctx context.Context) error {
 	}
 	stopAll(held)
 	wg.Wait()
-	if err := s.Store.Leave(context.WithoutCancel(ctx), s.Name); err != nil {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseTTL)
+	defer cancel()
+	if err := s.Store.Leave(ctx, s.Name); err != nil {
 		s.Log.Warn("leave", "err", err)
 	}
 	return nil
@@ -56,7 +52,7 @@ func (s *Owners) Run(ctx context.Context) error {
 
 // wait sleeps until the next renewal, or until an owner ends.
 func (s *Owners) wait(ctx context.Context, held map[int]*running, ended <-chan *running) {
-	t := time.NewTimer(s.TTL / 3)
+	t := time.NewTimer(leaseTTL / 5)
 	defer t.Stop()
 	for {
 		select {
@@ -65,26 +61,35 @@ func (s *Owners) wait(ctx context.Context, held map[int]*running, ended <-chan *
 		case <-t.C:
 			return
 		case r := <-ended:
-			p := r.lease.Partition
-			if held[p] == r {
-				delete(held, p)
+			if held[r.lease.Partition] == r {
+				delete(held, r.lease.Partition)
 			}
-			if err := s.Store.Release(context.WithoutCancel(ctx), p, r.lease.Epoch); err != nil {
-				s.Log.Warn("release", "partition", p, "err", err)
-			}
+			s.release(ctx, r.lease)
 		}
 	}
 }
 
-// keep renews what is held, stops what was lost, and gives up what is more than a fair share.
-func (s *Owners) keep(ctx context.Context, held map[int]*running, total int) error {
+// release gives a partition back. What the store did not hear of is free when the lease has run out.
+func (s *Owners) release(ctx context.Context, l store.Lease) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseTTL)
+	defer cancel()
+	if err := s.Store.Release(ctx, l.Partition, l.Epoch); err != nil {
+		s.Log.Warn("release", "partition", l.Partition, "err", err)
+	}
+}
+
+// keep renews what is held, stops what was lost, gives up what is more than a fair share, and returns what it could take. A
+// store that does not answer is asked again.
+func (s *Owners) keep(ctx context.Context, held map[int]*running, total int) ([]store.Lease, error) {
+	ctx, cancel := context.WithTimeout(ctx, leaseTTL)
+	defer cancel()
 	leases := make([]store.Lease, 0, len(held))
 	for _, r := range held {
 		leases = append(leases, r.lease)
 	}
-	lost, err := s.Store.Renew(ctx, s.Name, s.TTL, leases)
+	lost, err := s.Store.Renew(ctx, s.Name, leaseTTL, leases)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, p := range lost {
 		if r := held[p]; r != nil {
@@ -93,7 +98,7 @@ func (s *Owners) keep(ctx context.Context, held map[int]*running, total int) err
 	}
 	share, err := s.Store.Share(ctx, total)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	over := len(held) - len(lost) - share
 	for _, r := range held {
@@ -103,7 +108,7 @@ func (s *Owners) keep(ctx context.Context, held map[int]*running, total int) err
 		r.stop()
 		over--
 	}
-	return nil
+	return s.Store.Acquire(ctx, s.Name, leaseTTL, 0, total)
 }
 
 func (s *Owners) start(ctx context.Context, l store.Lease, held map[int]*running, wg *sync.WaitGroup, ended chan<- *running) {

@@ -23,6 +23,8 @@ import (
 const (
 	// A commit takes what waits, up to so many messages: when the store is slow, more of them.
 	commitMessages = 200
+	// A commit that takes longer is tried again.
+	commitFor = 60 * time.Second
 	// An offset without changes is written this often, a snapshot that often or
 	// after so many messages: what a restart has to read again.
 	offsetEvery      = 5 * time.Second
@@ -199,7 +201,7 @@ func (o *owner) commit(ctx context.Context, changes correlate.Changes, last bool
 	reached(o.Points.BeforeCommit)
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		start := time.Now()
-		err := o.Store.Commit(ctx, c)
+		err := o.try(ctx, c)
 		o.Metrics.Commits.WithLabelValues(outcome(err)).Observe(time.Since(start).Seconds())
 		if err == nil {
 			break
@@ -221,6 +223,13 @@ func (o *owner) commit(ctx context.Context, changes correlate.Changes, last bool
 	clear(o.stats)
 	o.progress()
 	return nil
+}
+
+// try commits once, in bounded time: a connection can be half open, and nobody would ever answer. Done twice it is done once.
+func (o *owner) try(ctx context.Context, c store.Commit) error {
+	ctx, cancel := context.WithTimeout(ctx, commitFor)
+	defer cancel()
+	return o.Store.Commit(ctx, c)
 }
 
 func onlyNumbers(c correlate.Changes) bool {
@@ -271,8 +280,6 @@ type Owners struct {
 	OwnerConfig
 	// Name is this member's, unique among those that share the store.
 	Name string
-	// TTL is how long a lease holds without being renewed.
-	TTL time.Duration
 
 	mu       sync.Mutex
 	progress map[int]*Progress

@@ -132,13 +132,21 @@ func (n *node) start(ctx context.Context) error {
 	} else if err != nil {
 		return err
 	}
-	if n.sets, err = pipeline.NewSets(ctx, n.streams, set, n.log.With("part", "rules")); err != nil {
+	err = n.patiently(ctx, func() (err error) {
+		n.sets, err = pipeline.NewSets(ctx, n.streams, set, n.log.With("part", "rules"))
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	n.reloader = newReloader(n.cfg.Rules, n.sets, n.reg, n.log.With("part", "rules"))
 	n.parser = ingest.NewParser(n.cfg.parserConfig())
 	n.commit = stream.NewCommitter(n.streams, 2, n.sets.Stamp)
-	if n.consumer, err = n.streams.Events(ctx); err != nil {
+	err = n.patiently(ctx, func() (err error) {
+		n.consumer, err = n.streams.Events(ctx)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	n.onClose("events consumer", n.consumer.Close)
@@ -152,7 +160,7 @@ func (n *node) start(ctx context.Context) error {
 		Seen: n.seen, Log: n.log.With("part", "match"), Published: n.points.published,
 	})
 	n.owners = &pipeline.Owners{
-		Name: n.name, TTL: 10 * time.Second,
+		Name: n.name,
 		OwnerConfig: pipeline.OwnerConfig{
 			Store: n.store, Streams: n.streams, Sets: n.sets, Parser: n.parser, Lateness: n.cfg.Lateness,
 			Alerts: n.alerts, Metrics: metrics, Log: n.log.With("part", "correlate"), Points: n.points.owner,

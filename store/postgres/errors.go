@@ -23,7 +23,7 @@ func away(err error) error {
 	gone := false
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		// Classes and codes of PostgreSQL's appendix A.
-		gone = strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "57P0") || pg.Code == "53300"
+		gone = strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "57P0") || pg.Code == "53300" || pg.Code == "25P03"
 	} else if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		gone = true
 	} else if _, ok := errors.AsType[net.Error](err); ok {

@@ -6,8 +6,11 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"net"
 	"strings"
+	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
@@ -45,11 +48,29 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
 		cfg.ConnConfig.RuntimeParams["application_name"] = "tocsin"
 	}
+	cfg.ConnConfig.DialFunc = dial
+	cfg.AfterConnect = bound
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("store: connect: %w", err)
 	}
 	return &Store{Core: sqlstore.NewCore(db{pool}), pool: pool, sql: stdlib.OpenDBFromPool(pool)}, nil
+}
+
+// dead is how long a connection is believed in whose other end says nothing: a host that lost its power closes none.
+var dead = net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3}
+
+func dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	d := net.Dialer{KeepAliveConfig: dead}
+	return d.DialContext(ctx, network, addr)
+}
+
+// bound has the server give up the sessions of a client that is gone, or that was frozen within a transaction: their locks
+// would hold up whoever takes over.
+func bound(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3; "+
+		"SET idle_in_transaction_session_timeout = '3s'")
+	return away(err)
 }
 
 // Close lets go of the connections.
