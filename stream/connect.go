@@ -3,10 +3,14 @@
 package stream
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // ServerConfig says how to reach a NATS of one's own.
@@ -22,7 +26,12 @@ type ServerConfig struct {
 // Connect connects to a NATS cluster. It goes on trying when a connection is lost, and refuses servers whose settings
 // are too small for what the streams send.
 func Connect(cfg ServerConfig) (*nats.Conn, error) {
-	opts := []nats.Option{nats.Name("tocsin"), nats.MaxReconnects(-1)}
+	opts := []nats.Option{
+		nats.Name("tocsin"), nats.MaxReconnects(-1),
+		// A server whose host is gone closes nothing: after three pings without an answer another is tried.
+		nats.PingInterval(2 * time.Second), nats.MaxPingsOutstanding(2),
+		nats.ReconnectWait(250 * time.Millisecond), nats.ReconnectJitter(250*time.Millisecond, 250*time.Millisecond),
+	}
 	if cfg.Creds != "" {
 		opts = append(opts, nats.UserCredentials(cfg.Creds))
 	}
@@ -51,3 +60,23 @@ func serverName(nc *nats.Conn) string {
 	}
 	return strings.TrimSpace(nc.ConnectedAddr())
 }
+
+// Away reports an error that says that NATS does not answer now and may again: none of its servers is there, or its cluster
+// has no leader yet.
+func Away(err error) bool {
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
+		return api.Code >= 500 && api.ErrorCode != replicasNotSupported
+	}
+	for _, away := range []error{
+		nats.ErrNoServers, nats.ErrTimeout, nats.ErrNoResponders, nats.ErrDisconnected, nats.ErrReconnectBufExceeded,
+		jetstream.ErrNoStreamResponse, context.DeadlineExceeded, ErrUnavailable,
+	} {
+		if errors.Is(err, away) {
+			return true
+		}
+	}
+	return false
+}
+
+// replicasNotSupported is what a server that is in no cluster says to more than one replica.
+const replicasNotSupported = 10074

@@ -43,8 +43,8 @@ func taken(ctx context.Context, t *testing.T, s *stream.Streams, n int) (*stream
 	return c, out
 }
 
-// TestCloseGivesBack: what a consumer that ends well had not done comes to the next at once, and not after the 30 s of
-// the wait.
+// TestCloseGivesBack: what a consumer that ends well had not done comes to the next at once, and not after the
+// wait.
 func TestCloseGivesBack(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
@@ -85,5 +85,29 @@ func TestReclaim(t *testing.T) {
 	defer c.Close()
 	if msgs[0].Seq != 1 {
 		t.Errorf("first comes %d", msgs[0].Seq)
+	}
+}
+
+// TestWhatIsHeldStays: a message that a consumer has does not come again, however long it takes; when the consumer is gone it
+// comes to another, soon.
+func TestWhatIsHeldStays(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	s := published(ctx, t, 1)
+	first, msgs := taken(ctx, t, s, 1)
+	wait, done := context.WithTimeout(ctx, 5*time.Second) // longer than the server waits for who says nothing
+	defer done()
+	if got, err := first.Next(wait, 1); err == nil {
+		t.Errorf("message %d came again", got[0].Seq)
+	}
+	first.Close()
+	second, got := taken(ctx, t, s, 1)
+	defer second.Close()
+	if got[0].Seq != msgs[0].Seq {
+		t.Errorf("message %d came, not %d", got[0].Seq, msgs[0].Seq)
+	}
+	if err := got[0].Ack(); err != nil {
+		t.Fatal(err)
 	}
 }

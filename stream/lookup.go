@@ -79,7 +79,7 @@ func (s *Streams) Tail(ctx context.Context, fn func(rec event.Record, at int64) 
 	if err != nil {
 		return fmt.Errorf("tail: %w", err)
 	}
-	in, err := open(cons, 64, jetstream.PullMaxMessages(64))
+	in, err := open(cons, 64, nil, jetstream.PullMaxMessages(64))
 	if err != nil {
 		return fmt.Errorf("tail: %w", err)
 	}

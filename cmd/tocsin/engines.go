@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
 
 	"tocsin/store"
@@ -53,15 +54,39 @@ func (n *node) joinStream(ctx context.Context) error {
 		n.onClose("data directory", func() { _ = lock.Close() }) // the lock goes with the process at the latest
 	}
 	c := n.cfg.NATS
-	nc, err := stream.Connect(stream.ServerConfig{URL: c.URL, Creds: c.Creds, CA: c.CA, Cert: c.Cert, Key: c.Key})
+	var nc *nats.Conn
+	err = n.patiently(ctx, func() (err error) {
+		nc, err = stream.Connect(stream.ServerConfig{URL: c.URL, Creds: c.Creds, CA: c.CA, Cert: c.Cert, Key: c.Key})
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("nats.url: %w", err)
 	}
 	n.onClose("nats connection", nc.Close)
-	if n.streams, err = stream.Open(ctx, nc, n.cfg.streamConfig()); err != nil {
+	err = n.patiently(ctx, func() (err error) {
+		n.streams, err = stream.Open(ctx, nc, n.cfg.streamConfig())
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("nats.url: %w", err)
 	}
 	return nil
+}
+
+// patiently tries until it goes well, or goes wrong for another reason than that NATS is away.
+func (n *node) patiently(ctx context.Context, try func() error) error {
+	for {
+		err := try()
+		if err == nil || !stream.Away(err) || ctx.Err() != nil {
+			return err
+		}
+		n.log.Warn("NATS is away: the start waits for it", "err", err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second):
+		}
+	}
 }
 
 // offsetEvery is how often a partition that found nothing says how far it is: with other processes at each tick.

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// EventsConsumer reads EVENTS for matchers, who share the work. As long as it has a message it says so: one that is held by
+// somebody who died comes again soon, one that has to wait for its turn does not.
+type EventsConsumer struct {
+	cons jetstream.Consumer
+	in   *inbox
+
+	mu     sync.Mutex
+	held   map[uint64]jetstream.Msg // by sequence: come, and neither acknowledged nor given back
+	end    chan struct{}
+	beaten chan struct{}
+}
+
+// EventsMsg is one message of EVENTS.
+type EventsMsg struct {
+	Seq uint64
+	// Time is the stream's time of the message, Unix nanoseconds: the arrival of its Records.
+	Time  int64
+	Batch Batch
+	// Marker is true of a message that is the clock's.
+	Marker bool
+	// Err says that the message is no batch.
+	Err error
+
+	from *EventsConsumer
+	msg  jetstream.Msg
+}
+
+// Ack says that the message is done. Until then it comes again to somebody, once nobody has it.
+func (m *EventsMsg) Ack() error {
+	m.from.letGo(m.Seq)
+	return m.msg.Ack()
+}
+
+// Nak gives the message back: it comes again at once.
+func (m *EventsMsg) Nak() error {
+	m.from.letGo(m.Seq)
+	return m.msg.Nak()
+}
+
+// Reclaim frees what a predecessor took of EVENTS and had not done when it died. It is for a process that knows to be
+// the only one, since it holds the lock on the data directory: it need not wait for the time to run out.
+func (s *Streams) Reclaim(ctx context.Context) error {
+	cons, err := s.events.Consumer(ctx, matchConsumer)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("consumer of %s: %w", eventsStream, err)
+	}
+	if cons.CachedInfo().NumAckPending == 0 {
+		return nil
+	}
+	// A change of the wait makes the server look after a tenth of a second for what has waited longer. Opening the
+	// consumer sets the true wait again.
+	if _, err := s.events.UpdateConsumer(ctx, matchConfig(reclaimWait)); err != nil {
+		return fmt.Errorf("consumer of %s: %w", eventsStream, err)
+	}
+	t := time.NewTimer(3 * reclaimWait)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+const (
+	matchConsumer = "match"
+	ackWait       = 3 * time.Second
+	reclaimWait   = 100 * time.Millisecond
+)
+
+func matchConfig(wait time.Duration) jetstream.ConsumerConfig {
+	return jetstream.ConsumerConfig{
+		Durable: matchConsumer, AckPolicy: jetstream.AckExplicitPolicy, AckWait: wait,
+		MaxDeliver: -1, MaxAckPending: 1024, DeliverPolicy: jetstream.DeliverAllPolicy,
+	}
+}
+
+// Events opens the shared durable consumer of EVENTS.
+func (s *Streams) Events(ctx context.Context) (*EventsConsumer, error) {
+	cons, err := s.events.CreateOrUpdateConsumer(ctx, matchConfig(ackWait))
+	if err != nil {
+		return nil, fmt.Errorf("consumer of %s: %w", eventsStream, err)
+	}
+	c := &EventsConsumer{cons: cons, held: make(map[uint64]jetstream.Msg), end: make(chan struct{}), beaten: make(chan struct{})}
+	// What the client has taken and not handed over yet nobody holds: it is little.
+	if c.in, err = open(cons, 32, c.hold, jetstream.PullMaxMessages(32)); err != nil {
+		return nil, fmt.Errorf("consumer of %s: %w", eventsStream, err)
+	}
+	go c.beat()
+	return c, nil
+}
+
+// hold notes that a message has come.
+func (c *EventsConsumer) hold(m jetstream.Msg) {
+	if meta, err := m.Metadata(); err == nil {
+		c.mu.Lock()
+		c.held[meta.Sequence.Stream] = m
+		c.mu.Unlock()
+	}
+}
+
+func (c *EventsConsumer) letGo(seq uint64) {
+	c.mu.Lock()
+	delete(c.held, seq)
+	c.mu.Unlock()
+}
+
+// beat says of what is held that it is.
+func (c *EventsConsumer) beat() {
+	defer close(c.beaten)
+	t := time.NewTicker(ackWait / 4)
+	defer t.Stop()
+	for {
+		select {
+		case <-c.end:
+			return
+		case <-t.C:
+		}
+		c.mu.Lock()
+		for _, m := range c.held {
+			_ = m.InProgress() // else it comes again, which costs work and changes nothing
+		}
+		c.mu.Unlock()
+	}
+}
+
+// Next returns the messages that wait, at least one.
+func (c *EventsConsumer) Next(ctx context.Context, limit int) ([]EventsMsg, error) {
+	msgs, err := c.in.next(ctx, limit)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]EventsMsg, 0, len(msgs))
+	for _, m := range msgs {
+		meta, err := m.Metadata()
+		if err != nil {
+			return nil, fmt.Errorf("metadata of a message of %s: %w", eventsStream, err)
+		}
+		x := EventsMsg{Seq: meta.Sequence.Stream, Time: meta.Timestamp.UnixNano(), Marker: m.Subject() == markerSubject, from: c, msg: m}
+		x.Batch, x.Err = DecodeBatch(m.Data())
+		out = append(out, x)
+	}
+	return out, nil
+}
+
+// AckFloor returns the EVENTS sequence up to which everything is acknowledged.
+func (c *EventsConsumer) AckFloor(ctx context.Context) (uint64, error) {
+	info, err := c.cons.Info(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("consumer of %s: %w", eventsStream, err)
+	}
+	return info.AckFloor.Stream, nil
+}
+
+// Lag returns how many messages are not matched yet, markers included.
+func (c *EventsConsumer) Lag(ctx context.Context) (uint64, error) {
+	info, err := c.cons.Info(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("consumer of %s: %w", eventsStream, err)
+	}
+	return info.NumPending + uint64(max(info.NumAckPending, 0)), nil
+}
+
+// Close stops reading and gives back what nobody has taken from it.
+func (c *EventsConsumer) Close() {
+	close(c.end)
+	<-c.beaten
+	c.in.close()
+	for {
+		select {
+		case m := <-c.in.ch:
+			_ = m.Nak() // else it comes again after the wait
+		default:
+			return
+		}
+	}
+}
