@@ -15,7 +15,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sort"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,13 +26,11 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"tocsin/stream/natstest"
+	"tocsin/test/judge"
 
 	"go.uber.org/goleak"
 
-	"tocsin/incident"
-	"tocsin/ingest"
 	"tocsin/pipeline"
-	"tocsin/store/open"
 )
 
 // The child process of the kill tests is this test binary: it serves, and kills itself at a named point.
@@ -234,21 +231,6 @@ func attackEvents(n int, start time.Time) []map[string]any {
 	return out
 }
 
-// line prints what of an incident must not depend on how it came to be (I6).
-func line(v incident.View) string {
-	var ds []string
-	for _, d := range v.Detections {
-		var ev []string
-		for _, e := range d.Evidence {
-			ev = append(ev, e.Step+"="+e.EventID)
-		}
-		sort.Strings(ev)
-		ds = append(ds, fmt.Sprintf("%v %s %s %d %v %v", d.Key, d.FirstEvent, d.LastEvent, d.EventCount, d.Steps, ev))
-	}
-	sort.Strings(ds)
-	return fmt.Sprintf("%s %v %s %s %s %d\n  %s", v.Rule.ID, v.Key, v.Severity, v.FirstEvent, v.LastEvent, v.EventCount, strings.Join(ds, "\n  "))
-}
-
 // wanted asks replay.
 func wanted(t *testing.T, events []map[string]any) []string {
 	t.Helper()
@@ -256,57 +238,29 @@ func wanted(t *testing.T, events []map[string]any) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	play := pipeline.NewReplay(set, ingest.NewParser(ingest.ParserConfig{}), 5*time.Minute)
+	var records [][]byte
 	for _, e := range events {
 		b, err := json.Marshal(e)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := play.Add("vector", b); err != nil {
-			t.Fatal(err)
-		}
+		records = append(records, b)
 	}
-	res, err := play.Run(0, 0)
+	out, err := judge.Replayed(set, records, 5*time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out []string
-	for _, v := range res.Incidents {
-		out = append(out, line(v))
-	}
-	sort.Strings(out)
 	return out
 }
 
 // stored reads all incidents of a store.
 func stored(t *testing.T, where string) []string {
 	t.Helper()
-	ctx := context.Background()
-	s, err := open.Store(ctx, where)
+	views, err := judge.Stored(context.Background(), where, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
-	var out []string
-	f := incident.Filter{Limit: 200}
-	for {
-		page, next, err := s.Incidents(ctx, f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, v := range page {
-			whole, err := s.Incident(ctx, v.ID)
-			if err != nil {
-				t.Fatal(err)
-			}
-			out = append(out, line(whole))
-		}
-		if f.Cursor = next; next == "" {
-			break
-		}
-	}
-	sort.Strings(out)
-	return out
+	return judge.Lines(views)
 }
 
 // waitFor polls until what returns nil.

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+)
+
+// process is a child that faults are done to.
+type process struct {
+	name string
+	args []string
+	env  []string
+	dir  string // its logs are here
+	uid  uint32 // 0: as we run ourselves
+	gid  uint32
+
+	mu    sync.Mutex
+	cmd   *exec.Cmd
+	done  chan struct{}
+	asked bool // the process was asked to end, or killed
+	alone int  // how often it ended by itself
+}
+
+// start starts the process, unless it runs.
+func (p *process) start() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cmd != nil {
+		return nil
+	}
+	log, err := os.OpenFile(p.dir+"/"+p.name+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := exec.Command(p.args[0], p.args[1:]...)
+	cmd.Env, cmd.Stdout, cmd.Stderr = append(os.Environ(), p.env...), log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if p.uid != 0 {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: p.uid, Gid: p.gid}
+	}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("%s: %w", p.name, err)
+	}
+	done := make(chan struct{})
+	p.cmd, p.done, p.asked = cmd, done, false
+	go func() {
+		_ = cmd.Wait() // how it ended is in its log
+		p.mu.Lock()
+		if p.cmd == cmd {
+			p.cmd = nil
+		}
+		if !p.asked {
+			p.alone++
+		}
+		p.mu.Unlock()
+		close(done)
+	}()
+	return nil
+}
+
+// signal sends a signal to the process and its children; to none if it does not run.
+func (p *process) signal(s syscall.Signal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cmd != nil {
+		_ = syscall.Kill(-p.cmd.Process.Pid, s) // it may have ended just now
+	}
+}
+
+// running reports whether the process runs.
+func (p *process) running() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cmd != nil
+}
+
+// stop ends the process with a signal and waits.
+func (p *process) stop(s syscall.Signal) {
+	p.mu.Lock()
+	done := p.done
+	running := p.cmd != nil
+	p.asked = true
+	p.mu.Unlock()
+	if running {
+		p.signal(s)
+		<-done
+	}
+}
+
+var errNotThere = errors.New("chaos: PostgreSQL's programs are not there (scripts/with-postgres installs them)")
+
+// kill ends the process and all below it at once.
+func (p *process) kill() {
+	p.mu.Lock()
+	p.asked = true
+	p.mu.Unlock()
+	p.signalTree(syscall.SIGCONT)
+	p.signalTree(syscall.SIGKILL)
+}
+
+// crashed reports how often the process ended by itself.
+func (p *process) crashed() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.alone
+}
+
+// signalTree sends a signal to the process and all below it: PostgreSQL's children are groups of their own.
+func (p *process) signalTree(s syscall.Signal) {
+	p.mu.Lock()
+	cmd := p.cmd
+	p.mu.Unlock()
+	if cmd == nil {
+		return
+	}
+	tree := []int{cmd.Process.Pid}
+	for i := 0; i < len(tree); i++ {
+		below, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", tree[i], tree[i]))
+		if err != nil {
+			continue // it ended
+		}
+		for _, f := range strings.Fields(string(below)) {
+			if pid, err := strconv.Atoi(f); err == nil {
+				tree = append(tree, pid)
+			}
+		}
+	}
+	for _, pid := range tree {
+		_ = syscall.Kill(pid, s) // it may have ended just now
+	}
+}

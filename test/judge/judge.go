@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package judge compares what Tocsin found with what it should have found.
+package judge
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+
+	"tocsin/incident"
+	"tocsin/ingest"
+	"tocsin/pipeline"
+	"tocsin/rules"
+	"tocsin/store/open"
+)
+
+// Line prints what of an incident must not depend on how it came to be (I6).
+func Line(v incident.View) string {
+	var ds []string
+	for _, d := range v.Detections {
+		var ev []string
+		for _, e := range d.Evidence {
+			ev = append(ev, e.Step+"="+e.EventID)
+		}
+		sort.Strings(ev)
+		ds = append(ds, fmt.Sprintf("%v %s %s %d %v %v", d.Key, d.FirstEvent, d.LastEvent, d.EventCount, d.Steps, ev))
+	}
+	sort.Strings(ds)
+	return fmt.Sprintf("%s %v %s %s %s %d\n  %s", v.Rule.ID, v.Key, v.Severity, v.FirstEvent, v.LastEvent, v.EventCount, strings.Join(ds, "\n  "))
+}
+
+// Replayed returns the lines of what replay makes of records of the source vector, sorted.
+func Replayed(set *rules.Set, records [][]byte, lateness time.Duration) ([]string, error) {
+	play := pipeline.NewReplay(set, ingest.NewParser(ingest.ParserConfig{}), lateness)
+	for _, r := range records {
+		if err := play.Add("vector", r); err != nil {
+			return nil, err
+		}
+	}
+	res, err := play.Run(0, 0)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, v := range res.Incidents {
+		out = append(out, Line(v))
+	}
+	sort.Strings(out)
+	return out, nil
+}
+
+// Stored returns the incidents of a store with all their detections: the final ones, and if all is true those that were merged
+// or retracted, too.
+func Stored(ctx context.Context, url string, all bool) ([]incident.View, error) {
+	s, err := open.Store(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	var out []incident.View
+	f := incident.Filter{Limit: 200, IncludeMerged: all, IncludeRetracted: all}
+	for {
+		page, next, err := s.Incidents(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range page {
+			whole, err := s.Incident(ctx, v.ID)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, whole)
+		}
+		if f.Cursor = next; next == "" {
+			return out, nil
+		}
+	}
+}
+
+// Lines returns the lines of incidents, sorted.
+func Lines(views []incident.View) []string {
+	var out []string
+	for _, v := range views {
+		out = append(out, Line(v))
+	}
+	sort.Strings(out)
+	return out
+}
