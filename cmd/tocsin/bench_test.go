@@ -8,13 +8,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"tocsin/incident"
+	"tocsin/store/open"
+	"tocsin/stream/natstest"
 )
 
 func benchNode(b *testing.B) *serving {
@@ -160,4 +164,76 @@ func BenchmarkWarmStart(b *testing.B) {
 		kill()
 	}
 	b.ReportMetric(slowest.Seconds(), "slowest-s")
+}
+
+// BenchmarkTakeOver is the time from the death of one of two processes until the other has found an attack in each partition: in
+// those that the dead one owned too, and in what it had taken of EVENTS.
+func BenchmarkTakeOver(b *testing.B) {
+	ctx := context.Background()
+	cluster := natstest.Start(b, 1, nil)
+	where := freshDatabase(b)
+	db, err := open.Store(ctx, where)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	var ps [2]*process
+	var at [2]string
+	for i := range ps {
+		data, admin := b.TempDir(), freePort(b)
+		config := filepath.Join(data, "tocsin.yaml")
+		if err := os.WriteFile(config, []byte(strings.Replace(clusterYAML(cluster), "replicas: 3", "replicas: 1", 1)), 0o600); err != nil {
+			b.Fatal(err)
+		}
+		at[i] = freePort(b)
+		ps[i] = &process{env: []string{
+			"TOCSIN_DATA=" + data, "TOCSIN_RULES=" + filepath.Join("..", "..", "rules.d"), "TOCSIN_STORE_URL=" + where, "TOCSIN_INGEST_LISTEN=" + at[i],
+			"TOCSIN_API_LISTEN=127.0.0.1:0", "TOCSIN_ADMIN_LISTEN=" + admin, "TOCSIN_TEST_CONFIG=" + config,
+		}}
+		ps[i].start(b, "")
+	}
+	shared := func() error { // each has its half
+		states, err := db.States(ctx)
+		if err != nil {
+			return err
+		}
+		owners := make(map[string]int)
+		for _, s := range states {
+			owners[s.Owner]++
+		}
+		if len(owners) != 2 || owners[""] > 0 {
+			return fmt.Errorf("owners: %v", owners)
+		}
+		return nil
+	}
+	var took []time.Duration
+	for i := 0; b.Loop(); i++ {
+		waitFor(b, 60*time.Second, ps[0].running, shared)
+		dies := ps[i%2]
+		_ = dies.cmd.Process.Kill()
+		<-dies.done
+		start := time.Now()
+		ns := fmt.Sprintf("shop-%d-%d", b.N, i)
+		var body strings.Builder
+		for pod := range 64 {
+			fmt.Fprintf(&body, `{"rule":"Detect release_agent File Container Escapes","priority":"Critical","source":"syscall","time":%q,"output_fields":{"k8s.ns.name":%q,"k8s.pod.name":"pod-%d"}}`+"\n",
+				start.UTC().Format(time.RFC3339Nano), ns, pod)
+		}
+		postBody(b, http.DefaultClient, "http://"+at[1-i%2]+"/ingest/falco", []byte(body.String()))
+		for found := 0; found < 64; {
+			page, _, err := db.Incidents(ctx, incident.Filter{Query: ns, Limit: 100})
+			if err != nil {
+				b.Fatal(err)
+			}
+			found = len(page)
+		}
+		took = append(took, time.Since(start))
+		dies.start(b, "")
+	}
+	slices.Sort(took)
+	b.ReportMetric(took[len(took)/2].Seconds(), "p50-s")
+	b.ReportMetric(took[len(took)-1].Seconds(), "slowest-s")
+	for _, p := range ps {
+		p.stop(b)
+	}
 }

@@ -113,7 +113,7 @@ func onCluster(cluster *natstest.Cluster) func(*Config) {
 }
 
 // freshDatabase creates a database of the test's own.
-func freshDatabase(t *testing.T) string {
+func freshDatabase(t testing.TB) string {
 	t.Helper()
 	server := os.Getenv("TOCSIN_TEST_POSTGRES")
 	if server == "" {
