@@ -179,3 +179,48 @@ func TestSmallPayloadIsRefused(t *testing.T) {
 		t.Errorf("Connect: %v, %v", nc, err)
 	}
 }
+
+// TestReaderAfterARestart: a server that was restarted knows nothing of who read a partition, and does not say so. Whoever reads
+// is told, and reads on from where it was.
+func TestReaderAfterARestart(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	c := natstest.Start(t, 1, nil)
+	s, err := connect(ctx, t, c, small())
+	if err != nil {
+		t.Fatal(err)
+	}
+	publish := func(id string) {
+		t.Helper()
+		if err := s.PublishMatches(ctx, []stream.MatchMsg{{Partition: 1, ID: id, Data: []byte(id)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := func(r *stream.PartitionReader, want string) {
+		t.Helper()
+		msgs, err := r.Next(ctx, 10)
+		if err != nil || len(msgs) != 1 || string(msgs[0].Data) != want {
+			t.Fatalf("read %v, %v, want %s", msgs, err, want)
+		}
+	}
+	r, err := s.Partition(ctx, 1, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	publish("a")
+	read(r, "a")
+	c.Stop(0)
+	c.Run(t, 0)
+	publish("b")
+	if msgs, err := r.Next(ctx, 10); err == nil || ctx.Err() != nil {
+		t.Fatalf("the reader has %v, %v, and its consumer is gone", msgs, err)
+	}
+	again, err := s.Partition(ctx, 1, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	read(again, "b")
+}

@@ -65,7 +65,7 @@ func serverName(nc *nats.Conn) string {
 // has no leader yet.
 func Away(err error) bool {
 	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
-		return api.Code >= 500 && api.ErrorCode != replicasNotSupported
+		return api.Code >= 500 && api.ErrorCode != replicasNotSupported && api.ErrorCode != noStorageLeft
 	}
 	for _, away := range []error{
 		nats.ErrNoServers, nats.ErrTimeout, nats.ErrNoResponders, nats.ErrDisconnected, nats.ErrReconnectBufExceeded,

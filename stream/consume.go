@@ -29,7 +29,7 @@ func open(cons jetstream.Consumer, size int, each func(jetstream.Msg), opts ...j
 	// A request that a consumer without a leader never saw is made again after two missed heartbeats, not at its end. It ends
 	// soon, for until then messages go to a client that is frozen.
 	opts = append(opts, jetstream.PullExpiry(3*time.Second), jetstream.PullHeartbeat(time.Second), jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
-		if errors.Is(err, jetstream.ErrConsumerDeleted) || errors.Is(err, jetstream.ErrConsumerNotFound) {
+		if errors.Is(err, jetstream.ErrConsumerDeleted) || errors.Is(err, jetstream.ErrConsumerNotFound) || gone(cons) {
 			select {
 			case in.errs <- err:
 			default:
@@ -51,6 +51,14 @@ func open(cons jetstream.Consumer, size int, each func(jetstream.Msg), opts ...j
 	}
 	in.stop = cc
 	return in, nil
+}
+
+// gone reports a consumer that is no more: of a server that was restarted nobody says so, it just does not answer.
+func gone(cons jetstream.Consumer) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_, err := cons.Info(ctx)
+	return errors.Is(err, jetstream.ErrConsumerNotFound)
 }
 
 // next returns what waits, at least one message and at most limit.

@@ -39,11 +39,18 @@ func ensure(ctx context.Context, js jetstream.JetStream, name, subject string, r
 		maps.Copy(want.Metadata, meta)
 	}
 	st, err := js.CreateOrUpdateStream(ctx, want)
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.ErrorCode == noStorageLeft {
+		return nil, fmt.Errorf("stream %s: its retention of %d MiB does not fit on the disk, beside that of the streams before it: "+
+			"set retention.events.bytes, retention.matches.bytes and retention.quarantine.bytes lower (%w)", name, r.Bytes>>20, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("stream %s: %w", name, err)
 	}
 	return st, nil
 }
+
+// noStorageLeft is what a server says to a stream whose bound is more than it may use.
+const noStorageLeft = 10047
 
 // promised names the first setting of a stream with which an accepted record could be lost or an equal one be another
 // (backbone.md 5).

@@ -181,6 +181,9 @@ func (n *node) run(ctx context.Context) error {
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
 	w, wctx := errgroup.WithContext(work)
+	if n.embedded != nil {
+		w.Go(func() error { return n.embedded.Supervise(wctx, n.log.With("part", "nats")) })
+	}
 	w.Go(func() error { return n.matcher.Run(wctx) })
 	w.Go(func() error { return n.matcher.RunMarkers(wctx) })
 	w.Go(func() error { return n.matcher.RunTicks(wctx) })

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 )
 
 // database is a PostgreSQL server of a test's own, that it can stop and start.
@@ -129,6 +130,60 @@ func TestStoreDown(t *testing.T) {
 	expect(http.StatusOK, "ok")
 	waitFor(t, 60*time.Second, p.running, func() error {
 		if d := cmp.Diff(want, stored(t, db.url)); d != "" {
+			return fmt.Errorf("the incidents are not those of replay (-want +got):\n%s", d)
+		}
+		return nil
+	})
+	p.stop(t)
+}
+
+// TestDiskFull lets no file grow for a while, under load: /readyz says so, nothing is taken, nothing is lost, and when there is
+// room again all goes on by itself.
+func TestDiskFull(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	rulesDir, err := filepath.Abs("../../rules.d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	where, ingestAt, admin := "sqlite:"+filepath.Join(data, "tocsin.db"), freePort(t), freePort(t)
+	p := &process{env: []string{
+		"TOCSIN_DATA=" + data, "TOCSIN_RULES=" + rulesDir, "TOCSIN_STORE_URL=" + where, "TOCSIN_INGEST_LISTEN=" + ingestAt,
+		"TOCSIN_API_LISTEN=127.0.0.1:0", "TOCSIN_ADMIN_LISTEN=" + admin,
+	}}
+	events := attackEvents(15_000, time.Now().Add(-10*time.Second))
+	want := wanted(t, events)
+	expect := func(status int) {
+		t.Helper()
+		waitFor(t, 60*time.Second, p.running, func() error {
+			got, _, err := readiness(admin)
+			if err == nil && got != status {
+				err = fmt.Errorf("/readyz: %d, want %d", got, status)
+			}
+			return err
+		})
+	}
+	room := func(bytes uint64) {
+		t.Helper()
+		if err := unix.Prlimit(p.cmd.Process.Pid, unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: bytes, Max: unix.RLIM_INFINITY}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.start(t, "")
+	expect(http.StatusOK)
+	sendAsVector(t, "http://"+ingestAt+"/ingest/vector", events[:5_000])
+	sent := make(chan struct{})
+	room(1)
+	go func() {
+		defer close(sent)
+		sendAsVector(t, "http://"+ingestAt+"/ingest/vector", events[5_000:])
+	}()
+	expect(http.StatusServiceUnavailable)
+	room(unix.RLIM_INFINITY)
+	expect(http.StatusOK)
+	<-sent
+	waitFor(t, 120*time.Second, p.running, func() error {
+		if d := cmp.Diff(want, stored(t, where)); d != "" {
 			return fmt.Errorf("the incidents are not those of replay (-want +got):\n%s", d)
 		}
 		return nil

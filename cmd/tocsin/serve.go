@@ -12,8 +12,10 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -47,6 +49,7 @@ func newServeCommand(c *cli) *cobra.Command {
 // serve runs a node until ctx ends.
 func (c *cli) serve(ctx context.Context, cfg Config, demo bool) error {
 	log := newLogger(cfg, c.stderr)
+	signal.Ignore(syscall.SIGXFSZ) // a limit on file sizes is a full disk, and no reason to crash
 	var err error
 	if cfg.API.Token, err = adminToken(cfg); err != nil {
 		return err
