@@ -3,12 +3,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // fault is something bad that is done and undone.
@@ -41,6 +44,7 @@ func draw(r *rand.Rand, w *world) fault {
 		{fmt.Sprintf("change rules %d of tocsin-%d", rules, who), func(*world) error { return target.change(rules) }},
 	}
 	if w.alone {
+		replica = append(replica, fault{fmt.Sprintf("let no file of tocsin-%d grow for %v", who, d), func(*world) error { return target.fullFor(d) }})
 		return replica[r.IntN(len(replica))]
 	}
 	leader := func(do func(p *process) error) func(w *world) error {
@@ -80,6 +84,28 @@ func (p *process) freezeFor(d time.Duration) {
 	p.signalTree(syscall.SIGSTOP)
 	time.Sleep(d)
 	p.signalTree(syscall.SIGCONT)
+}
+
+// fullFor lets no file of the process grow: to it the disk is full.
+func (p *process) fullFor(d time.Duration) error {
+	p.mu.Lock()
+	cmd := p.cmd
+	p.mu.Unlock()
+	if cmd == nil {
+		return nil // another fault has it
+	}
+	limit := func(bytes uint64) error {
+		return unix.Prlimit(cmd.Process.Pid, unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: bytes, Max: unix.RLIM_INFINITY}, nil)
+	}
+	err := limit(1)
+	time.Sleep(d)
+	if err == nil {
+		err = limit(unix.RLIM_INFINITY)
+	}
+	if errors.Is(err, unix.ESRCH) {
+		return nil // it has ended meanwhile
+	}
+	return err
 }
 
 // change changes the rules under a running tocsin: another title of one, and one more that nothing matches. What the
