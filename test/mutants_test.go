@@ -85,7 +85,7 @@ var changeMutants = []mutant{
 }
 
 func TestMutantsAreCaught(t *testing.T) {
-	caught(t, mutants, "^TestEngine", 60_000)
+	caught(t, mutants, "^TestEngine", 120_000)
 	caught(t, changeMutants, "^Test(Changes|ARule|ALate)", 2_000)
 }
 
@@ -119,7 +119,7 @@ func caught(t *testing.T, mutants []mutant, tests string, checks int) {
 				t.Fatal(err)
 			}
 			cmd := exec.Command("go", "test", "-overlay", file, "./correlate", "-run", tests,
-				"-count=1", "-timeout=120s", "-args", fmt.Sprint("-rapid.checks=", checks), "-rapid.nofailfile", "-rapid.shrinktime=0s")
+				"-count=1", "-timeout=240s", "-args", fmt.Sprint("-rapid.checks=", checks), "-rapid.nofailfile", "-rapid.shrinktime=0s")
 			cmd.Dir = root
 			out, err := cmd.CombinedOutput()
 			switch {

@@ -61,7 +61,7 @@ func main() {
 	flag.BoolVar(&r.keep, "keep", false, "keep the directories of runs that went well")
 	flag.Parse()
 	var kinds []int
-	for _, f := range strings.Split(*replicas, ",") {
+	for f := range strings.SplitSeq(*replicas, ",") {
 		n, err := strconv.Atoi(f)
 		if err != nil || n < 0 {
 			fmt.Fprintln(os.Stderr, "chaos: --replicas wants numbers, such as 0,1,3")

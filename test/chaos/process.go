@@ -128,7 +128,7 @@ func (p *process) signalTree(s syscall.Signal) {
 		if err != nil {
 			continue // it ended
 		}
-		for _, f := range strings.Fields(string(below)) {
+		for f := range strings.FieldsSeq(string(below)) {
 			if pid, err := strconv.Atoi(f); err == nil {
 				tree = append(tree, pid)
 			}
