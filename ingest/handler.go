@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net/http"
 	"regexp"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -46,6 +47,8 @@ type HandlerConfig struct {
 	Tokens []Token
 	// MaxBody is the cap of a decompressed body in bytes; 0 is [MaxBody], which it cannot exceed.
 	MaxBody int
+	// MaxInFlight bounds the bytes of all requests that are not on disk yet; 0 is [MaxInFlight].
+	MaxInFlight int64
 	// Durations observes each request, by handler and code.
 	Durations prometheus.ObserverVec
 	Records   *prometheus.CounterVec
@@ -56,7 +59,10 @@ type HandlerConfig struct {
 
 type handler struct {
 	HandlerConfig
-	auth Authenticator
+	auth     Authenticator
+	inFlight budget
+	// unpacking bounds how many bodies grow at once: that takes a processor each.
+	unpacking chan struct{}
 }
 
 var sourceName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
@@ -64,7 +70,8 @@ var sourceName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
 // NewHandler returns the ingest endpoint: POST and HEAD on /ingest/{source}, and on
 // /ingest/{source}/{secret} for a sender that can set no header (Falco).
 func NewHandler(cfg HandlerConfig) http.Handler {
-	h := &handler{HandlerConfig: cfg, auth: NewAuthenticator(cfg.Tokens)}
+	h := &handler{HandlerConfig: cfg, auth: NewAuthenticator(cfg.Tokens), unpacking: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	h.inFlight.left.Store(cmp.Or(cfg.MaxInFlight, MaxInFlight))
 	mux := http.NewServeMux()
 	for _, path := range []string{"/ingest/{source}", "/ingest/{source}/{secret}"} {
 		mux.HandleFunc("POST "+path, h.post)
@@ -109,17 +116,24 @@ func (h *handler) take(w http.ResponseWriter, r *http.Request, source string) in
 	input := cmp.Or(sender.Name, source)
 	ctx, cancel := context.WithTimeout(r.Context(), answerWithin)
 	defer cancel()
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	held := &share{of: &h.inFlight}
+	defer held.giveBack()
+	body, err := io.ReadAll(held.reader(http.MaxBytesReader(w, r.Body, MaxBody)))
 	if err != nil {
+		if errors.Is(err, errBusy) {
+			return h.refuse(w, source, 0, err)
+		}
 		if _, large := errors.AsType[*http.MaxBytesError](err); large {
 			return problem(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is over %d bytes: lower batch.max_bytes", MaxBody))
 		}
 		return problem(w, http.StatusBadRequest, "the body could not be read: "+err.Error())
 	}
-	plain, err := Decompress(r.Header.Get("Content-Encoding"), body, h.MaxBody)
+	plain, err := h.unpack(held, r.Header.Get("Content-Encoding"), body)
 	var records []event.Record
 	var bad []Quarantined
 	switch {
+	case errors.Is(err, errBusy):
+		return h.refuse(w, source, 0, err)
 	case errors.Is(err, ErrTooLarge):
 		return problem(w, http.StatusRequestEntityTooLarge, err.Error()+": lower batch.max_bytes")
 	case errors.Is(err, ErrEncoding):
@@ -131,9 +145,7 @@ func (h *handler) take(w http.ResponseWriter, r *http.Request, source string) in
 		records, bad = h.records(input, source, plain)
 	}
 	if err := h.store(ctx, records, bad); err != nil {
-		h.Log.Warn("ingest refuses", "source", source, "records", len(records), "err", err)
-		w.Header().Set("Retry-After", "1")
-		return problem(w, http.StatusServiceUnavailable, "the stream does not accept records now: send them again")
+		return h.refuse(w, source, len(records), err)
 	}
 	sender.Took(len(records) + len(bad))
 	if h.Committed != nil {
@@ -143,6 +155,24 @@ func (h *handler) take(w http.ResponseWriter, r *http.Request, source string) in
 	w.Header().Set("Content-Type", "application/json")
 	fmt.Fprintf(w, `{"accepted":%d,"quarantined":%d}`+"\n", len(records), len(bad))
 	return http.StatusOK
+}
+
+// refuse has the sender send it again.
+func (h *handler) refuse(w http.ResponseWriter, source string, records int, why error) int {
+	h.Log.Warn("ingest refuses", "source", source, "records", records, "err", why)
+	w.Header().Set("Retry-After", "1")
+	return problem(w, http.StatusServiceUnavailable, "the stream does not accept records now: send them again")
+}
+
+// unpack decompresses a body. What that makes of it counts as held, too.
+func (h *handler) unpack(held *share, encoding string, body []byte) ([]byte, error) {
+	h.unpacking <- struct{}{}
+	defer func() { <-h.unpacking }()
+	plain, err := Decompress(encoding, body, h.MaxBody)
+	if err == nil && len(plain) > len(body) {
+		err = held.take(len(plain) - len(body))
+	}
+	return plain, err
 }
 
 // records splits a body and gives each record its provenance.
