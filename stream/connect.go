@@ -65,6 +65,9 @@ func serverName(nc *nats.Conn) string {
 // has no leader yet.
 func Away(err error) bool {
 	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
+		if api.ErrorCode == noSuitablePeers { // a cluster too small for the replicas never is large enough
+			return strings.Contains(api.Description, "offline")
+		}
 		return api.Code >= 500 && api.ErrorCode != replicasNotSupported && api.ErrorCode != noStorageLeft
 	}
 	for _, away := range []error{
@@ -77,6 +80,9 @@ func Away(err error) bool {
 	}
 	return false
 }
+
+// noSuitablePeers is what a cluster says that has too few servers for a new stream's replicas, with what keeps them.
+const noSuitablePeers = 10005
 
 // replicasNotSupported is what a server that is in no cluster says to more than one replica.
 const replicasNotSupported = 10074

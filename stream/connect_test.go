@@ -6,12 +6,14 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nkeys"
 
 	"tocsin/stream"
@@ -99,6 +101,24 @@ func TestConnectWithTLSAndCredentials(t *testing.T) {
 		if nc, err := stream.Connect(part); err == nil {
 			nc.Close()
 			t.Errorf("with %s it connects", name)
+		}
+	}
+}
+
+// TestAway: what a cluster says to streams it cannot make, with a server down and with too few servers (the words of
+// nats-server 2.12's selectPeerError).
+func TestAway(t *testing.T) {
+	t.Parallel()
+	for said, away := range map[string]bool{
+		"no suitable peers for placement, peer offline":                       true,
+		"no suitable peers for placement, insufficient storage":               false,
+		"no suitable peers for placement, tags not matched ['zone:a']":        false,
+		"no suitable peers for placement, peer offline, insufficient storage": true,
+		"no suitable peers for placement":                                     false,
+	} {
+		err := fmt.Errorf("stream EVENTS: %w", &jetstream.APIError{Code: 400, ErrorCode: 10005, Description: said})
+		if got := stream.Away(err); got != away {
+			t.Errorf("%s: %v", said, got)
 		}
 	}
 }
