@@ -5,35 +5,23 @@ package main
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 )
 
-func TestMain(m *testing.M) {
-	if text := os.Getenv(natsEnv); text != "" {
-		if err := serveNATS(text); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
-	os.Exit(m.Run())
-}
-
 // TestFaults is a short run of each kind; the program beside it has long ones.
 func TestFaults(t *testing.T) {
-	binary, err := build()
+	programs, err := build(false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(filepath.Dir(binary)) }) // it is in the folder for such things
+	t.Cleanup(func() { _ = os.RemoveAll(programs.dir) }) // it is in the folder for such things
 	for _, replicas := range []int{0, 3} {
 		t.Run(fmt.Sprint(replicas), func(t *testing.T) {
 			t.Parallel()
 			r := run{
 				seed: uint64(time.Now().UnixNano()), replicas: replicas, faults: 6, rate: 150,
-				length: 10 * time.Second, lateness: 40 * time.Second, binary: binary,
+				length: 10 * time.Second, lateness: 40 * time.Second, programs: programs,
 			}
 			text, verdict := r.do()
 			t.Log(text)

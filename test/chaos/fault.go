@@ -43,6 +43,9 @@ func draw(r *rand.Rand, w *world) fault {
 		}},
 		{fmt.Sprintf("change rules %d of tocsin-%d", rules, who), func(*world) error { return target.change(rules) }},
 	}
+	if w.programs.clocks {
+		replica = append(replica, jump(r, target.process))
+	}
 	if w.alone {
 		replica = append(replica, fault{fmt.Sprintf("let no file of tocsin-%d grow for %v", who, d), func(*world) error { return target.fullFor(d) }})
 		return replica[r.IntN(len(replica))]
@@ -70,6 +73,9 @@ func draw(r *rand.Rand, w *world) fault {
 		{fmt.Sprintf("swallow and lose %s for %v", link, 2*d), func(*world) error { p.swallowFor(2*d, true); return nil }},
 		{fmt.Sprintf("delay %s by %v for %v", link, d/20, 2*d), func(*world) error { p.delayFor(d/20, 2*d); return nil }},
 	}...)
+	if w.programs.clocks {
+		all = append(all, jump(r, w.nats[server]))
+	}
 	return all[r.IntN(len(all))]
 }
 

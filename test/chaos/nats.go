@@ -57,10 +57,6 @@ func serveNATS(text string) error {
 
 // startNATS starts a cluster of three.
 func (w *world) startNATS() error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
 	ports, err := freePorts(6)
 	if err != nil {
 		return err
@@ -74,7 +70,7 @@ func (w *world) startNATS() error {
 		if err != nil {
 			return err
 		}
-		p := &process{name: name, args: []string{self}, env: []string{natsEnv + "=" + string(c)}, dir: w.dir}
+		p := &process{name: name, args: []string{w.programs.nats}, env: []string{natsEnv + "=" + string(c)}, dir: w.dir}
 		if err := p.start(); err != nil {
 			return err
 		}

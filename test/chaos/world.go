@@ -28,7 +28,7 @@ var rulesText []byte
 // world is all the processes of one run.
 type world struct {
 	dir      string
-	binary   string
+	programs programs
 	alone    bool // one tocsin with its own NATS and SQLite
 	lateness time.Duration
 
@@ -52,8 +52,8 @@ type replica struct {
 	off           bool     // taken away
 }
 
-func newWorld(dir, binary string, alone bool, replicas int, lateness time.Duration) (*world, error) {
-	w := &world{dir: dir, binary: binary, alone: alone, lateness: lateness, told: make(map[string]int)}
+func newWorld(dir string, programs programs, alone bool, replicas int, lateness time.Duration) (*world, error) {
+	w := &world{dir: dir, programs: programs, alone: alone, lateness: lateness, told: make(map[string]int)}
 	w.hook = httptest.NewServer(http.HandlerFunc(w.hear))
 	if !alone {
 		if err := w.startNATS(); err != nil {
@@ -128,7 +128,7 @@ func (w *world) addReplica(i int) error {
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		return err
 	}
-	r.process = &process{name: name, dir: w.dir, args: []string{w.binary, "serve", "--config", file}, env: []string{
+	r.process = &process{name: name, dir: w.dir, args: []string{w.programs.tocsin, "serve", "--config", file}, env: []string{
 		"TOCSIN_DATA=" + data, "TOCSIN_RULES=" + r.rules, "TOCSIN_STORE_URL=" + store, "TOCSIN_LATENESS=" + w.lateness.String(),
 		"TOCSIN_INGEST_LISTEN=" + r.ingest, "TOCSIN_ADMIN_LISTEN=" + r.admin, "TOCSIN_API_LISTEN=" + at(2), "TOCSIN_VECTOR_LISTEN=off",
 	}}
