@@ -92,12 +92,14 @@ func (p *process) freezeFor(d time.Duration) {
 	p.signalTree(syscall.SIGCONT)
 }
 
-// fullFor lets no file of the process grow: to it the disk is full.
-func (p *process) fullFor(d time.Duration) error {
-	p.mu.Lock()
-	cmd := p.cmd
-	p.mu.Unlock()
-	if cmd == nil {
+// fullFor lets no file of a tocsin that is ready grow: to it the disk is full. One that starts on a full disk ends with the
+// reason, as it should.
+func (r *replica) fullFor(d time.Duration) error {
+	isReady := until(10*time.Second, func() error { return ready(r.admin) }) == nil
+	r.mu.Lock()
+	cmd := r.cmd
+	r.mu.Unlock()
+	if !isReady || cmd == nil {
 		return nil // another fault has it
 	}
 	limit := func(bytes uint64) error {

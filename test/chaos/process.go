@@ -5,12 +5,14 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // process is a child that faults are done to.
@@ -40,20 +42,23 @@ func (p *process) start() error {
 	if err != nil {
 		return err
 	}
-	defer log.Close()
 	cmd := exec.Command(p.args[0], p.args[1:]...)
-	cmd.Env, cmd.Stdout, cmd.Stderr = append(append(os.Environ(), clockEnv+"="+p.clockFile()), p.env...), log, log
+	cmd.Env = append(append(os.Environ(), clockEnv+"="+p.clockFile()), p.env...)
+	out := struct{ io.Writer }{log} // a pipe: what the process cannot write to its own files, it can still say
+	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = out, out, time.Second
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if p.uid != 0 {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: p.uid, Gid: p.gid}
 	}
 	if err := cmd.Start(); err != nil {
+		_ = log.Close()
 		return fmt.Errorf("%s: %w", p.name, err)
 	}
 	done := make(chan struct{})
 	p.cmd, p.done, p.asked = cmd, done, false
 	go func() {
-		_ = cmd.Wait() // how it ended is in its log
+		fmt.Fprintln(log, "ended:", cmd.Wait())
+		_ = log.Close()
 		p.mu.Lock()
 		if p.cmd == cmd {
 			p.cmd = nil
