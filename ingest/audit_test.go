@@ -88,8 +88,8 @@ func TestAuditStages(t *testing.T) {
 		}
 	}
 	start := parse(t, "audit", request("ResponseStarted", "create", exec, ""), ingest.ParserConfig{})
-	end := parse(t, "audit", strings.Replace(request("ResponseComplete", "create", exec, ""), "30.104", "59.104", 1), ingest.ParserConfig{})
-	if start.ID != end.ID {
+	end := parse(t, "audit", strings.Replace(request("ResponseComplete", "create", exec, ""), "10:15:30.104", "13:30:59.104", 1), ingest.ParserConfig{})
+	if start.ID != end.ID || start.Time != end.Time {
 		t.Error("a session is two events")
 	}
 	if _, err := ingest.NewParser(ingest.ParserConfig{}).Parse(event.Record{Source: "audit", Raw: []byte(`{"kind":"Event"}`)}, arrival); err == nil {
@@ -125,6 +125,27 @@ func TestAuditInVector(t *testing.T) {
 	}
 }
 
+// received posts a body and returns what of it would be stored.
+func received(t *testing.T, source, body string) (records []string, bad []ingest.Quarantined) {
+	t.Helper()
+	h := ingest.NewHandler(ingest.HandlerConfig{
+		Commit: func(_ context.Context, recs []event.Record) error {
+			for _, r := range recs {
+				records = append(records, string(r.Raw))
+			}
+			return nil
+		},
+		Quarantine: func(_ context.Context, qs []ingest.Quarantined) error { bad = append(bad, qs...); return nil },
+		Log:        slog.New(slog.DiscardHandler),
+	})
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/ingest/"+source, strings.NewReader(body)))
+	if w.Code != http.StatusOK {
+		t.Fatalf("%s: %d %s", source, w.Code, w.Body)
+	}
+	return records, bad
+}
+
 // TestAuditWebhook posts what an API server posts: each item is a record, byte for byte, but for the bodies of Secrets,
 // which are stored nowhere.
 func TestAuditWebhook(t *testing.T) {
@@ -143,23 +164,10 @@ func TestAuditWebhook(t *testing.T) {
 	big := request("ResponseComplete", "create", secretRef, `,"requestObject":{"d":"`+strings.Repeat("x", ingest.MaxRecord)+`hunter2"}`)
 	var records []string
 	var bad []ingest.Quarantined
-	h := ingest.NewHandler(ingest.HandlerConfig{
-		Commit: func(_ context.Context, recs []event.Record) error {
-			for _, r := range recs {
-				records = append(records, string(r.Raw))
-			}
-			return nil
-		},
-		Quarantine: func(_ context.Context, qs []ingest.Quarantined) error { bad = append(bad, qs...); return nil },
-		Log:        slog.New(slog.DiscardHandler),
-	})
 	post := func(source, body string) {
 		t.Helper()
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/ingest/"+source, strings.NewReader(body)))
-		if w.Code != http.StatusOK {
-			t.Fatalf("%s: %d %s", source, w.Code, w.Body)
-		}
+		r, b := received(t, source, body)
+		records, bad = append(records, r...), append(bad, b...)
 	}
 	post("kubernetes-audit", list(secret, pod, token, "3"))
 	post("kubernetes-audit", secret+"\n"+pod+"\n")
@@ -184,12 +192,91 @@ func TestAuditWebhook(t *testing.T) {
 	}
 }
 
+// TestSecretsAreStoredNowhere: whatever way an audit event comes, the bodies of Secrets reach neither the stream nor quarantine.
+func TestSecretsAreStoredNowhere(t *testing.T) {
+	t.Parallel()
+	event := request("ResponseComplete", "create", secretRef, `,"requestObject":{"kind":"Secret","data":{"password":"aHVudGVyMg=="}}`)
+	nameless := strings.Replace(event, `"kind":"Event","apiVersion":"audit.k8s.io/v1",`, "", 1)
+	without := strings.Replace(event, secretRef, "null", 1)
+	patched := request("ResponseComplete", "create", secretRef, `,"annotations":{"a":"b","patch.webhook.admission.k8s.io/round_0_index_0":"[{\"value\":\"aHVudGVyMg==\"}]"},"requestObject":null`)
+	list := func(item string) string {
+		return `{"kind":"EventList","apiVersion":"audit.k8s.io/v1","metadata":{},"items":[` + item + `]}`
+	}
+	quote := func(s string) string {
+		b, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	for _, tt := range []struct {
+		name, source, body string
+		records, bad       int
+	}{
+		{"as it is", "kubernetes-audit", event, 1, 0},
+		{"a list", "kubernetes-audit", list(event), 1, 0},
+		{"a list whose items do not say what they are", "kubernetes-audit", list(nameless), 1, 0},
+		{"a list to another endpoint", "vector", list(nameless), 1, 0},
+		{"a list as text", "vector", `{"message":` + quote(list(nameless)) + `}`, 1, 0},
+		{"below other keys", "vector", `{"a":{"b":[` + event + `]}}`, 1, 0},
+		{"as text in text", "vector", `{"a":` + quote(`{"log":`+quote(event)+`}`) + `}`, 1, 0},
+		{"behind a prefix", "vector", `{"message":` + quote("2026-08-21T10:15:30Z stdout F "+event) + `}`, 1, 0},
+		{"a text that is cut off", "vector", `{"message":` + quote(event[:len(event)-1]) + `}`, 1, 0},
+		{"a mark before it", "kubernetes-audit", "\uFEFF" + event, 1, 0},
+		{"after a line of text", "kubernetes-audit", "hello\n" + event, 2, 0},
+		{"without a reference", "kubernetes-audit", without, 1, 0},
+		{"what a webhook patched", "kubernetes-audit", patched, 1, 0},
+		{"cut off", "kubernetes-audit", event[:len(event)-1], 0, 1},
+		{"over several lines, and broken", "kubernetes-audit", "{\n" + strings.ReplaceAll(event[1:], ",", ",\n") + "}x\n{\"a\":", 1, 2},
+		{"broken, over several lines", "kubernetes-audit", "{,\n" + strings.ReplaceAll(event[1:], ",", ",\n"), 0, 26},
+		{"after what is none", "vector", `[{"a":1},{"b":},` + event + `]`, 1, 1},
+		{"an element that is no object", "vector", `[` + quote(event) + `]`, 0, 1},
+		{"too deep", "vector", `{"a":` + strings.Repeat(`[`, 70) + event + strings.Repeat(`]`, 70) + `}`, 0, 1},
+		{"too large", "vector", `{"a":"` + strings.Repeat("x", ingest.MaxRecord) + `","b":` + event + `}`, 0, 1},
+	} {
+		records, bad := received(t, tt.source, tt.body)
+		if len(records) != tt.records || len(bad) != tt.bad {
+			t.Errorf("%s: %d records and %d bad, want %d and %d", tt.name, len(records), len(bad), tt.records, tt.bad)
+		}
+		for _, b := range bad {
+			records = append(records, string(b.Record.Raw))
+		}
+		for _, raw := range records {
+			if strings.Contains(raw, "aHVudGVyMg") {
+				t.Errorf("%s: %.3000s", tt.name, raw)
+			}
+		}
+	}
+}
+
+// TestRedactionIsNarrow: what is of no Secret stays, to the byte.
+func TestRedactionIsNarrow(t *testing.T) {
+	t.Parallel()
+	pod := request("ResponseComplete", "create", `{"resource":"pods"}`, `,"requestObject":{"kind":"Pod","n":1e999, "s":"<\u00e9>"},"annotations":{"patch.webhook.admission.k8s.io/a":"[]"}`)
+	for _, raw := range []string{
+		pod, `{"message":"requestObject of audit.k8s.io"}`, `{"message":"{ audit.k8s.io"}`, "text of audit.k8s.io/requestObject", `[` + pod + `,{"a":"{requestObject}"}]`,
+		`{"apiVersion":"audit.k8s.io/v1","objectRef":{"resource":"secrets"},"requestObject":null}`,
+	} {
+		if clean := audit.Redact([]byte(raw)); string(clean) != raw {
+			t.Errorf("%s\nbecame\n%s", raw, clean)
+		}
+	}
+	mixed := audit.Redact([]byte(`[` + request("ResponseComplete", "get", secretRef, `,"responseObject":{"a":1}`) + `,` + pod + `]`))
+	if !bytes.HasSuffix(mixed, []byte(","+pod+"]")) || bytes.Contains(mixed, []byte(`{"a":1}`)) {
+		t.Errorf("%s", mixed)
+	}
+}
+
 // FuzzAudit: nothing panics, a redacted record is JSON if it was, and says no more after a second time.
 func FuzzAudit(f *testing.F) {
 	f.Add([]byte(request("ResponseComplete", "create", secretRef, `,"requestObject":{"data":{"a":"b"}}`)))
 	f.Add([]byte(`{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":[{"objectRef":{"resource":"secrets"},"responseObject":[]},null]}`))
 	f.Add([]byte(`{"message":"{\"apiVersion\":\"audit.k8s.io/v1\",\"objectRef\":{\"resource\":\"secrets\"},\"requestObject\":1}"}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
+		clean := audit.Redact(raw)
+		if again := audit.Redact(clean); json.Valid(raw) && !json.Valid(again) {
+			t.Errorf("%q became %q, then %q", raw, clean, again)
+		}
 		parts, err := audit.Expand(raw)
 		if err != nil {
 			return
@@ -200,7 +287,7 @@ func FuzzAudit(f *testing.F) {
 				t.Errorf("%q became %q", part, clean)
 			}
 			_ = audit.Parse(new(event.Event), event.Record{Input: "in", Source: "audit", Raw: clean}, arrival)
-			if !bytes.Equal(clean, part) && !bytes.Contains(clean, []byte("redacted")) {
+			if !bytes.Equal(clean, part) && !bytes.Contains(clean, []byte("redacted")) && !bytes.Contains(clean, []byte("withheld")) {
 				t.Errorf("%q became %q", part, clean)
 			}
 		}

@@ -27,27 +27,42 @@ type Bad struct {
 // but for the bodies of Secrets in audit events ([audit.Redact]).
 func Split(body []byte) (records [][]byte, bad []Bad) {
 	s := &splitter{}
-	s.split(body)
+	s.body(body)
 	return s.records, s.bad
 }
 
 // splitAudit is Split for the endpoint of the Kubernetes API server, whose EventLists are records for each of their items.
 func splitAudit(body []byte) (records [][]byte, bad []Bad) {
 	s := &splitter{expand: audit.Expand}
-	s.split(body)
+	s.body(body)
 	return s.records, s.bad
 }
 
 // splitter collects what a body is made of.
 type splitter struct {
 	// expand takes a list apart; nil where there are none.
-	expand  func([]byte) ([][]byte, error)
+	expand func([]byte) ([][]byte, error)
+	// secret says that the body may hold secrets: of what cannot be read nobody knows which part does.
+	secret  bool
 	records [][]byte
 	bad     []Bad
 }
 
 func (s *splitter) refuse(raw []byte, reason string, err error) {
+	switch {
+	case !s.secret:
+	case reason == "malformed_json":
+		raw = audit.Withhold(raw)
+	default:
+		raw = audit.Redact(raw)
+	}
 	s.bad = append(s.bad, Bad{raw, reason, err})
+}
+
+// body splits a whole body; some senders begin a text with a mark of its byte order.
+func (s *splitter) body(body []byte) {
+	s.secret = audit.Mentions(body)
+	s.split(bytes.TrimPrefix(body, []byte("\uFEFF")))
 }
 
 func (s *splitter) split(body []byte) {
@@ -65,8 +80,9 @@ func (s *splitter) split(body []byte) {
 	}
 }
 
-// object sorts an object among the good or the bad ones.
+// object sorts an object among the good or the bad ones, without what nobody may read.
 func (s *splitter) object(raw []byte) {
+	raw = audit.Redact(raw) // before it is taken apart: a list's items need not say what they are
 	if s.expand == nil {
 		s.keep(raw)
 		return
@@ -85,9 +101,8 @@ func (s *splitter) object(raw []byte) {
 	}
 }
 
-// keep takes an object as a record, without what nobody may read.
+// keep takes an object as a record.
 func (s *splitter) keep(raw []byte) {
-	raw = audit.Redact(raw)
 	switch err := event.CheckDepth(raw); {
 	case len(raw) > MaxRecord:
 		s.refuse(raw, "too_large", fmt.Errorf("%d bytes, more than %d", len(raw), MaxRecord))
@@ -175,6 +190,7 @@ func objectLen(b []byte) (int, error) {
 func (s *splitter) lines(body []byte) {
 	for line := range bytes.SplitSeq(body, []byte{'\n'}) {
 		line = bytes.TrimSuffix(line, []byte{'\r'})
+		line = audit.Redact(line)
 		switch {
 		case len(bytes.TrimSpace(line)) == 0:
 		case len(line) > MaxRecord:

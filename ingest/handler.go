@@ -21,7 +21,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"tocsin/event"
-	"tocsin/ingest/audit"
 )
 
 // answerWithin is the longest that a sender waits: Vector gives up after 60 s, and a slow answer slows its
@@ -195,7 +194,7 @@ func (h *handler) records(input, source string, body []byte) ([]event.Record, []
 	}
 	var bad []Quarantined
 	for _, b := range bads {
-		bad = append(bad, Quarantined{event.Record{Input: input, Source: source, Raw: audit.Redact(bytes.Clone(b.Raw))}, b.Reason, b.Err.Error()})
+		bad = append(bad, Quarantined{event.Record{Input: input, Source: source, Raw: bytes.Clone(b.Raw)}, b.Reason, b.Err.Error()})
 	}
 	return records, bad
 }

@@ -3,6 +3,7 @@
 package audit
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -70,10 +71,11 @@ func FromObject(e *event.Event, rec event.Record, raw value.Value) error {
 	decided := stage == "ResponseComplete" || stage == "Panic" || stage == "" || session && stage == "ResponseStarted"
 
 	e.SetObject(raw)
-	own := plain.Time(raw.Get("stageTimestamp"))
-	if own == 0 {
-		own = plain.Time(raw.Get("requestReceivedTimestamp"))
+	times := []string{"stageTimestamp", "requestReceivedTimestamp"}
+	if session && decided {
+		slices.Reverse(times) // start and end are one event: it has one time, whichever comes first
 	}
+	own := cmp.Or(plain.Time(raw.Get(times[0])), plain.Time(raw.Get(times[1])))
 	id := str(raw, "auditID")
 	switch {
 	case id != "" && session && decided:

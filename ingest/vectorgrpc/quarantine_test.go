@@ -56,6 +56,10 @@ func TestABadEventCostsItself(t *testing.T) {
 		{"too deep", log(nested(event.MaxDepth)), "too_deep"},
 		{"too large", log(strings.Repeat("x", ingest.MaxRecord)), "too_large"},
 		{"too large as JSON", log(strings.Repeat("\x01", ingest.MaxRecord/4)), "too_large"},
+		{"an audit event that is too large", log(map[string]any{
+			"apiVersion": "audit.k8s.io/v1", "objectRef": map[string]any{"resource": "secrets"},
+			"responseObject": map[string]any{"a": "s3cr3t", "b": strings.Repeat("x", ingest.MaxRecord)},
+		}), "too_large"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

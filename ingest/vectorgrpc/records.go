@@ -22,6 +22,9 @@ func (s *service) records(input string, message []byte) ([]event.Record, []inges
 	}
 	var bad []ingest.Quarantined
 	quarantine := func(raw []byte, reason string, err error) {
+		if audit.Mentions(raw) {
+			raw = audit.Withhold(raw) // it is no JSON: nobody knows which part of it is a secret
+		}
 		rec := event.Record{Input: input, Source: source, Raw: raw}
 		bad = append(bad, ingest.Quarantined{Record: rec, Reason: reason, Detail: err.Error()})
 	}
