@@ -3,15 +3,11 @@
 package main
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -20,73 +16,6 @@ const clockEnv = "CHAOS_CLOCK"
 
 // maxJump is how far a clock jumps at the most.
 const maxJump = 8 * time.Second
-
-// clockSource is added to a program: it reads the file again and again.
-const clockSource = `package main
-
-import (
-	"os"
-	"strconv"
-	"strings"
-	"time"
-)
-
-func init() {
-	name := os.Getenv("` + clockEnv + `")
-	if name == "" {
-		return
-	}
-	go func() {
-		for {
-			b, _ := os.ReadFile(name)
-			if n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64); err == nil {
-				time.Wrong = n
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
-	}()
-}
-`
-
-// wrongClocks makes an overlay for the go tool: of a time package whose wall clock can be set wrong, and of programs
-// that let it be.
-func wrongClocks(dir string, programs ...string) (string, error) {
-	out, err := exec.Command("go", "list", "-f", "{{.Dir}}", "time", "tocsin/test/chaos").Output()
-	if err != nil {
-		return "", fmt.Errorf("go list: %w", err)
-	}
-	where := strings.Fields(string(out))
-	original := filepath.Join(where[0], "time.go")
-	src, err := os.ReadFile(original)
-	if err != nil {
-		return "", err
-	}
-	const now = "\tsec, nsec, mono := runtimeNow()\n"
-	at := strings.Index(string(src), "func Now() Time {\n"+now)
-	if at < 0 {
-		return "", errors.New("time.Now of this Go is another: clocks cannot be set wrong")
-	}
-	at += len("func Now() Time {\n" + now)
-	changed := string(src[:at]) + "\tsec += Wrong\n" + string(src[at:]) + "\n// Wrong is by how many seconds the clock is wrong.\nvar Wrong int64\n"
-	files := map[string]string{original: changed}
-	for _, p := range programs {
-		files[filepath.Join(where[1], "..", "..", p, "zz_clock.go")] = clockSource
-	}
-	replace := make(map[string]string)
-	for path, text := range files {
-		name := filepath.Join(dir, fmt.Sprintf("overlay-%d.go", len(replace)))
-		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-			return "", err
-		}
-		replace[filepath.Clean(path)] = name
-	}
-	b, err := json.Marshal(map[string]any{"Replace": replace})
-	if err != nil {
-		return "", err
-	}
-	name := filepath.Join(dir, "overlay.json")
-	return name, os.WriteFile(name, b, 0o600)
-}
 
 // clockFile is where the process reads by how much its clock is wrong.
 func (p *process) clockFile() string { return filepath.Join(p.dir, p.name+".clock") }

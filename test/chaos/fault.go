@@ -43,8 +43,12 @@ func draw(r *rand.Rand, w *world) fault {
 		}},
 		{fmt.Sprintf("change rules %d of tocsin-%d", rules, who), func(*world) error { return target.change(rules) }},
 	}
-	if w.programs.clocks {
+	if w.programs.hooked {
 		replica = append(replica, jump(r, target.process))
+	}
+	power := r.Uint64() // what the disk then has
+	if w.alone && w.programs.hooked {
+		replica = append(replica, fault{fmt.Sprintf("fail the power of tocsin-%d for %v", who, d), func(w *world) error { return w.fail(d, power, target.process) }})
 	}
 	if w.alone {
 		replica = append(replica, fault{fmt.Sprintf("let no file of tocsin-%d grow for %v", who, d), func(*world) error { return target.fullFor(d) }})
@@ -73,8 +77,10 @@ func draw(r *rand.Rand, w *world) fault {
 		{fmt.Sprintf("swallow and lose %s for %v", link, 2*d), func(*world) error { p.swallowFor(2*d, true); return nil }},
 		{fmt.Sprintf("delay %s by %v for %v", link, d/20, 2*d), func(*world) error { p.delayFor(d/20, 2*d); return nil }},
 	}...)
-	if w.programs.clocks {
-		all = append(all, jump(r, w.nats[server]))
+	if w.programs.hooked {
+		all = append(all, jump(r, w.nats[server]),
+			fault{fmt.Sprintf("fail the power of nats-%d for %v", server, d), func(w *world) error { return w.fail(d, power, w.nats[server]) }},
+			fault{fmt.Sprintf("fail the power of all NATS servers for %v", d), func(w *world) error { return w.fail(d, power, w.nats...) }})
 	}
 	return all[r.IntN(len(all))]
 }

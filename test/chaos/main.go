@@ -53,7 +53,7 @@ func main() {
 		seeds    = flag.Int("seeds", 1, "how many runs")
 		replicas = flag.String("replicas", "0,1,3,5", "how many replicas, run by run; 0 is one process alone with SQLite")
 		parallel = flag.Int("parallel", 1, "how many runs at once")
-		clocks   = flag.Bool("clocks", true, "let clocks jump: everything is built anew for it, standard library and all")
+		hooked   = flag.Bool("hooked", true, "let clocks jump and power fail: everything is built anew for it, standard library and all")
 	)
 	flag.IntVar(&r.faults, "faults", 10, "faults in a run")
 	flag.IntVar(&r.rate, "rate", 200, "events a second")
@@ -71,7 +71,7 @@ func main() {
 		kinds = append(kinds, n)
 	}
 	var err error
-	if r.programs, err = build(*clocks); err != nil {
+	if r.programs, err = build(*hooked); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -109,23 +109,23 @@ func main() {
 // programs are what the processes run.
 type programs struct {
 	dir, tocsin, nats string
-	clocks            bool // theirs can be set wrong
+	hooked            bool // their clocks can be set wrong, their power can fail
 }
 
 // build builds tocsin, and this program as a NATS server.
-func build(clocks bool) (programs, error) {
+func build(hooked bool) (programs, error) {
 	dir, err := os.MkdirTemp("", "tocsin-chaos-bin")
 	if err != nil {
 		return programs{}, err
 	}
-	p := programs{dir, filepath.Join(dir, "tocsin"), filepath.Join(dir, "nats"), clocks}
+	p := programs{dir, filepath.Join(dir, "tocsin"), filepath.Join(dir, "nats"), hooked}
 	args := []string{"build"}
-	if clocks {
-		overlay, err := wrongClocks(dir, "cmd/tocsin", "test/chaos")
+	if hooked {
+		name, err := overlay(dir, "cmd/tocsin", "test/chaos")
 		if err != nil {
 			return p, err
 		}
-		args = append(args, "-overlay", overlay)
+		args = append(args, "-overlay", name)
 	}
 	for name, of := range map[string]string{p.tocsin: "tocsin/cmd/tocsin", p.nats: "tocsin/test/chaos"} {
 		if out, err := exec.Command("go", append(args, "-o", name, of)...).CombinedOutput(); err != nil {

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"tocsin/test/chaos/disk"
 )
 
 // natsEnv makes this program a NATS server.
@@ -70,7 +72,10 @@ func (w *world) startNATS() error {
 		if err != nil {
 			return err
 		}
-		p := &process{name: name, args: []string{w.programs.nats}, env: []string{natsEnv + "=" + string(c)}, dir: w.dir}
+		p := &process{name: name, args: []string{w.programs.nats}, env: []string{natsEnv + "=" + string(c)}, dir: w.dir, disk: filepath.Join(w.dir, name)}
+		if err := disk.Settle(p.disk, p.shadow()); err != nil {
+			return err
+		}
 		if err := p.start(); err != nil {
 			return err
 		}

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"tocsin/test/chaos/disk"
 )
 
 // process is a child that faults are done to.
@@ -23,12 +25,14 @@ type process struct {
 	dir  string // its logs are here
 	uid  uint32 // 0: as we run ourselves
 	gid  uint32
+	disk string // the power of this directory can fail
 
 	mu    sync.Mutex
 	cmd   *exec.Cmd
 	done  chan struct{}
 	asked bool // the process was asked to end, or killed
 	alone int  // how often it ended by itself
+	dark  bool // it has no power
 }
 
 // start starts the process, unless it runs.
@@ -38,12 +42,18 @@ func (p *process) start() error {
 	if p.cmd != nil {
 		return nil
 	}
+	if p.dark {
+		return errors.New("chaos: no power")
+	}
 	log, err := os.OpenFile(p.dir+"/"+p.name+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
 	cmd := exec.Command(p.args[0], p.args[1:]...)
 	cmd.Env = append(append(os.Environ(), clockEnv+"="+p.clockFile()), p.env...)
+	if p.disk != "" {
+		cmd.Env = append(cmd.Env, disk.Env+"="+p.disk+":"+p.shadow())
+	}
 	out := struct{ io.Writer }{log} // a pipe: what the process cannot write to its own files, it can still say
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = out, out, time.Second
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}

@@ -20,6 +20,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"tocsin/test/chaos/disk"
 )
 
 //go:embed rules.yml
@@ -95,7 +97,7 @@ func (w *world) storeURL(at string) string {
 func (w *world) addReplica(i int) error {
 	name := fmt.Sprintf("tocsin-%d", i)
 	data := filepath.Join(w.dir, name)
-	r := &replica{rules: filepath.Join(data, "rules")}
+	r := &replica{rules: filepath.Join(w.dir, name+".conf", "rules.d")}
 	if err := os.MkdirAll(r.rules, 0o755); err != nil {
 		return err
 	}
@@ -124,15 +126,18 @@ func (w *world) addReplica(i int) error {
 		config += fmt.Sprintf("nats: {url: %q, replicas: 3}\nretention:\n  events: {bytes: 200000000}\n  matches: {bytes: 200000000}\n  quarantine: {bytes: 100000000}\n",
 			strings.Join(urls[:3], ","))
 	}
-	file := filepath.Join(data, "tocsin.yaml")
+	file := filepath.Join(w.dir, name+".conf", "tocsin.yaml")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		return err
 	}
-	r.process = &process{name: name, dir: w.dir, args: []string{w.programs.tocsin, "serve", "--config", file}, env: []string{
+	r.process = &process{name: name, dir: w.dir, disk: data, args: []string{w.programs.tocsin, "serve", "--config", file}, env: []string{
 		"TOCSIN_DATA=" + data, "TOCSIN_RULES=" + r.rules, "TOCSIN_STORE_URL=" + store, "TOCSIN_LATENESS=" + w.lateness.String(),
 		"TOCSIN_INGEST_LISTEN=" + r.ingest, "TOCSIN_ADMIN_LISTEN=" + r.admin, "TOCSIN_API_LISTEN=" + at(2), "TOCSIN_VECTOR_LISTEN=off",
 	}}
 	w.replicas = append(w.replicas, r)
+	if err := disk.Settle(data, r.shadow()); err != nil {
+		return err
+	}
 	if err := r.start(); err != nil {
 		return err
 	}

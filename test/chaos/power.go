@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"math/rand/v2"
+	"syscall"
+	"time"
+
+	"tocsin/test/chaos/disk"
+)
+
+// shadow is where what the process's disk has is kept.
+func (p *process) shadow() string { return p.disk + ".shadow" }
+
+// fail fails the power of processes, all at once: what they did not sync may be lost.
+func (w *world) fail(d time.Duration, seed uint64, all ...*process) error {
+	for _, p := range all {
+		p.setDark(true)
+		p.kill()
+	}
+	r := rand.New(rand.NewPCG(seed, 3))
+	for _, p := range all {
+		p.stop(syscall.SIGKILL)
+		if err := disk.Lose(p.disk, p.shadow(), r); err != nil {
+			return err
+		}
+	}
+	time.Sleep(d)
+	for _, p := range all {
+		p.setDark(false)
+	}
+	for _, p := range all {
+		if err := w.revive(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *process) setDark(dark bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dark = dark
+}
