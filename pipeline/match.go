@@ -20,9 +20,6 @@ import (
 	"tocsin/stream"
 )
 
-// maxEntryMatches is how many matches one entry of a partition's log has at the most: its bytes must fit a message.
-const maxEntryMatches = 2000
-
 // MatcherConfig is what a match worker needs.
 type MatcherConfig struct {
 	Streams  *stream.Streams
@@ -78,7 +75,7 @@ func (m *Matcher) Run(ctx context.Context) error {
 	return nil
 }
 
-// round takes what waits: it publishes one message per partition, then acknowledges.
+// round takes what waits: it publishes the matches, for most partitions as one message, then acknowledges.
 func (m *Matcher) round(ctx context.Context, msgs []stream.EventsMsg) error {
 	byPartition := make([][]correlate.Entry, m.Streams.Partitions())
 	var bad []stream.Quarantined
@@ -107,8 +104,8 @@ func (m *Matcher) round(ctx context.Context, msgs []stream.EventsMsg) error {
 	id := strings.Join(seqs, ".")
 	var out []stream.MatchMsg
 	for p, entries := range byPartition {
-		if len(entries) > 0 {
-			out = append(out, stream.MatchMsg{Partition: p, ID: "m/" + strconv.Itoa(p) + "/" + id, Data: correlate.EncodeEntries(entries)})
+		for i, data := range messages(entries) {
+			out = append(out, stream.MatchMsg{Partition: p, ID: fmt.Sprintf("m/%d/%s/%d", p, id, i), Data: data})
 		}
 	}
 	if err := m.Streams.PublishMatches(ctx, out); err != nil {
@@ -158,6 +155,11 @@ func (m *Matcher) batch(ctx context.Context, msg *stream.EventsMsg, byPartition 
 		set.Match(e, res)
 		for j := range res.Matches {
 			x := res.Matches[j]
+			if n := sizeOf(&x); n > maxMatchBytes {
+				detail := fmt.Sprintf("what rule %s needs of it is %d bytes, more than %d: it takes no part in the rule", ruleNamed(set, x.Rule), n, maxMatchBytes)
+				bad = append(bad, stream.Quarantined{Record: rec, Reason: "match_too_large", Detail: detail})
+				continue
+			}
 			x.Event.Seq, x.Event.Index = msg.Seq, uint32(i)
 			p := partitionOf(set, x, len(byPartition))
 			matches[p] = append(matches[p], x)
@@ -181,7 +183,7 @@ func (m *Matcher) batch(ctx context.Context, msg *stream.EventsMsg, byPartition 
 	}
 	for p := range byPartition {
 		for part := 0; len(matches[p]) > 0 || len(counts[p]) > 0; part++ {
-			n := min(len(matches[p]), maxEntryMatches)
+			n := fitting(matches[p])
 			byPartition[p] = append(byPartition[p], correlate.Entry{Matches: &correlate.Matches{
 				Set: msg.Batch.Set, Generation: msg.Batch.Generation, Seq: msg.Seq, Part: uint64(part),
 				Matches: matches[p][:n], Counts: counts[p],
@@ -194,11 +196,15 @@ func (m *Matcher) batch(ctx context.Context, msg *stream.EventsMsg, byPartition 
 
 // partitionOf places a match by its rule and grouping key.
 func partitionOf(set *rules.Set, m rules.Match, partitions int) int {
-	id := m.Rule
-	if r := set.ByRevision(m.Rule); r != nil {
-		id = r.ID
+	return hashTo(partitions, ruleNamed(set, m.Rule), string(m.Group))
+}
+
+// ruleNamed returns the ID of the rule with a revision.
+func ruleNamed(set *rules.Set, revision string) string {
+	if r := set.ByRevision(revision); r != nil {
+		return r.ID
 	}
-	return hashTo(partitions, id, string(m.Group))
+	return revision
 }
 
 func hashTo(n int, parts ...string) int {

@@ -38,6 +38,9 @@ func (s *Streams) publish(ctx context.Context, subject, id string, data []byte) 
 		if err == nil {
 			return nil
 		}
+		if errors.Is(err, nats.ErrMaxPayload) {
+			return fmt.Errorf("stream: a message of %d bytes for %s: %w", len(data), subject, err) // nor will it ever
+		}
 		if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.Code < 500 {
 			return fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
