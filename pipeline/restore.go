@@ -27,6 +27,14 @@ func (o *owner) restore(ctx context.Context) error {
 		o.engine.Changes()
 		return nil
 	}
+	last, err := o.Streams.MatchesLast(ctx)
+	if err != nil {
+		return err
+	}
+	if last < o.lease.Applied {
+		return fmt.Errorf("the matches stream ends at %d and the store has decided up to %d: the stream was put back to where it had been, "+
+			"as from a backup, and what is new in it would be taken for old; delete the stream MATCHES, and windows start anew", last, o.lease.Applied)
+	}
 	if o.lease.Snapshot > 0 {
 		unreadable, err := o.load(ctx)
 		if err != nil {

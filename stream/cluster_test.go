@@ -197,12 +197,13 @@ func TestReaderAfterARestart(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	read := func(r *stream.PartitionReader, want string) {
+	read := func(r *stream.PartitionReader, want string) uint64 {
 		t.Helper()
 		msgs, err := r.Next(ctx, 10)
 		if err != nil || len(msgs) != 1 || string(msgs[0].Data) != want {
 			t.Fatalf("read %v, %v, want %s", msgs, err, want)
 		}
+		return msgs[0].Seq
 	}
 	r, err := s.Partition(ctx, 1, 1)
 	if err != nil {
@@ -210,14 +211,14 @@ func TestReaderAfterARestart(t *testing.T) {
 	}
 	defer r.Close()
 	publish("a")
-	read(r, "a")
+	last := read(r, "a")
 	c.Stop(0)
 	c.Run(t, 0)
 	publish("b")
 	if msgs, err := r.Next(ctx, 10); err == nil || ctx.Err() != nil {
 		t.Fatalf("the reader has %v, %v, and its consumer is gone", msgs, err)
 	}
-	again, err := s.Partition(ctx, 1, 2)
+	again, err := s.Partition(ctx, 1, last+1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"tocsin/event"
 	"tocsin/stream"
 )
@@ -58,10 +60,11 @@ func TestCloseGivesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Close()
+	done := msgs[0].Seq
 	c, msgs = taken(ctx, t, s, 4)
 	defer c.Close()
 	for _, m := range msgs {
-		if m.Seq == 1 {
+		if m.Seq == done {
 			t.Error("what was acknowledged came again")
 		}
 	}
@@ -76,15 +79,15 @@ func TestReclaim(t *testing.T) {
 	if err := s.Reclaim(ctx); err != nil { // nobody came before
 		t.Fatal(err)
 	}
-	c, _ := taken(ctx, t, s, 3)
+	c, before := taken(ctx, t, s, 3)
 	c.Close() // it has given nothing back: all three were taken from it
 	if err := s.Reclaim(ctx); err != nil {
 		t.Fatal(err)
 	}
 	c, msgs := taken(ctx, t, s, 3)
 	defer c.Close()
-	if msgs[0].Seq != 1 {
-		t.Errorf("first comes %d", msgs[0].Seq)
+	if msgs[0].Seq != before[0].Seq {
+		t.Errorf("first comes %d, before it was %d", msgs[0].Seq, before[0].Seq)
 	}
 }
 
@@ -109,5 +112,51 @@ func TestWhatIsHeldStays(t *testing.T) {
 	}
 	if err := got[0].Ack(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestAnotherConsumer: who reads EVENTS goes on when somebody has deleted the consumer, with all that was not acknowledged.
+func TestAnotherConsumer(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	s, _ := open(t, t.TempDir(), small())
+	c := stream.NewCommitter(s, 1, func() stream.Stamp { return stream.Stamp{Set: "set"} })
+	defer c.Close()
+	commit := func(n int) {
+		if err := c.Commit(ctx, []event.Record{record(n)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	commit(1)
+	cons, msgs := taken(ctx, t, s, 1)
+	defer cons.Close()
+	js, err := jetstream.New(s.Conn())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := js.DeleteConsumer(ctx, "EVENTS", "match"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cons.Lag(ctx); err == nil {
+		t.Error("nobody is told that the consumer is gone")
+	}
+	commit(2)
+	seen := make(map[uint64]bool)
+	for len(seen) < 2 {
+		msgs, err := cons.Next(ctx, 8)
+		if err != nil && ctx.Err() != nil {
+			t.Fatalf("%v after messages %v", err, seen)
+		}
+		for i := range msgs {
+			seen[msgs[i].Seq] = true
+			if err := msgs[i].Ack(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	_ = msgs[0].Nak() // of the consumer that is gone: it changes nothing
+	if _, err := cons.AckFloor(ctx); err != nil {
+		t.Error(err)
 	}
 }

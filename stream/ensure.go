@@ -7,13 +7,18 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
 
 // ensure creates a stream, or brings its retention up to date and leaves the rest as its operator has it.
 func ensure(ctx context.Context, js jetstream.JetStream, name, subject string, r Retention, replicas int, meta map[string]string) (jetstream.Stream, error) {
-	want := jetstream.StreamConfig{Name: name, Subjects: []string{subject}, Storage: jetstream.FileStorage}
+	// A stream that somebody deletes is made anew, and what its sequences were compared with is elsewhere: they go on from
+	// where they were, if it took less than a million messages a second.
+	want := jetstream.StreamConfig{
+		Name: name, Subjects: []string{subject}, Storage: jetstream.FileStorage, FirstSeq: uint64(time.Now().UnixMicro()),
+	}
 	old, err := js.Stream(ctx, name)
 	switch {
 	case err == nil:

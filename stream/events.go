@@ -15,10 +15,11 @@ import (
 // EventsConsumer reads EVENTS for matchers, who share the work. As long as it has a message it says so: one that is held by
 // somebody who died comes again soon, one that has to wait for its turn does not.
 type EventsConsumer struct {
-	cons jetstream.Consumer
-	in   *inbox
+	streams *Streams
+	in      *inbox // of the one who calls Next
 
 	mu     sync.Mutex
+	cons   jetstream.Consumer
 	held   map[uint64]jetstream.Msg // by sequence: come, and neither acknowledged nor given back
 	end    chan struct{}
 	beaten chan struct{}
@@ -94,17 +95,38 @@ func matchConfig(wait time.Duration) jetstream.ConsumerConfig {
 
 // Events opens the shared durable consumer of EVENTS.
 func (s *Streams) Events(ctx context.Context) (*EventsConsumer, error) {
-	cons, err := s.events.CreateOrUpdateConsumer(ctx, matchConfig(ackWait))
-	if err != nil {
-		return nil, fmt.Errorf("consumer of %s: %w", eventsStream, err)
-	}
-	c := &EventsConsumer{cons: cons, held: make(map[uint64]jetstream.Msg), end: make(chan struct{}), beaten: make(chan struct{})}
-	// What the client has taken and not handed over yet nobody holds: it is little.
-	if c.in, err = open(cons, 32, c.hold, jetstream.PullMaxMessages(32)); err != nil {
-		return nil, fmt.Errorf("consumer of %s: %w", eventsStream, err)
+	c := &EventsConsumer{streams: s, held: make(map[uint64]jetstream.Msg), end: make(chan struct{}), beaten: make(chan struct{})}
+	if err := c.open(ctx); err != nil {
+		return nil, err
 	}
 	go c.beat()
 	return c, nil
+}
+
+// open opens the consumer, and makes it if there is none. One that is new begins at the beginning: what was matched before
+// is known to who reads the matches.
+func (c *EventsConsumer) open(ctx context.Context) error {
+	cons, err := c.streams.events.CreateOrUpdateConsumer(ctx, matchConfig(ackWait))
+	if err != nil {
+		return fmt.Errorf("consumer of %s: %w", eventsStream, err)
+	}
+	c.mu.Lock()
+	c.cons = cons
+	clear(c.held)
+	c.mu.Unlock()
+	// What the client has taken and not handed over yet nobody holds: it is little.
+	in, err := open(cons, 32, c.hold, jetstream.PullMaxMessages(32))
+	if err != nil {
+		return fmt.Errorf("consumer of %s: %w", eventsStream, err)
+	}
+	c.in = in
+	return nil
+}
+
+func (c *EventsConsumer) consumer() jetstream.Consumer {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cons
 }
 
 // hold notes that a message has come.
@@ -141,11 +163,21 @@ func (c *EventsConsumer) beat() {
 	}
 }
 
-// Next returns the messages that wait, at least one.
+// Next returns the messages that wait, at least one. After an error it can be called again: a consumer that is no more, since
+// somebody deleted it or a server lost it, is then another.
 func (c *EventsConsumer) Next(ctx context.Context, limit int) ([]EventsMsg, error) {
+	if c.in == nil {
+		if err := c.open(ctx); err != nil {
+			return nil, err
+		}
+	}
 	msgs, err := c.in.next(ctx, limit)
 	if err != nil {
-		return nil, err
+		if ctx.Err() == nil {
+			c.in.close()
+			c.in = nil
+		}
+		return nil, fmt.Errorf("consumer of %s: %w", eventsStream, err)
 	}
 	out := make([]EventsMsg, 0, len(msgs))
 	for _, m := range msgs {
@@ -162,7 +194,7 @@ func (c *EventsConsumer) Next(ctx context.Context, limit int) ([]EventsMsg, erro
 
 // AckFloor returns the EVENTS sequence up to which everything is acknowledged.
 func (c *EventsConsumer) AckFloor(ctx context.Context) (uint64, error) {
-	info, err := c.cons.Info(ctx)
+	info, err := c.consumer().Info(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("consumer of %s: %w", eventsStream, err)
 	}
@@ -171,7 +203,7 @@ func (c *EventsConsumer) AckFloor(ctx context.Context) (uint64, error) {
 
 // Lag returns how many messages are not matched yet, markers included.
 func (c *EventsConsumer) Lag(ctx context.Context) (uint64, error) {
-	info, err := c.cons.Info(ctx)
+	info, err := c.consumer().Info(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("consumer of %s: %w", eventsStream, err)
 	}
@@ -182,6 +214,9 @@ func (c *EventsConsumer) Lag(ctx context.Context) (uint64, error) {
 func (c *EventsConsumer) Close() {
 	close(c.end)
 	<-c.beaten
+	if c.in == nil {
+		return
+	}
 	c.in.close()
 	for {
 		select {

@@ -121,6 +121,15 @@ func (s *Streams) Partitions() int { return s.partitions }
 // something within it only (backbone.md, T1).
 func (s *Streams) MatchesIdentity() string { return s.identity }
 
+// MatchesLast returns the sequence of the last message of MATCHES.
+func (s *Streams) MatchesLast(ctx context.Context) (uint64, error) {
+	info, err := s.matches.Info(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("stream %s: %w", matchesStream, err)
+	}
+	return info.State.LastSeq, nil
+}
+
 // State is where a stream stands.
 type State struct {
 	First, Last uint64

@@ -25,6 +25,8 @@ func (n *node) unready(ctx context.Context) map[string]string {
 	}
 	if err := n.streamHealth(ctx); err != nil {
 		bad["stream"] = err.Error()
+	} else if _, err := n.consumer.Lag(ctx); err != nil {
+		bad["stream"] = err.Error()
 	}
 	if at, err := n.standings(ctx); err != nil {
 		bad["partitions"] = err.Error()

@@ -3,9 +3,11 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"database/sql"
 	"fmt"
+	"io"
 	"net/http"
 	"path/filepath"
 	"strconv"
@@ -116,20 +118,7 @@ func TestUnreadableSnapshot(t *testing.T) {
 			if code := s.stop(); code != 0 {
 				t.Fatalf("stop: %d", code)
 			}
-			db, err := sql.Open("sqlite", "file:"+file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			res, err := db.ExecContext(t.Context(), damage)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if n, err := res.RowsAffected(); err != nil || n == 0 {
-				t.Fatalf("nothing was damaged: %v", err)
-			}
-			if err := db.Close(); err != nil {
-				t.Fatal(err)
-			}
+			changeStore(t, file, damage)
 			again := serveHere(t, "sqlite:"+file, data)
 			again.login("ana", "9", start.Add(9*time.Second), "success")
 			again.settled()
@@ -143,5 +132,84 @@ func TestUnreadableSnapshot(t *testing.T) {
 				t.Errorf("%d incidents, events %v; want one of each, of 6", len(list.Items), counts)
 			}
 		})
+	}
+}
+
+// TestEventsMadeAnew: somebody deleted EVENTS. What comes into the new one is not taken for what was in the old one.
+func TestEventsMadeAnew(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	where := "sqlite:" + filepath.Join(data, "tocsin.db")
+	s := serveHere(t, where, data)
+	for i := range 3 {
+		s.login("bob", strconv.Itoa(i), time.Now(), "failure")
+	}
+	s.settled()
+	js, err := jetstream.New(s.node.streams.Conn())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := js.DeleteStream(t.Context(), "EVENTS"); err != nil {
+		t.Fatal(err)
+	}
+	s.stop()
+	s = serveHere(t, where, data)
+	for i := range 6 {
+		s.login("ana", strconv.Itoa(i), time.Now(), map[bool]string{true: "success", false: "failure"}[i == 5])
+	}
+	if got := s.incidents(); len(got) != 1 || got[0].Key["user.name"] != "ana" {
+		t.Errorf("incidents %+v", got)
+	}
+}
+
+// TestMatchesPutBack: the log of a partition is an older one than the store knows. Nobody goes on with it, and the reason is said.
+func TestMatchesPutBack(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	file := filepath.Join(data, "tocsin.db")
+	s := serveHere(t, "sqlite:"+file, data)
+	s.login("bob", "1", time.Now(), "failure")
+	s.settled()
+	s.stop()
+	changeStore(t, file, "UPDATE partitions SET applied = applied + 1000000")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	read, write := io.Pipe()
+	defer read.Close()
+	cfg := s.node.cfg
+	ended := make(chan error, 1)
+	go func() {
+		c := &cli{stdin: strings.NewReader(""), stdout: io.Discard, stderr: write}
+		ended <- c.serve(ctx, cfg, false)
+		_ = write.Close()
+	}()
+	lines := bufio.NewScanner(read)
+	for lines.Scan() && !strings.Contains(lines.Text(), "delete the stream MATCHES") {
+	}
+	if ctx.Err() != nil || lines.Err() != nil {
+		t.Fatal("nobody said why")
+	}
+	cancel()
+	for lines.Scan() { // it writes on
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// changeStore changes the database of a tocsin that does not run.
+func changeStore(t *testing.T, file, statement string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	res, err := db.ExecContext(t.Context(), statement)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		t.Fatalf("nothing was changed: %v", err)
 	}
 }
