@@ -4,6 +4,7 @@ package sigma
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -16,6 +17,9 @@ import (
 type reader struct {
 	config *Config
 	source *logsource
+	// gate: what is read is what an event is, not what happened. Of Windows' note that a log was cleared the channel is
+	// System, though the event has a field Channel that names the log.
+	gate bool
 }
 
 // field returns where a field of the rules is read (detection.md S4): under its name as written or with its spaces
@@ -40,6 +44,9 @@ func (r *reader) field(name string) pred.Field {
 			}
 		}
 	}
+	if r.source != nil {
+		r.first(bare, add)
+	}
 	own(name)
 	own(bare)
 	if slot, ok := event.Lookup(bare); ok {
@@ -54,11 +61,25 @@ func (r *reader) field(name string) pred.Field {
 			add(pred.Source{Slot: slot})
 		case strings.Contains(to, "."): // from the root
 			add(ways("", to)...)
+			add(nested(to))
 		default:
 			own(to)
 		}
 	}
 	return f
+}
+
+// first adds where a field is looked for before anywhere else: within an object of its own name, where that would be found
+// and is no text, and for a gate in the record itself and where the log source has its own names for it.
+func (r *reader) first(name string, add func(...pred.Source)) {
+	if r.gate {
+		add(ways("", name)...)
+	}
+	for _, to := range r.source.fields[name] {
+		if strings.HasPrefix(to, name+".") || r.gate && strings.Contains(to, ".") {
+			add(nested(to))
+		}
+	}
 }
 
 // maxParts bounds the parts of a dotted name that are looked for as objects.
@@ -82,11 +103,15 @@ func ways(object, name string) (out []pred.Source) {
 	return out
 }
 
-// nested is a dotted name as a path.
+// nested is a dotted name as a path; a number in it is the place of an element.
 func nested(name string) pred.Source {
 	var s pred.Source
 	for part := range strings.SplitSeq(name, ".") {
-		s.Path = append(s.Path, pred.Step{Key: part})
+		if i, err := strconv.ParseUint(part, 10, 8); err == nil {
+			s.Path = append(s.Path, pred.Step{Index: int(i)})
+		} else {
+			s.Path = append(s.Path, pred.Step{Key: part})
+		}
 	}
 	return s
 }
