@@ -207,11 +207,11 @@ func (t *tallied) ranked(r int64) int {
 	return 1
 }
 
-// nearestRank is the least r with r >= n × p / 100.
+// nearestRank is the least r with r >= n × p / 100, which is of the values: the first of them for p = 0.
 func nearestRank(p rules.Number, n int64) int64 {
 	per := int64(100)
 	for e := p.Exp; e < 0; e++ {
 		per *= 10
 	}
-	return (n*int64(p.Digits) + per - 1) / per
+	return max(1, (n*int64(p.Digits)+per-1)/per)
 }

@@ -54,7 +54,7 @@ var mutants = []mutant{
 	{"a detection of a told incident is not told", "incident/settle.go", "s.changed |= Grown // also", "s.changed |= 0 // also"},
 	{"a sum takes in negative values", "correlate/numeric.go", "return n, ok && n.Sign() >= 0", "return n, ok"},
 	{"a sum forgets what overflowed", "correlate/total.go", "t.large = big.NewInt(t.small)", "t.large = new(big.Int)"},
-	{"a percentile takes the rank below", "correlate/numeric.go", "(n*int64(p.Digits) + per - 1) / per", "max(1, n*int64(p.Digits)/per)"},
+	{"a percentile takes the rank below", "correlate/numeric.go", "(n*int64(p.Digits)+per-1)/per", "n*int64(p.Digits)/per"},
 	{"a median takes one of the middle two", "correlate/numeric.go", "if low < 0 && high > 0 {", "if false {"},
 	{"a pattern scores for each of its events", "correlate/score.go", "&^ seen; fresh != 0", "&^ 0; fresh != 0"},
 	{"what is folded is not remembered", "correlate/firstseen.go", "v.seen[value] = v.seen[value].add(m.ref.Time, v.learn)", "v.seen[value] = v.seen[value].add(0, v.learn)"},
