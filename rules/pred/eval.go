@@ -216,17 +216,28 @@ func (t *Test) fits(s string) bool {
 	return false
 }
 
-// calendar compares a part of a time: RFC 3339 text, or Unix nanoseconds of a canonical field.
+// timeLayouts are RFC 3339, and what Windows and Microsoft 365 write of a time in UTC: Sysmon's UtcTime has a space and no
+// zone.
+var timeLayouts = []string{time.RFC3339Nano, "2006-01-02 15:04:05", "2006-01-02T15:04:05", "2006-01-02 15:04:05Z07:00"}
+
+func readTime(s string) (at time.Time, ok bool) {
+	for _, layout := range timeLayouts {
+		if at, err := time.Parse(layout, s); err == nil {
+			return at.UTC(), true
+		}
+	}
+	return at, false
+}
+
+// calendar compares a part of a time: a text, or Unix nanoseconds of a canonical field.
 func (t *Test) calendar(v value.Value) bool {
 	var at time.Time
 	if ns, ok := v.Int64(); ok {
 		at = time.Unix(0, ns).UTC()
 	} else if s, ok := v.Str(); ok {
-		parsed, err := time.Parse(time.RFC3339Nano, s)
-		if err != nil {
+		if at, ok = readTime(s); !ok {
 			return false
 		}
-		at = parsed.UTC()
 	} else {
 		return false
 	}

@@ -133,6 +133,7 @@ func TestSelections(t *testing.T) {
 		{"expand in a regular expression is a text", `{a|re|expand: '^a%internal_domains%$'}`, []string{`{"a":"a.lan"}`}, []string{`{"a":"axlan"}`}},
 		{"without expand it is a text", `{a: '%Workstations%'}`, []string{`{"a":"%workstations%"}`}, []string{`{"a":"WS-7"}`}},
 		{"parts of a time", `{t|hour: 23, t|month: [3, 4], t|year|gte: 2026, t|minute|lt: 31, t|day: 2, t|week: 10}`, []string{`{"t":"2026-03-02T23:30:00Z"}`}, []string{`{"t":"2026-03-02T22:30:00Z"}`, `{"t":"2025-03-02T23:30:00Z"}`, `{"t":"x"}`}},
+		{"a time in the form of Sysmon", `{t|hour: 2, t|minute: 3, t|day: 2}`, []string{`{"t":"2024-01-02 02:03:05.678"}`, `{"t":"2024-01-02T02:03:05"}`, `{"t":"2024-01-02 04:03:05+02:00"}`}, []string{`{"t":"2024-01-02 03:03:05.678"}`, `{"t":"2024-01-02"}`}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
