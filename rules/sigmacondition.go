@@ -84,9 +84,7 @@ func (b *correlating) counted() error {
 		return fmt.Errorf("%q is no number", b.c.N)
 	}
 	if b.c.Percentile != "" {
-		if a.Rank, ok = numberOfText(b.c.Percentile); !ok || a.Rank.Sign() < 0 || a.Rank.Compare(Number{Digits: 100}) > 0 {
-			return errors.New("the percentile is a number from 0 to 100")
-		}
+		a.Rank, _ = numberOfText(b.c.Percentile) // sigma has seen that it is one
 	}
 	b.rule.When = a
 	return nil
@@ -133,9 +131,9 @@ func (b *correlating) temporal() error {
 		return errors.New("a condition over rules says nothing of their order: use temporal, or leave the condition out")
 	case b.c.Extended != "":
 		return b.extended()
-	case b.c.Op != "" && b.c.Type == "temporal_ordered":
+	case b.c.Op != "" && b.c.Type == "temporal_ordered" && (b.c.Op != "gte" || b.c.N != strconv.Itoa(len(b.refs))): // all of them it is anyway
 		return errors.New("a number of rules says nothing of their order: use temporal, or leave the condition out")
-	case b.c.Op != "":
+	case b.c.Op != "" && b.c.Type == "temporal":
 		op, n, err := b.whole()
 		weights := make([]int64, len(b.refs))
 		for i := range weights {

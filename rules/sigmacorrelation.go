@@ -154,6 +154,9 @@ func (b *correlating) aliased() error {
 		names = append(names, m.Name, m.ID)
 	}
 	for _, alias := range slices.Sorted(maps.Keys(b.c.Aliases)) {
+		if !b.docs.groupedBy(alias) {
+			return fmt.Errorf("the alias %s is for no field of group-by%s", alias, meant(alias, b.c.GroupBy))
+		}
 		for _, name := range slices.Sorted(maps.Keys(b.c.Aliases[alias])) {
 			if !slices.Contains(names, name) {
 				return fmt.Errorf("the alias %s is for %q, which the correlation does not refer to%s", alias, name, meant(name, names))
@@ -161,6 +164,24 @@ func (b *correlating) aliased() error {
 		}
 	}
 	return nil
+}
+
+// groupedBy reports whether a correlation groups by a field, or by way of an alias: that of a correlation above can be
+// for a name of one that it refers to.
+func (s *sigmaDocs) groupedBy(field string) bool {
+	return slices.ContainsFunc(s.correlations, func(c *sigmaCorrelation) bool {
+		if slices.Contains(c.GroupBy, field) {
+			return true
+		}
+		for _, by := range c.Aliases {
+			for _, of := range by {
+				if of == field {
+					return true
+				}
+			}
+		}
+		return false
+	})
 }
 
 // pattern adds a pattern of rules of one event: an event of any of them.

@@ -59,15 +59,20 @@ func ReadCorrelation(doc *ast.MappingNode) (*Correlation, error) {
 				return nil, err
 			}
 		case "generate":
-			c.Generate = truth(m.value)
+			if c.Generate, err = truth(m); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return c, nil
 }
 
-func truth(n ast.Node) bool {
-	s, _ := text(n)
-	return strings.EqualFold(s, "true")
+func truth(m member) (bool, error) {
+	s, _ := text(m.value)
+	if !strings.EqualFold(s, "true") && !strings.EqualFold(s, "false") {
+		return false, fail(m.at, "%s is true or false, not %q", m.key, s)
+	}
+	return strings.EqualFold(s, "true"), nil
 }
 
 func (c *Correlation) read(block member) error {
@@ -75,7 +80,9 @@ func (c *Correlation) read(block member) error {
 	if err != nil {
 		return err
 	}
+	at := make(map[string]ast.Node)
 	for _, m := range ms {
+		at[m.key] = m.at
 		switch m.key {
 		case "type":
 			c.Type, _ = text(m.value)
@@ -96,7 +103,7 @@ func (c *Correlation) read(block member) error {
 		case "aliases":
 			err = c.aliases(m)
 		case "generate":
-			c.Generate = truth(m.value)
+			c.Generate, err = truth(m)
 		default:
 			return fail(m.at, "unknown key %q%s", m.key, meant(m.key, []string{"type", "rules", "group-by", "timespan", "condition", "aliases", "generate"}))
 		}
@@ -118,7 +125,7 @@ func (c *Correlation) read(block member) error {
 	case c.Type == "value_percentile" && c.Percentile == "":
 		return fail(block.at, "value_percentile needs a percentile in its condition, as in percentile: 95")
 	}
-	return nil
+	return c.means(at)
 }
 
 func (c *Correlation) condition(m member) error {

@@ -187,6 +187,9 @@ func (r *reader) selection(n ast.Node) (pred.Node, error) {
 		if err != nil {
 			return nil, err
 		}
+		if len(ms) == 0 {
+			return nil, fail(n, "a selection is empty: it would hold of every event")
+		}
 		var all pred.And
 		for _, m := range ms {
 			x, err := r.item(m)

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"tocsin/rules/pred"
 )
 
 // modifiers are all of specification 2.1.0, appendix "Value modifiers".
@@ -81,8 +83,14 @@ func (it *item) modify(mod string) error {
 	case "fieldref":
 		it.fieldref = true
 	case "lt", "lte", "gt", "gte":
+		if it.order != pred.Equal {
+			return fail(it.at, "%s stands beside another comparison, and one would be lost: write the field once for each", mod)
+		}
 		it.order, it.number = orders[mod], true
 	case "minute", "hour", "day", "week", "month", "year":
+		if it.calendar {
+			return fail(it.at, "%s stands beside another part of a time, and one would be lost: write the field once for each", mod)
+		}
 		it.part, it.calendar = parts[mod], true
 	case "windash":
 		return it.each(mod, func(w wild) ([]wild, bool) { return w.windash() })
