@@ -84,9 +84,9 @@ type Rule struct {
 
 	// keySources are the key's fields as written, for the revision.
 	keySources []string
-	// warning is what is odd about it, for [Set.Warnings].
-	warning string
-	matcher *matcher
+	// warnings are what is odd about it, for [Set.Warnings]; the rule of each is not set.
+	warnings []Warning
+	matcher  *matcher
 }
 
 // Pattern is one named pattern of a rule.

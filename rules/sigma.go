@@ -165,9 +165,7 @@ func (x *sigmaRule) compile() *Rule {
 		r.GroupBy = append(r.GroupBy, i)
 	}
 	r.keySources = []string{"sigma", pred.Digest(cond)}
-	if !x.Known {
-		r.warning = fmt.Sprintf("no settings know the log source %s: the rule is evaluated for every event", cmp.Or(x.Logsource, "that it does not say"))
-	}
+	r.warnOf(x)
 	r.matcher.patterns = []pred.Node{cond}
 	r.matcher.byEntity, r.matcher.host, r.matcher.nobody = true, hostField, true
 	r.finish()

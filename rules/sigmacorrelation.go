@@ -189,6 +189,7 @@ func (b *correlating) pattern(name string, of []*sigmaRule) {
 	var either pred.Or
 	for _, r := range of {
 		either = append(either, r.Condition())
+		b.rule.warnOf(r)
 	}
 	cond := pred.Node(either)
 	if len(either) == 1 {
@@ -245,6 +246,7 @@ func (b *correlating) child(name string, c *sigmaCorrelation) error {
 	if err != nil {
 		return err
 	}
+	b.rule.warnings = append(b.rule.warnings, r.warnings...)
 	r.ParentKey = []int{}
 	for i := range b.by {
 		r.ParentKey = append(r.ParentKey, i)

@@ -11,7 +11,7 @@ import (
 // Warning is what is allowed in a rule and probably not meant.
 type Warning struct {
 	Rule *Rule
-	// Kind is a short label: "no-witness", "never-matches", "unknown-logsource".
+	// Kind is a short label: "no-witness", "never-matches", "unknown-logsource", "guessed-placeholder".
 	Kind    string
 	Message string
 }
@@ -24,8 +24,8 @@ func (s *Set) Warnings() []Warning {
 		slow[s.places[i]] = true
 	}
 	for _, r := range s.Rules {
-		if r.warning != "" {
-			out = append(out, Warning{r, "unknown-logsource", r.warning})
+		for _, w := range r.warnings {
+			out = append(out, Warning{r, w.Kind, w.Message})
 		}
 	}
 	for _, p := range s.places {

@@ -30,12 +30,13 @@ type finding struct {
 
 // kinds explains each kind of finding.
 var kinds = map[string]string{
-	"invalid":           "The rule does not compile.",
-	"unknown-logsource": "No one knows the log source of a Sigma rule: it is matched against all events.",
-	"never-matches":     "A pattern asks for what one field cannot be at once.",
-	"no-witness":        "A pattern is evaluated for every event, since no index can find it.",
-	"no-tests":          "Nothing shows that the rule fires when it should, and only then.",
-	"beyond-retention":  "The rule looks further back than EVENTS keeps records: old evidence will lack its bytes.",
+	"invalid":             "The rule does not compile.",
+	"unknown-logsource":   "No one knows the log source of a Sigma rule: it is matched against all events.",
+	"guessed-placeholder": "A placeholder of a Sigma rule stands for what comes with the program, not for what is so here.",
+	"never-matches":       "A pattern asks for what one field cannot be at once.",
+	"no-witness":          "A pattern is evaluated for every event, since no index can find it.",
+	"no-tests":            "Nothing shows that the rule fires when it should, and only then.",
+	"beyond-retention":    "The rule looks further back than EVENTS keeps records: old evidence will lack its bytes.",
 }
 
 // checkReport is what `rules check` prints.

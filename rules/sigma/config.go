@@ -22,6 +22,8 @@ var settings []byte
 type Config struct {
 	sources      []*logsource
 	placeholders map[string][]string
+	// guessed are the placeholders that only the program defines: what they stand for is a guess.
+	guessed map[string]bool
 
 	mu    sync.Mutex
 	found map[string]*logsource // by what a rule says
@@ -32,9 +34,12 @@ func Default() (*Config, error) { return NewConfig(nil) }
 
 // NewConfig reads more settings, which go before those that come with the program.
 func NewConfig(more map[string][]byte) (*Config, error) {
-	c := &Config{placeholders: make(map[string][]string), found: make(map[string]*logsource)}
+	c := &Config{placeholders: make(map[string][]string), guessed: make(map[string]bool), found: make(map[string]*logsource)}
 	if err := c.add("logsources.yml", settings); err != nil {
 		return nil, err
+	}
+	for name := range c.placeholders {
+		c.guessed[name] = true
 	}
 	names := make([]string, 0, len(more))
 	for name := range more {
@@ -49,7 +54,7 @@ func NewConfig(more map[string][]byte) (*Config, error) {
 	return c, nil
 }
 
-// add reads one file of settings.
+// add reads the settings of one file, which may have rules, too.
 func (c *Config) add(name string, data []byte) error {
 	f, err := parser.ParseBytes(data, 0)
 	if err != nil {
@@ -57,7 +62,7 @@ func (c *Config) add(name string, data []byte) error {
 	}
 	var found []*logsource
 	for _, doc := range f.Docs {
-		if doc.Body == nil {
+		if m, ok := doc.Body.(*ast.MappingNode); doc.Body == nil || ok && KindOf(m) != SettingsKind {
 			continue
 		}
 		ms, err := members(doc.Body, "a file of Sigma settings")
@@ -105,6 +110,7 @@ func (c *Config) readPlaceholders(n ast.Node) error {
 			return err
 		}
 		c.placeholders[strings.ToLower(m.key)] = values
+		delete(c.guessed, strings.ToLower(m.key))
 	}
 	return nil
 }

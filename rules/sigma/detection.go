@@ -20,6 +20,8 @@ type reader struct {
 	// gate: what is read is what an event is, not what happened. Of Windows' note that a log was cleared the channel is
 	// System, though the event has a field Channel that names the log.
 	gate bool
+	// guessed are the placeholders it met that only the program defines.
+	guessed []Guess
 }
 
 // field returns where a field of the rules is read (detection.md S4): under its name as written or with its spaces

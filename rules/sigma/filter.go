@@ -67,7 +67,10 @@ func (f *Filter) read(filter member, config *Config) error {
 		}
 	}
 	f.node = func(r *Rule) (pred.Node, error) {
-		return (&reader{config: config, source: r.source}).block(filter.at, block)
+		rd := &reader{config: config, source: r.source, guessed: r.Guessed}
+		n, err := rd.block(filter.at, block)
+		r.Guessed = rd.guessed
+		return n, err
 	}
 	if _, err = f.node(&Rule{}); err != nil {
 		return err

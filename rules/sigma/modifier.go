@@ -148,6 +148,16 @@ func (it *item) each(mod string, f func(wild) ([]wild, bool)) error {
 	return nil
 }
 
+// guess notes a placeholder that only the program defines.
+func (r *reader) guess(name string, values []string) {
+	if !r.config.guessed[strings.ToLower(name)] {
+		return
+	}
+	if g := (Guess{name, strings.Join(values, ", ")}); !slices.Contains(r.guessed, g) {
+		r.guessed = append(r.guessed, g)
+	}
+}
+
 var placeholder = regexp.MustCompile(`%[^%\s]+%`)
 
 // fill puts the values of placeholders in their places.
@@ -156,10 +166,12 @@ func (it *item) fill() error {
 	for _, o := range it.values {
 		filled := []string{o.text}
 		for _, found := range placeholder.FindAllString(o.text, -1) {
-			values, ok := it.r.config.placeholder(strings.Trim(found, "%"))
+			name := strings.Trim(found, "%")
+			values, ok := it.r.config.placeholder(name)
 			if !ok {
 				return fail(it.at, "the placeholder %s has no values here: name them under placeholders in a file of Sigma settings", found)
 			}
+			it.r.guess(name, values)
 			var next []string
 			for _, s := range filled {
 				for _, v := range values {

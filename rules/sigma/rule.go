@@ -30,10 +30,15 @@ type Rule struct {
 	// Known is false of a log source that no mapping has: its rule sees all events.
 	Known bool
 	Node  pred.Node
+	// Guessed are the placeholders that the rule and its filters use and only the program defines.
+	Guessed []Guess
 
 	source    *logsource
 	logsource map[string]string
 }
+
+// Guess is a placeholder whose values come with the program: they are usual, and need not be so where it runs.
+type Guess struct{ Name, Values string }
 
 // Condition is the rule's condition behind its gate.
 func (r *Rule) Condition() pred.Node {
@@ -106,6 +111,7 @@ func ReadRule(doc *ast.MappingNode, config *Config) (*Rule, error) {
 		r.Gate, r.Known = rd.source.gate, true
 	}
 	r.Node, err = rd.detection(detection)
+	r.Guessed = rd.guessed
 	return r, err
 }
 
