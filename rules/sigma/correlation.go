@@ -58,6 +58,8 @@ func ReadCorrelation(doc *ast.MappingNode) (*Correlation, error) {
 			if err := c.read(m); err != nil {
 				return nil, err
 			}
+		case "detection", "filter":
+			return nil, fail(m.at, "a correlation has no %s: write that as a document of its own, behind a line of ---", m.key)
 		case "generate":
 			if c.Generate, err = truth(m); err != nil {
 				return nil, err

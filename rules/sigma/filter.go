@@ -39,6 +39,8 @@ func ReadFilter(doc *ast.MappingNode, config *Config) (*Filter, error) {
 			if f.logsource, _, err = logsourceOf(m.value); err != nil {
 				return nil, err
 			}
+		case "detection", "correlation":
+			return nil, fail(m.at, "a filter has no %s: write that as a document of its own, behind a line of ---", m.key)
 		case "filter":
 			if err := f.read(m, config); err != nil {
 				return nil, err

@@ -40,6 +40,13 @@ func (it *item) agree(chain []string) error {
 			}
 		}
 	}
+	if it.fieldref {
+		for _, mod := range chain {
+			if slices.Contains([]string{"windash", "base64", "base64offset", "utf16le", "utf16be", "utf16", "wide"}, mod) {
+				return fail(it.at, "%s changes a text that the rule has, and with fieldref it has only a field's name", mod)
+			}
+		}
+	}
 	for _, o := range it.values {
 		if o.null && (len(forms) > 0 || it.before || it.behind) {
 			return fail(it.at, "null goes with no modifier but all and neq")

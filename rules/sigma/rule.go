@@ -103,6 +103,8 @@ func ReadRule(doc *ast.MappingNode, config *Config) (*Rule, error) {
 				return nil, err
 			}
 			rd.source = r.source
+		case "correlation", "filter":
+			return nil, fail(m.at, "a rule has no %s: write that as a document of its own, behind a line of ---", m.key)
 		case "detection":
 			detection = m.value
 		}
