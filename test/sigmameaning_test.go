@@ -37,6 +37,7 @@ func TestSigmaMeansAllThatItSays(t *testing.T) {
 		{over("event_count", three, "  condition: {gte: 2}") + "\ndetection: {}", `f.yml:35: rule "Correlated": a correlation has no detection`},
 		{singles + "title: f\nfilter: {rules: [failed], s: {a: b}, condition: s}\ndetection: {}", `a filter has no detection`},
 		{over("temporal", three, "  condition: {gte: 5}"), `f.yml:34: rule "Correlated": gte: 5 never holds: the correlation is over 3 rules`},
+		{over("temporal", three, "  condition: {gte: 1.5}"), "gte: a number of rules is whole, not 1.5"},
 		{over("temporal", three, "  condition: {gt: 3}"), "gt: 3 never holds: the correlation is over 3 rules"},
 		{over("temporal", three, "  condition: {eq: 0}"), "eq: 0 never holds: the correlation is over 3 rules"},
 		{over("temporal", three, "  condition: {lte: 3}"), "lte: 3 always holds: the correlation is over 3 rules"},

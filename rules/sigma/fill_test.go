@@ -4,6 +4,7 @@ package sigma_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"tocsin/rules/pred"
@@ -28,7 +29,7 @@ func ways(n pred.Node, want bool) [][]demand {
 			for _, way := range ways(x, want) {
 				for _, before := range out {
 					if len(next) < maxWays {
-						next = append(next, append(before[:len(before):len(before)], way...))
+						next = append(next, append(slices.Clip(before), way...))
 					}
 				}
 			}

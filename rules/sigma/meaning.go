@@ -60,7 +60,7 @@ func (c *Correlation) ofRules(at ast.Node) error {
 	}
 	n, err := strconv.ParseInt(c.N, 10, 64)
 	if err != nil {
-		return nil // refused as no whole number
+		return fail(at, "%s: a number of rules is whole, not %s", c.Op, c.N)
 	}
 	holds := 0
 	for have := range int64(len(c.Rules)) {
