@@ -54,16 +54,21 @@ type workspace struct {
 // NewMatcher returns a match worker.
 func NewMatcher(c MatcherConfig) *Matcher { return &Matcher{MatcherConfig: c} }
 
-// Run matches until ctx ends.
+// maxRound is how many messages one round takes at the most.
+const maxRound = 64
+
+// Run matches until ctx ends. A round that fails is followed by a smaller one: MATCHES may have room for a part of what it found.
 func (m *Matcher) Run(ctx context.Context) error {
-	for ctx.Err() == nil {
-		msgs, err := m.Consumer.Next(ctx, 64)
+	for size := maxRound; ctx.Err() == nil; {
+		msgs, err := m.Consumer.Next(ctx, size)
 		if err == nil {
 			err = m.round(ctx, msgs)
 		}
 		if err == nil {
+			size = min(2*size, maxRound)
 			continue
 		}
+		size = max(size/2, 1)
 		if ctx.Err() == nil {
 			m.Log.Error("match", "err", err)
 			pause(ctx, time.Second)

@@ -106,7 +106,7 @@ func (o *owner) run(ctx context.Context) error {
 // follow takes messages in and commits what became of them.
 func (o *owner) follow(ctx context.Context, reader *stream.PartitionReader) error {
 	for {
-		msgs, err := reader.Next(ctx, commitMessages)
+		msgs, err := o.next(ctx, reader)
 		if err != nil {
 			if ctx.Err() != nil {
 				// A graceful end leaves nothing to read again. The lease still holds.
@@ -120,12 +120,28 @@ func (o *owner) follow(ctx context.Context, reader *stream.PartitionReader) erro
 			}
 		}
 		if o.stepped <= o.lease.Applied {
-			continue // read again after a restart: its outputs are committed
+			o.engine.Changes() // read again after a restart: its outputs are committed
+			continue
 		}
 		if err := o.commit(ctx, o.engine.Changes(), false); err != nil {
 			return err
 		}
 	}
+}
+
+// next returns what waits, nothing if it is time for a snapshot: a log that is full takes no more, not even a tick, until what
+// nobody needs is trimmed from it, and snapshots say what that is.
+func (o *owner) next(ctx context.Context, reader *stream.PartitionReader) ([]stream.PartitionMsg, error) {
+	if o.stepped <= max(o.saved, o.lease.Applied) {
+		return reader.Next(ctx, commitMessages)
+	}
+	until, cancel := context.WithDeadline(ctx, o.savedAt.Add(cmp.Or(o.SnapshotEvery, snapshotEvery)))
+	defer cancel()
+	msgs, err := reader.Next(until, commitMessages)
+	if until.Err() != nil && ctx.Err() == nil && len(msgs) == 0 {
+		return nil, nil
+	}
+	return msgs, err
 }
 
 // take steps the engine through one message.

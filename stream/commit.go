@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/nats-io/nuid"
 
@@ -34,6 +35,25 @@ type request struct {
 	records []event.Record
 	bytes   int
 	done    chan error
+	settled atomic.Bool // a lane has it, or its sender has given it up
+}
+
+// claim reports whether the caller is the one who settles the request.
+func (r *request) claim() bool { return r.settled.CompareAndSwap(false, true) }
+
+// wait returns the lane's answer. A sender that goes away takes back what no lane has yet, so that it costs no memory more;
+// what a lane has is answered soon.
+func (r *request) wait(ctx context.Context) error {
+	select {
+	case err := <-r.done:
+		return err
+	case <-ctx.Done():
+	}
+	if !r.claim() {
+		return <-r.done
+	}
+	r.records = nil
+	return fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
 }
 
 // NewCommitter starts lanes; stamp gives the current rule Set. Close ends them.
@@ -59,24 +79,23 @@ func (c *Committer) Commit(ctx context.Context, recs []event.Record) error {
 		part.bytes += len(r.Raw)
 	}
 	parts = append(parts, part)
+	var err error
+	queued := 0
 	for _, p := range parts {
 		select {
 		case c.queue <- p:
+			queued++
+			continue
 		case <-c.stop:
-			return fmt.Errorf("%w: shutting down", ErrUnavailable)
+			err = fmt.Errorf("%w: shutting down", ErrUnavailable)
 		case <-ctx.Done():
-			return fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+			err = fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
 		}
+		break
 	}
-	var err error
-	for _, p := range parts {
-		select {
-		case e := <-p.done:
-			if e != nil {
-				err = e
-			}
-		case <-ctx.Done():
-			return fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+	for _, p := range parts[:queued] { // all are waited for: their bytes are the caller's to account for
+		if e := p.wait(ctx); e != nil {
+			err = e
 		}
 	}
 	return err
@@ -98,6 +117,9 @@ func (c *Committer) lane() {
 					return
 				}
 			}
+			if !first.claim() {
+				continue
+			}
 		}
 		group := []*request{first}
 		n, size := len(first.records), first.bytes
@@ -105,6 +127,9 @@ func (c *Committer) lane() {
 		for {
 			select {
 			case r := <-c.queue:
+				if !r.claim() {
+					continue
+				}
 				if n+len(r.records) > maxBatchRecords || size+r.bytes > maxBatchBytes {
 					held = r
 					break more

@@ -113,7 +113,8 @@ func (s *Streams) Partition(ctx context.Context, p int, from uint64) (*Partition
 	if err != nil {
 		return nil, fmt.Errorf("consumer of partition %d: %w", p, err)
 	}
-	in, err := open(cons, 256, nil, jetstream.PullMaxMessages(512))
+	// The client keeps what it has asked for: so many messages, but no more bytes than two of the largest.
+	in, err := open(cons, 256, nil, jetstream.PullMaxMessagesWithBytesLimit(512, 2*maxPayload))
 	if err != nil {
 		return nil, fmt.Errorf("consumer of partition %d: %w", p, err)
 	}

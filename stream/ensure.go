@@ -12,8 +12,16 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
+// keeping is how a stream comes to have no more than its retention.
+type keeping int
+
+const (
+	rolling keeping = iota // the server drops the oldest
+	trimmed                // it refuses the newest; see trim.go
+)
+
 // ensure creates a stream, or brings its retention up to date and leaves the rest as its operator has it.
-func ensure(ctx context.Context, js jetstream.JetStream, name, subject string, r Retention, replicas int, meta map[string]string) (jetstream.Stream, error) {
+func ensure(ctx context.Context, js jetstream.JetStream, name, subject string, k keeping, r Retention, replicas int, meta map[string]string) (jetstream.Stream, error) {
 	// A stream that somebody deletes is made anew, and what its sequences were compared with is elsewhere: they go on from
 	// where they were, if it took less than a million messages a second.
 	want := jetstream.StreamConfig{
@@ -31,6 +39,9 @@ func ensure(ctx context.Context, js jetstream.JetStream, name, subject string, r
 	}
 	want.Retention, want.Discard = jetstream.LimitsPolicy, jetstream.DiscardOld
 	want.MaxAge, want.MaxBytes = r.Age, r.Bytes
+	if k == trimmed {
+		want.Discard, want.MaxAge = jetstream.DiscardNew, 0
+	}
 	want.Duplicates = max(want.Duplicates, dedupeWindow)
 	want.Replicas = max(want.Replicas, replicas, 1)
 	// A message that was acknowledged is read again at once, for evidence: only of one server is the nearest as

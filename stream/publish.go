@@ -23,6 +23,9 @@ const (
 	attemptFor = 1 * time.Second
 )
 
+// maxBytesExceeded is what a server says of a message for a stream that is full: it stays so for a while.
+const maxBytesExceeded = 10077
+
 // ErrUnavailable says that the stream did not take a message in time.
 var ErrUnavailable = errors.New("stream: not available")
 
@@ -41,7 +44,7 @@ func (s *Streams) publish(ctx context.Context, subject, id string, data []byte) 
 		if errors.Is(err, nats.ErrMaxPayload) {
 			return fmt.Errorf("stream: a message of %d bytes for %s: %w", len(data), subject, err) // nor will it ever
 		}
-		if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.Code < 500 {
+		if api, ok := errors.AsType[*jetstream.APIError](err); ok && (api.Code < 500 || api.ErrorCode == maxBytesExceeded) {
 			return fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
 		select {

@@ -33,7 +33,7 @@ const dedupeWindow = 15 * time.Minute
 // partitionsKey is where the number of partitions is kept: in the metadata of MATCHES.
 const partitionsKey = "tocsin-partitions"
 
-// Retention bounds a stream; the oldest messages go first.
+// Retention bounds a stream; the oldest messages go first, of EVENTS and MATCHES those that nobody needs any more.
 type Retention struct {
 	Age   time.Duration
 	Bytes int64
@@ -64,6 +64,7 @@ type Streams struct {
 	sets       jetstream.KeyValue
 	partitions int
 	identity   string
+	retention  Config
 	cache      *batchCache
 }
 
@@ -74,7 +75,7 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Streams, error) {
 	if err != nil {
 		return nil, fmt.Errorf("jetstream: %w", err)
 	}
-	s := &Streams{js: js, cache: newBatchCache(64), partitions: cfg.Partitions}
+	s := &Streams{js: js, cache: newBatchCache(64), partitions: cfg.Partitions, retention: cfg}
 	if old, err := js.Stream(ctx, matchesStream); err == nil {
 		if n, err := strconv.Atoi(old.CachedInfo().Config.Metadata[partitionsKey]); err == nil && n > 0 {
 			s.partitions = n
@@ -83,13 +84,13 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Streams, error) {
 		return nil, fmt.Errorf("stream %s: %w", matchesStream, err)
 	}
 	meta := map[string]string{partitionsKey: strconv.Itoa(s.partitions)}
-	if s.events, err = ensure(ctx, js, eventsStream, eventsSubject+">", cfg.Events, cfg.Replicas, nil); err != nil {
+	if s.events, err = ensure(ctx, js, eventsStream, eventsSubject+">", trimmed, cfg.Events, cfg.Replicas, nil); err != nil {
 		return nil, err
 	}
-	if s.matches, err = ensure(ctx, js, matchesStream, matchesSubject+">", cfg.Matches, cfg.Replicas, meta); err != nil {
+	if s.matches, err = ensure(ctx, js, matchesStream, matchesSubject+">", trimmed, cfg.Matches, cfg.Replicas, meta); err != nil {
 		return nil, err
 	}
-	if _, err = ensure(ctx, js, quarantineStream, quarantineSubject+">", cfg.Quarantine, cfg.Replicas, nil); err != nil {
+	if _, err = ensure(ctx, js, quarantineStream, quarantineSubject+">", rolling, cfg.Quarantine, cfg.Replicas, nil); err != nil {
 		return nil, err
 	}
 	s.sets, err = js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{

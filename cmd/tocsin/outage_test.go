@@ -137,6 +137,74 @@ func TestStoreDown(t *testing.T) {
 	p.stop(t)
 }
 
+// TestLongOutage has PostgreSQL away until the streams are full of what nobody has decided: then records are refused, none that
+// was taken is dropped, not in a process that starts meanwhile either, and when the store is back all goes on by itself.
+func TestLongOutage(t *testing.T) {
+	t.Parallel()
+	db := ownDatabase(t)
+	data := t.TempDir()
+	rulesDir, err := filepath.Abs("../../rules.d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := filepath.Join(data, "tocsin.yaml")
+	if err := os.WriteFile(config, []byte("retention:\n  events: {bytes: 300000}\n  matches: {bytes: 300000}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ingestAt, admin := freePort(t), freePort(t)
+	p := &process{env: []string{
+		"TOCSIN_DATA=" + data, "TOCSIN_RULES=" + rulesDir, "TOCSIN_STORE_URL=" + db.url, "TOCSIN_INGEST_LISTEN=" + ingestAt,
+		"TOCSIN_API_LISTEN=127.0.0.1:0", "TOCSIN_ADMIN_LISTEN=" + admin, "TOCSIN_TEST_CONFIG=" + config,
+	}}
+	events := attackEvents(20_000, time.Now().Add(-10*time.Second))
+	want := wanted(t, events)
+	url := "http://" + ingestAt + "/ingest/vector"
+	p.start(t, "")
+	waitFor(t, 30*time.Second, p.running, func() error {
+		got, _, err := readiness(admin)
+		if err == nil && got != http.StatusOK {
+			err = fmt.Errorf("/readyz: %d", got)
+		}
+		return err
+	})
+	sendAsVector(t, url, events[:2_000])
+	db.do("stop")
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		sendAsVector(t, url, events[2_000:])
+	}()
+	refuses := func() error {
+		resp, err := http.Post(url, "application/json", strings.NewReader(`{"event.id":"probe","event.action":"none"}`))
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
+			return fmt.Errorf("answers %s", resp.Status)
+		}
+		return nil
+	}
+	waitFor(t, 60*time.Second, p.running, refuses)
+	p.stop(t)
+	p.start(t, "")
+	waitFor(t, 60*time.Second, p.running, refuses)
+	select {
+	case <-sent:
+		t.Fatal("all was taken: the streams were never full")
+	default:
+	}
+	db.do("start")
+	<-sent
+	waitFor(t, 60*time.Second, p.running, func() error {
+		if d := cmp.Diff(want, stored(t, db.url)); d != "" {
+			return fmt.Errorf("the incidents are not those of replay (-want +got):\n%s", d)
+		}
+		return nil
+	})
+	p.stop(t)
+}
+
 // TestDiskFull lets no file grow for a while, under load: /readyz says so, nothing is taken, nothing is lost, and when there is
 // room again all goes on by itself.
 func TestDiskFull(t *testing.T) {
