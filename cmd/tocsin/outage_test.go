@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -18,7 +19,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 	"golang.org/x/sys/unix"
+
+	"tocsin/store"
+	"tocsin/store/open"
 )
 
 // database is a PostgreSQL server of a test's own, that it can stop and start.
@@ -203,6 +208,86 @@ func TestLongOutage(t *testing.T) {
 		return nil
 	})
 	p.stop(t)
+}
+
+// TestStoreFailsOver: of several hosts the one that takes writes is used, whichever it is by then.
+func TestStoreFailsOver(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	a, b := ownDatabase(t), ownDatabase(t)
+	exec := func(db *database, statements ...string) {
+		t.Helper()
+		conn, err := pgx.Connect(ctx, db.url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close(ctx)
+		for _, s := range statements {
+			if _, err := conn.Exec(ctx, s); err != nil {
+				t.Fatalf("%s: %v", s, err)
+			}
+		}
+	}
+	demote := func(db *database, value string) {
+		t.Helper()
+		exec(db, "ALTER SYSTEM SET default_transaction_read_only = "+value, "SELECT pg_reload_conf()")
+		waitFor(t, 10*time.Second, func() bool { return true }, func() error {
+			conn, err := pgx.Connect(ctx, db.url)
+			if err != nil {
+				return err
+			}
+			defer conn.Close(ctx)
+			var is string
+			if err := conn.QueryRow(ctx, "SHOW transaction_read_only").Scan(&is); err != nil || is != value {
+				return fmt.Errorf("it is %s, %w", is, err)
+			}
+			return nil
+		})
+	}
+	owner := func(db *database) (name string) {
+		t.Helper()
+		conn, err := pgx.Connect(ctx, db.url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close(ctx)
+		if err := conn.QueryRow(ctx, "SELECT coalesce(max(owner), '') FROM partitions").Scan(&name); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	for _, db := range []*database{a, b} {
+		s, err := open.Store(ctx, db.url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Migrate(ctx); err != nil {
+			t.Fatal(err)
+		}
+		_ = s.Close() // it is opened again
+	}
+	demote(a, "on")
+	host := func(db *database) string { _, dir, _ := strings.Cut(db.url, "host="); return dir }
+	s, err := open.Store(ctx, "postgres://tocsin@/postgres?host="+host(a)+","+host(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if got, err := s.Acquire(ctx, "me", time.Minute, 0, 1); err != nil || len(got) != 1 || owner(b) != "me" || owner(a) != "" {
+		t.Fatalf("acquired %v, %v, of b %q, of a %q", got, err, owner(b), owner(a))
+	}
+	demote(a, "off")
+	demote(b, "on")
+	waitFor(t, 20*time.Second, func() bool { return true }, func() error {
+		_, err := s.Acquire(ctx, "me", time.Minute, 0, 1)
+		if err != nil && !errors.Is(err, store.ErrUnavailable) {
+			t.Fatal(err)
+		}
+		return err
+	})
+	if owner(a) != "me" {
+		t.Error("the leases are not with the new primary")
+	}
 }
 
 // TestDiskFull lets no file grow for a while, under load: /readyz says so, nothing is taken, nothing is lost, and when there is

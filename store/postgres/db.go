@@ -61,16 +61,24 @@ type db struct{ pool *pgxpool.Pool }
 
 // Query implements [sqlstore.DB].
 func (d db) Query(ctx context.Context, query string, args []any, row func(sqlstore.Scan) error) error {
-	return away(querier{d.pool}.Query(ctx, query, args, row))
+	return d.away(querier{d.pool}.Query(ctx, query, args, row))
 }
 
 // View implements [sqlstore.DB].
 func (d db) View(ctx context.Context, fn func(sqlstore.Querier) error) error {
 	opts := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	return away(pgx.BeginTxFunc(ctx, d.pool, opts, func(tx pgx.Tx) error { return fn(querier{tx}) }))
+	return d.away(pgx.BeginTxFunc(ctx, d.pool, opts, func(tx pgx.Tx) error { return fn(querier{tx}) }))
 }
 
 // Tx implements [sqlstore.DB].
 func (d db) Tx(ctx context.Context, fn func(sqlstore.Querier) error) error {
-	return away(pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error { return fn(querier{tx}) }))
+	return d.away(pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error { return fn(querier{tx}) }))
+}
+
+// away is [away] of an error; connections to a server that takes no writes any more are given up.
+func (d db) away(err error) error {
+	if demoted(err) {
+		d.pool.Reset()
+	}
+	return away(err)
 }

@@ -29,7 +29,9 @@ const maxConns = 20
 type Store struct {
 	*sqlstore.Core
 	pool *pgxpool.Pool
-	// sql is the same pool as goose wants it.
+	// leases is for what must not wait behind commits: who cannot renew in time loses its partitions.
+	leases leases
+	// sql is for migrations: goose wants it, and they take the time that they take.
 	sql *sql.DB
 }
 
@@ -49,12 +51,23 @@ func Open(ctx context.Context, url string) (*Store, error) {
 		cfg.ConnConfig.RuntimeParams["application_name"] = "tocsin"
 	}
 	cfg.ConnConfig.DialFunc = dial
+	failOver(url, cfg.ConnConfig)
 	cfg.AfterConnect = bound
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("store: connect: %w", err)
 	}
-	return &Store{Core: sqlstore.NewCore(db{pool}), pool: pool, sql: stdlib.OpenDBFromPool(pool)}, nil
+	few := cfg.Copy()
+	few.MaxConns, few.MinConns, few.MinIdleConns = leaseConns, 0, 0
+	leasePool, err := pgxpool.NewWithConfig(ctx, few)
+	if err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("store: connect: %w", err)
+	}
+	return &Store{
+		Core: sqlstore.NewCore(db{pool}), pool: pool, leases: leases{sqlstore.NewCore(db{leasePool}), leasePool},
+		sql: stdlib.OpenDB(*cfg.ConnConfig),
+	}, nil
 }
 
 // dead is how long a connection is believed in whose other end says nothing: a host that lost its power closes none.
@@ -66,10 +79,14 @@ func dial(ctx context.Context, network, addr string) (net.Conn, error) {
 }
 
 // bound has the server give up the sessions of a client that is gone, or that was frozen within a transaction: their locks
-// would hold up whoever takes over.
+// would hold up whoever takes over. No statement of ours takes a minute; the URL can say otherwise, ?statement_timeout=5min.
 func bound(ctx context.Context, conn *pgx.Conn) error {
-	_, err := conn.Exec(ctx, "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3; "+
-		"SET idle_in_transaction_session_timeout = '3s'")
+	sets := "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3; " +
+		"SET idle_in_transaction_session_timeout = '3s'"
+	if conn.Config().RuntimeParams["statement_timeout"] == "" {
+		sets += "; SET statement_timeout = '60s'"
+	}
+	_, err := conn.Exec(ctx, sets)
 	return away(err)
 }
 
@@ -77,6 +94,7 @@ func bound(ctx context.Context, conn *pgx.Conn) error {
 func (s *Store) Close() error {
 	err := s.sql.Close()
 	s.pool.Close()
+	s.leases.pool.Close()
 	return err
 }
 
