@@ -132,6 +132,7 @@ var (
 	polr  = target{wgpolicy, "v1alpha2", "policyreports", "PolicyReport", "shop"}
 	cpolr = target{wgpolicy, "v1alpha2", "clusterpolicyreports", "ClusterPolicyReport", ""}
 	rep   = target{open, "v1alpha1", "reports", "Report", "shop"}
+	crep  = target{open, "v1alpha1", "clusterreports", "ClusterReport", ""}
 
 	blocked = target{"events.k8s.io", "v1", "events", "Event", "default"}
 )

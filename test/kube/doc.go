@@ -5,6 +5,7 @@
 //
 //	cd test/kube && go test ./...
 //
-// The schemas of the reports, of Events and of Leases are written here after what protocols.md 2 says of them: this API
-// server knows nothing but custom resources.
+// The definitions of reports are those that clusters have, read from the Go modules of their authors: reports-api of
+// openreports and wg-policy-prototypes of Kubernetes. This API server knows nothing but custom resources: Events and
+// Leases are stand-ins, after protocols.md 2.3 and 2.6.
 package kube

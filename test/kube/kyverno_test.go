@@ -11,45 +11,59 @@ import (
 	"tocsin/event"
 )
 
-// TestLifeOfAViolation: it begins, is rewritten, is mended, begins again, and goes with its policy or its resource.
+// TestLifeOfAViolation: it begins, is rewritten, is mended, begins again, and goes with its policy or its resource, in
+// reports of both families.
 func TestLifeOfAViolation(t *testing.T) {
-	c := newCluster(t, policyReports(), clusterPolicyReports())
-	n := newTocsin(c)
-	settled, stop := n.watcher(nil)
-	n.await(settled, "polr")
-	n.await(settled, "cpolr")
-
-	c.write(polr, "web", verdicts{"a": "fail", "b": "pass", "falco": "fail"})
-	n.expect("violation a web")
-	c.write(polr, "web", verdicts{"a": "fail", "b": "pass", "falco": "fail"})
-	c.write(cpolr, "node-1", verdicts{"a": "warn"})
-	n.expect("violation a node-1")
-	c.write(polr, "web", verdicts{"a": "pass", "b": "pass"})
-	n.expect("resolved a web")
-	c.write(polr, "web", verdicts{"a": "fail", "b": "error"})
-	n.expect("violation a web", "violation b web")
-	c.write(polr, "web", verdicts{"renamed": "fail", "b": "skip"})
-	n.expect("removed a web result_gone", "violation renamed web", "removed b web skipped")
-	c.remove(polr, "web")
-	c.remove(cpolr, "node-1")
-	n.expect("removed renamed web report_gone", "removed a node-1 report_gone")
-	n.forgotten()
-	stop()
-	n.nothing()
-	for f, want := range map[event.Field]any{
-		event.ClusterName: "prod", event.NamespaceName: "shop", event.PodName: "web", event.PodUID: "uid-web", event.EventSeverity: int64(4),
-		event.Timestamp: int64(1_787_307_331_000_000_000), event.Message: "fail of a", event.ObserverName: "kyverno",
+	for _, family := range []struct {
+		group       string
+		definitions []object
+		// ofPods and ofNodes are where the reports of the two are, kinds the watcher's names of them.
+		ofPods, ofNodes target
+		kinds           [2]string
+	}{
+		{wgpolicy, []object{policyReports(t), clusterPolicyReports(t)}, polr, cpolr, [2]string{"polr", "cpolr"}},
+		{open, []object{reports(t), clusterReports(t)}, rep, crep, [2]string{"rep", "crep"}},
 	} {
-		if got := n.told[0].Get(f); got != want {
-			t.Errorf("%s is %v, want %v", f.Name(), got, want)
-		}
+		t.Run(family.group, func(t *testing.T) {
+			c := newCluster(t, family.definitions...)
+			n := newTocsin(c)
+			settled, stop := n.watcher(nil)
+			n.await(settled, family.kinds[0])
+			n.await(settled, family.kinds[1])
+
+			c.write(family.ofPods, "web", verdicts{"a": "fail", "b": "pass", "falco": "fail"})
+			n.expect("violation a web")
+			c.write(family.ofPods, "web", verdicts{"a": "fail", "b": "pass", "falco": "fail"})
+			c.write(family.ofNodes, "node-1", verdicts{"a": "warn"})
+			n.expect("violation a node-1")
+			c.write(family.ofPods, "web", verdicts{"a": "pass", "b": "pass"})
+			n.expect("resolved a web")
+			c.write(family.ofPods, "web", verdicts{"a": "fail", "b": "error"})
+			n.expect("violation a web", "violation b web")
+			c.write(family.ofPods, "web", verdicts{"renamed": "fail", "b": "skip"})
+			n.expect("removed a web result_gone", "violation renamed web", "removed b web skipped")
+			c.remove(family.ofPods, "web")
+			c.remove(family.ofNodes, "node-1")
+			n.expect("removed renamed web report_gone", "removed a node-1 report_gone")
+			n.forgotten()
+			stop()
+			n.nothing()
+			for f, want := range map[event.Field]any{
+				event.ClusterName: "prod", event.NamespaceName: "shop", event.PodName: "web", event.PodUID: "uid-web", event.EventSeverity: int64(4),
+				event.Timestamp: int64(1_787_307_331_000_000_000), event.Message: "fail of a", event.ObserverName: "kyverno",
+			} {
+				if got := n.told[0].Get(f); got != want {
+					t.Errorf("%s is %v, want %v", f.Name(), got, want)
+				}
+			}
+		})
 	}
 }
 
 // TestRestart: what is there at the first start is told once and marked; what changed while no process ran is told when
 // one does, and not marked.
 func TestRestart(t *testing.T) {
-	c := newCluster(t, policyReports())
+	c := newCluster(t, policyReports(t))
 	for _, pod := range []string{"old-1", "old-2", "old-3", "old-4"} {
 		c.write(polr, pod, verdicts{"a": "fail", "b": "pass"})
 	}
@@ -84,20 +98,20 @@ func TestDefinitionsComeAndGo(t *testing.T) {
 	settled, stop := n.watcher(nil)
 	n.await(settled, "rep")
 	n.await(settled, "polr")
-	c.install(reports())
+	c.install(reports(t))
 	c.write(rep, "web", verdicts{"a": "fail"})
 	n.expect("violation a web")
-	c.uninstall(reports())
+	c.uninstall(reports(t))
 	n.expect("removed a web report_gone")
 	c.eventually("a definition that is gone", func() (bool, error) {
 		_, err := c.resource(rep).List(c.ctx, metav1.ListOptions{})
 		return apierrors.IsNotFound(err), nil
 	})
-	c.install(reports())
+	c.install(reports(t))
 	c.write(rep, "web", verdicts{"a": "fail"})
 	n.expect("violation a web")
 	stop()
-	c.uninstall(reports())
+	c.uninstall(reports(t))
 	c.eventually("a definition that is gone", func() (bool, error) {
 		_, err := c.resource(rep).List(c.ctx, metav1.ListOptions{})
 		return apierrors.IsNotFound(err), nil

@@ -24,7 +24,7 @@ func lease(name string) *watch.Lease {
 
 // TestTwoReplicas: one of them watches; when it stops the other goes on where it was, and tells nothing again.
 func TestTwoReplicas(t *testing.T) {
-	c := newCluster(t, policyReports(), leases())
+	c := newCluster(t, policyReports(t), leases())
 	n := newTocsin(c)
 	one, stopOne := n.watcher(func(cfg *watch.Config) { cfg.Lease = lease("one") })
 	n.await(one, "polr")
@@ -48,7 +48,7 @@ func TestTwoReplicas(t *testing.T) {
 
 // TestTwoWatchAtOnce: a leader that does not know yet that it is none harms nobody.
 func TestTwoWatchAtOnce(t *testing.T) {
-	c := newCluster(t, policyReports())
+	c := newCluster(t, policyReports(t))
 	c.write(polr, "old", verdicts{"a": "fail"})
 	n := newTocsin(c)
 	one, stopOne := n.watcher(nil)
@@ -81,7 +81,7 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 // TestExpiredWatch: an API server that has forgotten the version to watch from (410 Gone) is listed anew, and what
 // changed meanwhile is told.
 func TestExpiredWatch(t *testing.T) {
-	c := newCluster(t, policyReports())
+	c := newCluster(t, policyReports(t))
 	n := newTocsin(c)
 	var gone atomic.Int64
 	settled, stop := n.watcher(func(cfg *watch.Config) {
@@ -110,7 +110,7 @@ func TestExpiredWatch(t *testing.T) {
 
 // TestDeafWatch: a watch that says nothing, as that of a second replica of a reports-server, is made good by a list.
 func TestDeafWatch(t *testing.T) {
-	c := newCluster(t, policyReports())
+	c := newCluster(t, policyReports(t))
 	n := newTocsin(c)
 	settled, stop := n.watcher(func(cfg *watch.Config) {
 		cfg.Relist = 300 * time.Millisecond
@@ -138,7 +138,7 @@ func TestDeafWatch(t *testing.T) {
 // TestDeathAfterTheCommit: a process that dies between a commit and the note of it commits the same events again, and
 // what was mended while it was dead is resolved.
 func TestDeathAfterTheCommit(t *testing.T) {
-	c := newCluster(t, policyReports())
+	c := newCluster(t, policyReports(t))
 	n := newTocsin(c)
 	died := make(chan struct{})
 	var dead atomic.Bool
