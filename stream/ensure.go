@@ -71,6 +71,14 @@ const noStorageLeft = 10047
 // promised names the first setting of a stream with which an accepted record could be lost or an equal one be another
 // (backbone.md 5).
 func promised(c jetstream.StreamConfig, subject string) error {
+	if c.MaxMsgsPerSubject > 0 {
+		return fmt.Errorf("max_msgs_per_subject is %d, it must be unlimited: a partition's log is one subject", c.MaxMsgsPerSubject)
+	}
+	return lasting(c, subject)
+}
+
+// lasting names the first setting with which a stream, or the stream of a bucket, could lose what it acknowledged.
+func lasting(c jetstream.StreamConfig, subject string) error {
 	switch {
 	case c.Retention != jetstream.LimitsPolicy:
 		return fmt.Errorf("retention is %s, it must be limits: else a message goes with its acknowledgement", c.Retention)
@@ -84,8 +92,6 @@ func promised(c jetstream.StreamConfig, subject string) error {
 		return errors.New("sealed is on, it must be off: it takes nothing in")
 	case c.MaxMsgs > 0:
 		return fmt.Errorf("max_msgs is %d, it must be unlimited: retention is by age and bytes", c.MaxMsgs)
-	case c.MaxMsgsPerSubject > 0:
-		return fmt.Errorf("max_msgs_per_subject is %d, it must be unlimited: a partition's log is one subject", c.MaxMsgsPerSubject)
 	case c.MaxMsgSize > 0 && c.MaxMsgSize < maxPayload:
 		return fmt.Errorf("max_msg_size is %d, it must be unlimited or at least %d", c.MaxMsgSize, maxPayload)
 	case c.Mirror != nil || len(c.Sources) > 0:

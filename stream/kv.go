@@ -24,24 +24,11 @@ type KV struct {
 	kv   jetstream.KeyValue
 }
 
-// KV opens a bucket, or creates it. An existing bucket keeps its settings, but one in memory is refused.
+// KV opens a bucket, or creates it. One whose settings would lose what is kept is refused with the name of the setting.
 func (s *Streams) KV(ctx context.Context, bucket, description string) (*KV, error) {
-	kv, err := s.js.KeyValue(ctx, bucket)
-	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		kv, err = s.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
-			Bucket: bucket, Description: description, Storage: jetstream.FileStorage, History: 1,
-			Replicas: max(s.events.CachedInfo().Config.Replicas, 1), LimitMarkerTTL: markerTTL,
-		})
-	}
+	kv, err := s.bucket(ctx, bucket, description, true)
 	if err != nil {
-		return nil, fmt.Errorf("bucket %s: %w", bucket, err)
-	}
-	status, err := kv.Status(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("bucket %s: %w", bucket, err)
-	}
-	if c := status.Config(); c.Storage != jetstream.FileStorage {
-		return nil, fmt.Errorf("bucket %s: storage is %s, it must be file", bucket, c.Storage)
+		return nil, err
 	}
 	return &KV{bucket, kv}, nil
 }

@@ -93,12 +93,8 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Streams, error) {
 	if _, err = ensure(ctx, js, quarantineStream, quarantineSubject+">", rolling, cfg.Quarantine, cfg.Replicas, nil); err != nil {
 		return nil, err
 	}
-	s.sets, err = js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
-		Bucket: setsBucket, Description: "rule Sets by hash", Storage: jetstream.FileStorage, History: 1,
-		Replicas: max(cfg.Replicas, s.events.CachedInfo().Config.Replicas),
-	})
-	if err != nil {
-		return nil, fmt.Errorf("bucket %s: %w", setsBucket, err)
+	if s.sets, err = s.bucket(ctx, setsBucket, "rule Sets by hash", false); err != nil {
+		return nil, err
 	}
 	s.identity = s.matches.CachedInfo().Created.UTC().Format(time.RFC3339Nano)
 	return s, nil
