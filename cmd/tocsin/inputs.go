@@ -153,7 +153,14 @@ func (in *inputs) watchKyverno(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("kyverno: %w", err)
 	}
-	state, err := in.n.streams.KV(ctx, "tocsin-kyverno", "what was told of policy reports")
+	var state *stream.KV
+	err = in.n.patiently(ctx, func() (err error) {
+		state, err = in.n.streams.KV(ctx, "tocsin-kyverno", "what was told of policy reports")
+		return err
+	})
+	if ctx.Err() != nil {
+		return nil // it was told to stop
+	}
 	if err != nil {
 		return fmt.Errorf("kyverno: %w", err)
 	}
