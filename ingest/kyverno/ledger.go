@@ -32,12 +32,16 @@ type Commit func(context.Context, []event.Record) error
 //
 // The order of acts: the step's State is put with its records in it, then they are committed, then they are taken out
 // of the State. A crash before the first put forgets the step; one after it commits the same bytes again, whatever has
-// become of the report meanwhile. Of two replicas that see the same change, one puts, and the other starts over.
+// become of the report meanwhile. Of two replicas that see the same change, one puts, and the other starts over. That
+// does not hold back one that sees a report as it was: the Fence does.
 type Ledger struct {
 	Store  Store
 	Commit Commit
 	// Input is that of the records.
 	Input string
+	// Fence, if not nil, is asked before each change of what is remembered, after that was read. Its error says that
+	// somebody else may have settled a newer report by now; then nothing is written or committed.
+	Fence func(context.Context) error
 }
 
 // Settle commits what changed since the State under key. A nil report is one that is gone: its key is deleted. It
@@ -67,6 +71,9 @@ func (l *Ledger) Settle(ctx context.Context, key string, d Diff, rep *Report) (i
 		if len(records) == 0 {
 			break
 		}
+		if err := l.fence(ctx, key); err != nil {
+			return committed, err
+		}
 		for i := range records {
 			raw, err := records[i].Encode()
 			if err != nil {
@@ -80,11 +87,30 @@ func (l *Ledger) Settle(ctx context.Context, key string, d Diff, rep *Report) (i
 		}
 	}
 	if rep == nil && revision != 0 {
-		if err := l.Store.Delete(ctx, key, revision); err != nil {
-			return committed, fmt.Errorf("state of %s: %w", key, err)
-		}
+		return committed, l.forget(ctx, key, revision)
 	}
 	return committed, nil
+}
+
+func (l *Ledger) fence(ctx context.Context, key string) error {
+	if l.Fence == nil {
+		return nil
+	}
+	if err := l.Fence(ctx); err != nil {
+		return fmt.Errorf("%s is not settled: %w", key, err)
+	}
+	return nil
+}
+
+// forget deletes what is remembered of an object that is gone.
+func (l *Ledger) forget(ctx context.Context, key string, revision uint64) error {
+	if err := l.fence(ctx, key); err != nil {
+		return err
+	}
+	if err := l.Store.Delete(ctx, key, revision); err != nil {
+		return fmt.Errorf("state of %s: %w", key, err)
+	}
+	return nil
 }
 
 func (l *Ledger) put(ctx context.Context, key string, s State, revision uint64) (uint64, error) {
@@ -115,15 +141,15 @@ func (l *Ledger) SettleBlocked(ctx context.Context, key, cluster string, obj map
 	}
 	switch {
 	case obj == nil && revision != 0:
-		if err := l.Store.Delete(ctx, key, revision); err != nil {
-			return 0, fmt.Errorf("state of %s: %w", key, err)
-		}
-		return 0, nil
+		return 0, l.forget(ctx, key, revision)
 	case obj == nil, revision != 0, !IsBlocked(obj):
 		return 0, nil
 	}
 	raw, err := BlockedRecord(cluster, obj)
 	if err != nil {
+		return 0, err
+	}
+	if err := l.fence(ctx, key); err != nil {
 		return 0, err
 	}
 	if err := l.commit(ctx, []json.RawMessage{raw}); err != nil {

@@ -255,3 +255,44 @@ func TestStateOfTheFutureIsRefused(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestFenceHoldsBack: what the Fence refuses leaves everything as it is, and what nobody changed asks it nothing.
+func TestFenceHoldsBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	d := Diff{Cluster: "prod", Seen: seen}
+	ctx := t.Context()
+	for _, verdict := range []string{"fail", "pass", "fail"} {
+		if _, err := w.ledger().Settle(ctx, "key", d, version{"a": verdict}.report(t0, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	blocked := map[string]any{
+		"kind": "Event", "metadata": map[string]any{"uid": "e-1"}, "reason": "PolicyViolation",
+		"action": "Resource Blocked", "reportingController": "kyverno-admission", "note": "Pod shop/web: [r] fail (blocked); m",
+	}
+	if _, err := w.ledger().SettleBlocked(ctx, "told", "prod", blocked); err != nil {
+		t.Fatal(err)
+	}
+	stale := errors.New("stale")
+	l := w.ledger()
+	l.Fence = func(context.Context) error { return stale }
+	values, told := maps.Clone(w.values), len(w.log)
+	for what, settle := range map[string]func() (int, error){
+		"what passed once":          func() (int, error) { return l.Settle(ctx, "key", d, version{"a": "pass"}.report(t0, 0)) },
+		"what is gone":              func() (int, error) { return l.Settle(ctx, "key", d, nil) },
+		"what nobody knows":         func() (int, error) { return l.Settle(ctx, "other", d, version{"a": "fail"}.report(t0, 0)) },
+		"an admission":              func() (int, error) { return l.SettleBlocked(ctx, "other", "prod", blocked) },
+		"an admission that is gone": func() (int, error) { return l.SettleBlocked(ctx, "told", "prod", nil) },
+	} {
+		if n, err := settle(); n != 0 || !errors.Is(err, stale) {
+			t.Errorf("%s: %d records, %v", what, n, err)
+		}
+	}
+	if n, err := l.Settle(ctx, "key", d, version{"a": "fail"}.report(t0, 0)); n != 0 || err != nil {
+		t.Errorf("what is as it was: %d records, %v", n, err)
+	}
+	if d := cmp.Diff(values, w.values); d != "" || len(w.log) != told {
+		t.Errorf("%d records are told, and (-want +got):\n%s", len(w.log)-told, d)
+	}
+}

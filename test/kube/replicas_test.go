@@ -46,13 +46,15 @@ func TestTwoReplicas(t *testing.T) {
 	n.nothing()
 }
 
-// TestTwoWatchAtOnce: a leader that does not know yet that it is none harms nobody.
+// TestTwoWatchAtOnce: a leader that does not know yet that it is none harms nobody. Each that finds itself superseded lists
+// anew after a while, and has the last word until the other does.
 func TestTwoWatchAtOnce(t *testing.T) {
 	c := newCluster(t, policyReports(t))
 	c.write(polr, "old", verdicts{"a": "fail"})
 	n := newTocsin(c)
-	one, stopOne := n.watcher(nil)
-	two, stopTwo := n.watcher(nil)
+	slow := func(cfg *watch.Config) { cfg.Discover = time.Second }
+	one, stopOne := n.watcher(slow)
+	two, stopTwo := n.watcher(slow)
 	n.expect("violation a old at start")
 	n.await(one, "polr")
 	n.await(two, "polr")

@@ -184,7 +184,7 @@ func (n *tocsin) nothing() {
 	})
 }
 
-// forgotten waits until nothing is remembered but that the kinds were started.
+// forgotten waits until nothing is remembered but that the kinds were started, and by whom they were listed last.
 func (n *tocsin) forgotten() {
 	n.c.t.Helper()
 	kv, err := n.streams.KV(n.c.ctx, "tocsin-kyverno", "")
@@ -193,7 +193,9 @@ func (n *tocsin) forgotten() {
 	}
 	n.c.eventually("forget what is gone", func() (bool, error) {
 		keys, err := kv.Keys(n.c.ctx)
-		return !slices.ContainsFunc(keys, func(k string) bool { return !strings.HasPrefix(k, "prod/started/") }), err
+		return !slices.ContainsFunc(keys, func(k string) bool {
+			return !strings.HasPrefix(k, "prod/started/") && !strings.HasPrefix(k, "prod/term/")
+		}), err
 	})
 }
 

@@ -46,8 +46,9 @@ func (l Lease) withDefaults() (Lease, error) {
 	return l, nil
 }
 
-// lead runs while this replica holds the Lease, and again when it has lost and won it.
-func (w *Watcher) lead(ctx context.Context, run func(context.Context)) error {
+// lead runs while this replica holds the Lease, and again when it has lost and won it. What runs is told whether the Lease
+// is surely held.
+func (w *Watcher) lead(ctx context.Context, run func(ctx context.Context, held func() error)) error {
 	l, err := w.cfg.Lease.withDefaults()
 	if err != nil {
 		return err
@@ -55,18 +56,19 @@ func (w *Watcher) lead(ctx context.Context, run func(context.Context)) error {
 	for ctx.Err() == nil {
 		var began atomic.Bool
 		ended := make(chan struct{})
+		lock := &hold{renew: l.Renew, now: w.cfg.Now, Interface: &resourcelock.LeaseLock{
+			LeaseMeta: metav1.ObjectMeta{Namespace: l.Namespace, Name: l.Name}, Client: w.leases,
+			LockConfig: resourcelock.ResourceLockConfig{Identity: l.Identity},
+		}}
 		elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
 			Name: l.Name, LeaseDuration: l.Duration, RenewDeadline: l.Renew, RetryPeriod: l.Retry, ReleaseOnCancel: true,
-			Lock: &resourcelock.LeaseLock{
-				LeaseMeta: metav1.ObjectMeta{Namespace: l.Namespace, Name: l.Name}, Client: w.leases,
-				LockConfig: resourcelock.ResourceLockConfig{Identity: l.Identity},
-			},
+			Lock: lock,
 			Callbacks: leaderelection.LeaderCallbacks{
 				OnStartedLeading: func(ctx context.Context) {
 					began.Store(true)
 					defer close(ended)
 					w.cfg.Log.Info("this replica watches", "lease", l.Namespace+"/"+l.Name, "identity", l.Identity)
-					run(ctx)
+					run(ctx, lock.held)
 				},
 				OnStoppedLeading: func() {},
 			},

@@ -24,10 +24,13 @@ const workers = 4
 
 // session is one list of a kind and the watch that follows it.
 type session struct {
-	w     *Watcher
-	kind  kind
-	store cache.Store
-	queue workqueue.TypedRateLimitingInterface[string]
+	w      *Watcher
+	kind   kind
+	ledger *kyverno.Ledger
+	store  cache.Store
+	queue  workqueue.TypedRateLimitingInterface[string]
+	// stop ends it, with a reason.
+	stop context.CancelCauseFunc
 
 	mu sync.Mutex
 	// initial are the objects of the list, and those remembered that it does not have, until they are settled.
@@ -36,9 +39,9 @@ type session struct {
 	first bool
 }
 
-// session lists, watches and settles until it is time to list again, the kind is gone, or ctx ends. Only the latter
-// two are errors.
-func (w *Watcher) session(ctx context.Context, k kind, gvr schema.GroupVersionResource) error {
+// session lists, watches and settles until it is time to list again, the kind is gone, somebody else lists it, or ctx
+// ends. Only the latter three are errors.
+func (w *Watcher) session(ctx context.Context, k kind, gvr schema.GroupVersionResource, ledger *kyverno.Ledger) error {
 	started, err := w.started(ctx, k)
 	if err != nil {
 		return err
@@ -47,7 +50,7 @@ func (w *Watcher) session(ctx context.Context, k kind, gvr schema.GroupVersionRe
 	defer stop(nil)
 	informer := cache.NewSharedIndexInformer(w.lister(gvr, k), &unstructured.Unstructured{}, 0, cache.Indexers{})
 	s := &session{
-		w: w, kind: k, store: informer.GetStore(), first: !started && !k.events,
+		w: w, kind: k, ledger: ledger, stop: stop, store: informer.GetStore(), first: !started && !k.events,
 		queue: workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[string](50*time.Millisecond, 30*time.Second)),
 	}
 	if err := errors.Join(
@@ -142,6 +145,8 @@ func (s *session) work(ctx context.Context) {
 		}
 		if err := s.look(ctx, key); err == nil {
 			s.queue.Forget(key)
+		} else if errors.Is(err, errSuperseded) {
+			s.stop(errSuperseded) // nothing that this list had may be told
 		} else if ctx.Err() == nil {
 			level := slog.LevelWarn
 			if s.queue.NumRequeues(key) == 0 {
@@ -168,7 +173,7 @@ func (s *session) look(ctx context.Context, key string) error {
 			return fmt.Errorf("informer: %w", err)
 		}
 		o, _ := obj.(*listed) // nil if it is gone
-		if err := s.w.settle(ctx, s.kind, key, o, atStart); err != nil {
+		if err := s.w.settle(ctx, s.ledger, s.kind, key, o, atStart); err != nil {
 			return err
 		}
 	}
@@ -195,7 +200,7 @@ func (s *session) look(ctx context.Context, key string) error {
 }
 
 // settle commits what changed of one object, nil if it is gone.
-func (w *Watcher) settle(ctx context.Context, k kind, object string, o *listed, atStart bool) error {
+func (w *Watcher) settle(ctx context.Context, ledger *kyverno.Ledger, k kind, object string, o *listed, atStart bool) error {
 	key := w.key(k, object)
 	if o == nil {
 		o = &listed{}
@@ -208,10 +213,10 @@ func (w *Watcher) settle(ctx context.Context, k kind, object string, o *listed, 
 		w.cfg.Log.Warn("left out", "resource", k.resource, "object", object, "err", o.unread)
 		return nil
 	case k.events:
-		n, err = w.ledger.SettleBlocked(ctx, key, w.cfg.Cluster, o.event)
+		n, err = ledger.SettleBlocked(ctx, key, w.cfg.Cluster, o.event)
 	default:
 		d := kyverno.Diff{Cluster: w.cfg.Cluster, AtStart: atStart, Seen: w.cfg.Now().UnixNano()}
-		n, err = w.ledger.Settle(ctx, key, d, o.report)
+		n, err = ledger.Settle(ctx, key, d, o.report)
 	}
 	if w.cfg.Records != nil && n > 0 {
 		w.cfg.Records.WithLabelValues(kyverno.Source, "accepted").Add(float64(n))

@@ -49,7 +49,6 @@ type Config struct {
 // Watcher commits a record of each change of the cluster's policy reports, and of each blocked admission.
 type Watcher struct {
 	cfg       Config
-	ledger    *kyverno.Ledger
 	dynamic   dynamic.Interface
 	discovery discovery.DiscoveryInterfaceWithContext
 	leases    coordination.LeasesGetter
@@ -65,7 +64,7 @@ func New(cfg Config) (*Watcher, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	w := &Watcher{cfg: cfg, ledger: &kyverno.Ledger{Store: cfg.Store, Commit: cfg.Commit, Input: cfg.Input}}
+	w := &Watcher{cfg: cfg}
 	var err error
 	if w.dynamic, err = dynamic.NewForConfig(cfg.Access); err != nil {
 		return nil, fmt.Errorf("client of Kubernetes: %w", err)
@@ -85,40 +84,37 @@ func New(cfg Config) (*Watcher, error) {
 func (w *Watcher) Run(ctx context.Context) error {
 	ctx = klog.NewContext(ctx, logr.FromSlogHandler(w.cfg.Log.Handler()))
 	if w.cfg.Lease == nil {
-		w.watch(ctx)
+		w.watch(ctx, func() error { return nil })
 		return nil
 	}
 	return w.lead(ctx, w.watch)
 }
 
 // watch follows every kind until ctx ends.
-func (w *Watcher) watch(ctx context.Context) {
+func (w *Watcher) watch(ctx context.Context, held func() error) {
 	var g errgroup.Group
 	for _, k := range kinds() {
-		g.Go(func() error { w.follow(ctx, k); return nil })
+		g.Go(func() error { w.follow(ctx, k, held); return nil })
 	}
 	_ = g.Wait() // none returns an error
 }
 
 // follow lists and watches one kind, again and again: it comes and goes with its CRD.
-func (w *Watcher) follow(ctx context.Context, k kind) {
+func (w *Watcher) follow(ctx context.Context, k kind, held func() error) {
 	log := w.cfg.Log.With("resource", k.resource+"."+k.group)
 	for absent := false; ctx.Err() == nil; {
-		gvr, found, err := w.discover(ctx, k)
+		found, err := w.round(ctx, k, held, absent)
 		switch {
 		case err != nil:
-		case found:
-			if absent {
-				log.Info("the cluster has it now")
-			}
+		case found && absent:
+			log.Info("the cluster has it now")
 			absent = false
-			if err = w.session(ctx, k, gvr); err == nil {
-				continue // time to list again
-			}
+			continue
+		case found:
+			continue // time to list again
 		case !absent:
 			log.Info("the cluster does not have it: waiting for it")
-			err = w.absent(ctx, k)
-			absent = err == nil
+			absent = true
 		}
 		if err != nil && ctx.Err() == nil {
 			log.Warn("cannot watch now", "err", err)
@@ -130,15 +126,36 @@ func (w *Watcher) follow(ctx context.Context, k kind) {
 	}
 }
 
+// round lists and watches a kind once if the cluster has it, and settles that it has not. A kind that was absent in the
+// last round is looked for, no more. The term is taken before anything is asked, so that all answers are of it.
+func (w *Watcher) round(ctx context.Context, k kind, held func() error, absent bool) (found bool, err error) {
+	if absent {
+		_, found, err = w.discover(ctx, k)
+		return found, err
+	}
+	ledger, err := w.newTerm(ctx, k, held)
+	if err != nil {
+		return false, err
+	}
+	gvr, found, err := w.discover(ctx, k)
+	if err != nil {
+		return false, err
+	}
+	if !found {
+		return false, w.absent(ctx, k, ledger)
+	}
+	return true, w.session(ctx, k, gvr, ledger)
+}
+
 // absent settles what is remembered of a kind that the cluster does not have: its objects are gone. What comes with a
 // CRD that comes later was not there at the start.
-func (w *Watcher) absent(ctx context.Context, k kind) error {
+func (w *Watcher) absent(ctx context.Context, k kind, ledger *kyverno.Ledger) error {
 	keys, err := w.remembered(ctx, k)
 	if err != nil {
 		return err
 	}
 	for _, key := range keys {
-		if err := w.settle(ctx, k, key, nil, false); err != nil {
+		if err := w.settle(ctx, ledger, k, key, nil, false); err != nil {
 			return err
 		}
 	}
