@@ -153,6 +153,13 @@ func (in *inputs) watchKyverno(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("kyverno: %w", err)
 	}
+	connected := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "tocsin_kyverno_connected", Help: "1 while a resource of the cluster is listed and watched, or known not to exist.",
+	}, []string{"resource"})
+	failures := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "tocsin_kyverno_errors_total", Help: "Errors of the Kubernetes watch, by what went wrong.",
+	}, []string{"what"})
+	in.n.reg.MustRegister(connected, failures)
 	var state *stream.KV
 	err = in.n.patiently(ctx, func() (err error) {
 		state, err = in.n.streams.KV(ctx, "tocsin-kyverno", "what was told of policy reports")
@@ -165,7 +172,8 @@ func (in *inputs) watchKyverno(ctx context.Context) error {
 		return fmt.Errorf("kyverno: %w", err)
 	}
 	c := watch.Config{
-		Access: access, Store: state, Commit: in.commit, Cluster: cfg.Cluster, Records: in.records, Log: in.n.log.With("part", "kyverno"),
+		Access: access, Store: state, Commit: in.commit, Cluster: cfg.Cluster, Records: in.records,
+		Connected: connected, Errors: failures, Log: in.n.log.With("part", "kyverno"),
 	}
 	if in.n.embedded == nil {
 		c.Lease = &watch.Lease{Namespace: cfg.Namespace}

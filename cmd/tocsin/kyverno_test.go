@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"tocsin/stream"
 	"tocsin/stream/natstest"
@@ -54,6 +55,7 @@ func TestKyvernoWaitsForNATS(t *testing.T) {
 	start := func() (done chan error, stop context.CancelFunc) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done = make(chan error, 1)
+		n.reg = prometheus.NewRegistry()
 		go func() { done <- (&inputs{n: n}).watchKyverno(ctx) }()
 		for {
 			select {

@@ -14,5 +14,6 @@
 // the writer's own. What is left is a replica that freezes between the last look and the write: it may tell a change
 // that it saw before and that the other never had to tell; the other's next list makes it good.
 //
-// Errors of the API server, the stream or the memory never end a Watcher: it tries again, and says so in the log.
+// Errors of the API server, the stream or the memory never end a Watcher: it tries again, and says so in the log. Those of
+// the API server it also counts and hands on, and it tells which kinds it sees.
 package watch

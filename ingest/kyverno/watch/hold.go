@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
@@ -19,34 +20,55 @@ var errNotHeld = errors.New("the Lease was not renewed in time")
 type hold struct {
 	resourcelock.Interface
 	renew time.Duration
-	now   func() time.Time // with a monotonic reading, as time.Now has it: a clock that is set changes nothing
+	// failed is told of calls that went wrong.
+	failed func(error)
+	now    func() time.Time // with a monotonic reading, as time.Now has it: a clock that is set changes nothing
 
 	mu    sync.Mutex
 	until time.Time
 }
 
+// Get reads the Lease.
+func (h *hold) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+	rec, raw, err := h.Interface.Get(ctx)
+	h.asked(ctx, err, apierrors.IsNotFound)
+	return rec, raw, err
+}
+
 // Create takes a Lease that was not there.
 func (h *hold) Create(ctx context.Context, rec resourcelock.LeaderElectionRecord) error {
-	return h.note(rec, func() error { return h.Interface.Create(ctx, rec) })
+	return h.note(ctx, rec, h.Interface.Create, apierrors.IsAlreadyExists)
 }
 
 // Update takes, renews or releases the Lease.
 func (h *hold) Update(ctx context.Context, rec resourcelock.LeaderElectionRecord) error {
-	return h.note(rec, func() error { return h.Interface.Update(ctx, rec) })
+	return h.note(ctx, rec, h.Interface.Update, apierrors.IsConflict)
 }
 
-func (h *hold) note(rec resourcelock.LeaderElectionRecord, write func() error) error {
+func (h *hold) note(
+	ctx context.Context, rec resourcelock.LeaderElectionRecord,
+	write func(context.Context, resourcelock.LeaderElectionRecord) error, taken func(error) bool,
+) error {
 	until := h.now().Add(h.renew)
 	if rec.HolderIdentity != h.Identity() {
 		until = time.Time{} // it is released
 	}
-	if err := write(); err != nil {
+	err := write(ctx, rec)
+	h.asked(ctx, err, taken)
+	if err != nil {
 		return err
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.until = until
 	return nil
+}
+
+// asked notes a call that went wrong. That there is no Lease yet, or that another replica was there first, is an answer.
+func (h *hold) asked(ctx context.Context, err error, answer func(error) bool) {
+	if err != nil && ctx.Err() == nil && !answer(err) {
+		h.failed(err)
+	}
 }
 
 // held is an error if somebody else may hold the Lease.

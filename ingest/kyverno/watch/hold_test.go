@@ -36,7 +36,7 @@ func TestHold(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	lock := &slowLock{clock: &now, takes: 3 * time.Second}
-	h := &hold{Interface: lock, renew: 10 * time.Second, now: func() time.Time { return now }}
+	h := &hold{Interface: lock, renew: 10 * time.Second, failed: func(error) {}, now: func() time.Time { return now }}
 	mine, nobodys := resourcelock.LeaderElectionRecord{HolderIdentity: "one"}, resourcelock.LeaderElectionRecord{}
 	want := func(held bool, when string) {
 		t.Helper()

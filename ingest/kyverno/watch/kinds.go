@@ -25,6 +25,9 @@ type kind struct {
 	events   bool
 }
 
+// String is the kind's name as kubectl has it.
+func (k kind) String() string { return k.resource + "." + k.group }
+
 // kinds are the two families of reports, and the Events of blocked admissions. Ephemeral reports are left
 // out: they are Kyverno's own drafts (protocols.md 2.2).
 func kinds() []kind {
@@ -38,6 +41,19 @@ func kinds() []kind {
 			selector: "reason=" + kyverno.PolicyViolation + ",reportingController=" + kyverno.AdmissionController, events: true,
 		},
 	}
+}
+
+// discovered is discover, noted.
+func (w *Watcher) discovered(ctx context.Context, k kind) (schema.GroupVersionResource, bool, error) {
+	gvr, found, err := w.discover(ctx, k)
+	switch {
+	case err != nil && ctx.Err() == nil:
+		w.connected(k, false)
+		w.failed(inDiscovery, err)
+	case err == nil && !found:
+		w.connected(k, true)
+	}
+	return gvr, found, err
 }
 
 // discover finds the version under which a kind is served now. It is false only if the API server says that there is

@@ -56,10 +56,14 @@ func (w *Watcher) lead(ctx context.Context, run func(ctx context.Context, held f
 	for ctx.Err() == nil {
 		var began atomic.Bool
 		ended := make(chan struct{})
-		lock := &hold{renew: l.Renew, now: w.cfg.Now, Interface: &resourcelock.LeaseLock{
-			LeaseMeta: metav1.ObjectMeta{Namespace: l.Namespace, Name: l.Name}, Client: w.leases,
-			LockConfig: resourcelock.ResourceLockConfig{Identity: l.Identity},
-		}}
+		lock := &hold{
+			renew: l.Renew, now: w.cfg.Now,
+			failed: func(err error) { w.failed(inLease, fmt.Errorf("lease %s/%s: %w", l.Namespace, l.Name, err)) },
+			Interface: &resourcelock.LeaseLock{
+				LeaseMeta: metav1.ObjectMeta{Namespace: l.Namespace, Name: l.Name}, Client: w.leases,
+				LockConfig: resourcelock.ResourceLockConfig{Identity: l.Identity},
+			},
+		}
 		elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
 			Name: l.Name, LeaseDuration: l.Duration, RenewDeadline: l.Renew, RetryPeriod: l.Retry, ReleaseOnCancel: true,
 			Lock: lock,

@@ -26,11 +26,15 @@ func (w *Watcher) lister(gvr schema.GroupVersionResource, k kind) cache.ListerWa
 			if opts.ResourceVersion == "0" {
 				opts.ResourceVersion, opts.ResourceVersionMatch = "", ""
 			}
-			return client.List(ctx, opts)
+			list, err := client.List(ctx, opts)
+			w.asked(ctx, k, err)
+			return list, err
 		},
 		WatchFuncWithContext: func(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
 			opts.FieldSelector = k.selector
-			return client.Watch(ctx, opts)
+			events, err := client.Watch(ctx, opts)
+			w.asked(ctx, k, err)
+			return events, err
 		},
 	}}
 }

@@ -58,9 +58,7 @@ func (w *Watcher) session(ctx context.Context, k kind, gvr schema.GroupVersionRe
 		informer.SetWatchErrorHandlerWithContext(func(_ context.Context, _ *cache.Reflector, err error) {
 			if apierrors.IsNotFound(err) {
 				stop(err) // the CRD is gone
-			} else if !apierrors.IsResourceExpired(err) && !apierrors.IsGone(err) && listing.Err() == nil {
-				w.cfg.Log.Warn("list or watch", "resource", gvr.GroupResource().String(), "err", err)
-			}
+			} // the lister has said all else
 		}),
 	); err != nil {
 		return fmt.Errorf("informer of %s: %w", gvr, err)
@@ -211,6 +209,7 @@ func (w *Watcher) settle(ctx context.Context, ledger *kyverno.Ledger, k kind, ob
 	case o.unread != "":
 		// What cannot be read says nothing, not even that violations ended. The next rewrite may.
 		w.cfg.Log.Warn("left out", "resource", k.resource, "object", object, "err", o.unread)
+		w.failed(inReport, fmt.Errorf("%s %s: %s", k, object, o.unread))
 		return nil
 	case k.events:
 		n, err = ledger.SettleBlocked(ctx, key, w.cfg.Cluster, o.event)

@@ -4,9 +4,11 @@ package watch_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -25,7 +27,7 @@ import (
 // a real one is in test/kube.
 type api struct {
 	mu      sync.Mutex
-	answers map[string]string // "503" is that status
+	answers map[string]string // a number is that status
 	asked   map[string]chan struct{}
 }
 
@@ -60,12 +62,13 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer, asked := a.answers[r.URL.Path], a.asked[r.URL.Path]
 	a.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
-	switch answer {
-	case "":
-		w.WriteHeader(http.StatusNotFound)
-	case "503":
-		w.WriteHeader(http.StatusServiceUnavailable)
-	default:
+	if answer == "" {
+		answer = strconv.Itoa(http.StatusNotFound)
+	}
+	if status, err := strconv.Atoi(answer); err == nil {
+		w.WriteHeader(status)
+		_, _ = fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","message":"%s","code":%d}`, http.StatusText(status), status)
+	} else {
 		_, _ = w.Write([]byte(answer)) // the client went away
 	}
 	if asked != nil {

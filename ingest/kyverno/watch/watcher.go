@@ -39,7 +39,14 @@ type Config struct {
 	Relist, Discover time.Duration
 	// Records counts what was committed, by source and outcome; it may be nil.
 	Records *prometheus.CounterVec
-	Log     *slog.Logger
+	// Connected is, by resource, 1 while a kind is listed and watched, or the cluster is known not to have it; on a
+	// replica that does not hold the Lease it is 0. Errors counts what goes wrong, by what it was: lease, discovery, watch, or
+	// report, one that cannot be read. Either may be nil.
+	Connected *prometheus.GaugeVec
+	Errors    *prometheus.CounterVec
+	// Failed, if not nil, is called with each error that Errors counts, from any goroutine. It must not block.
+	Failed func(err error)
+	Log    *slog.Logger
 	// Now is the clock; nil is the system's.
 	Now func() time.Time
 	// Settled is called whenever all that one list of a kind had is told. Nil but in tests.
@@ -65,6 +72,7 @@ func New(cfg Config) (*Watcher, error) {
 		cfg.Now = time.Now
 	}
 	w := &Watcher{cfg: cfg}
+	w.unhealthy()
 	var err error
 	if w.dynamic, err = dynamic.NewForConfig(cfg.Access); err != nil {
 		return nil, fmt.Errorf("client of Kubernetes: %w", err)
@@ -101,7 +109,8 @@ func (w *Watcher) watch(ctx context.Context, held func() error) {
 
 // follow lists and watches one kind, again and again: it comes and goes with its CRD.
 func (w *Watcher) follow(ctx context.Context, k kind, held func() error) {
-	log := w.cfg.Log.With("resource", k.resource+"."+k.group)
+	log := w.cfg.Log.With("resource", k.String())
+	defer w.connected(k, false)
 	for absent := false; ctx.Err() == nil; {
 		found, err := w.round(ctx, k, held, absent)
 		switch {
@@ -130,14 +139,14 @@ func (w *Watcher) follow(ctx context.Context, k kind, held func() error) {
 // last round is looked for, no more. The term is taken before anything is asked, so that all answers are of it.
 func (w *Watcher) round(ctx context.Context, k kind, held func() error, absent bool) (found bool, err error) {
 	if absent {
-		_, found, err = w.discover(ctx, k)
+		_, found, err = w.discovered(ctx, k)
 		return found, err
 	}
 	ledger, err := w.newTerm(ctx, k, held)
 	if err != nil {
 		return false, err
 	}
-	gvr, found, err := w.discover(ctx, k)
+	gvr, found, err := w.discovered(ctx, k)
 	if err != nil {
 		return false, err
 	}
