@@ -165,8 +165,10 @@ func (in *inputs) watchKyverno(ctx context.Context) error {
 		state, err = in.n.streams.KV(ctx, "tocsin-kyverno", "what was told of policy reports")
 		return err
 	})
-	if ctx.Err() != nil {
+	select {
+	case <-ctx.Done():
 		return nil // it was told to stop
+	default:
 	}
 	if err != nil {
 		return fmt.Errorf("kyverno: %w", err)
