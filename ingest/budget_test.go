@@ -22,7 +22,7 @@ func TestBytesInFlightAreBounded(t *testing.T) {
 	t.Parallel()
 	slow, reached := make(chan struct{}), make(chan struct{}, 1)
 	h := ingest.NewHandler(ingest.HandlerConfig{
-		MaxInFlight: 10_000, Log: slog.New(slog.DiscardHandler),
+		InFlight: ingest.NewBudget(10_000), Log: slog.New(slog.DiscardHandler),
 		Commit: func(ctx context.Context, _ []event.Record) error {
 			reached <- struct{}{}
 			select {

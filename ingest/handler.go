@@ -46,8 +46,8 @@ type HandlerConfig struct {
 	Tokens []Token
 	// MaxBody is the cap of a decompressed body in bytes; 0 is [MaxBody], which it cannot exceed.
 	MaxBody int
-	// MaxInFlight bounds the bytes of all requests that are not on disk yet; 0 is [MaxInFlight].
-	MaxInFlight int64
+	// InFlight bounds the bytes of all requests that are not on disk yet; nil is one of [MaxInFlight] for this endpoint alone.
+	InFlight *Budget
 	// Durations observes each request, by handler and code.
 	Durations prometheus.ObserverVec
 	Records   *prometheus.CounterVec
@@ -58,8 +58,7 @@ type HandlerConfig struct {
 
 type handler struct {
 	HandlerConfig
-	auth     Authenticator
-	inFlight budget
+	auth Authenticator
 	// unpacking bounds how many bodies grow at once: that takes a processor each.
 	unpacking chan struct{}
 }
@@ -70,7 +69,9 @@ var sourceName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
 // /ingest/{source}/{secret} for a sender that can set no header (Falco).
 func NewHandler(cfg HandlerConfig) http.Handler {
 	h := &handler{HandlerConfig: cfg, auth: NewAuthenticator(cfg.Tokens), unpacking: make(chan struct{}, runtime.GOMAXPROCS(0))}
-	h.inFlight.left.Store(cmp.Or(cfg.MaxInFlight, MaxInFlight))
+	if h.InFlight == nil {
+		h.InFlight = NewBudget(MaxInFlight)
+	}
 	mux := http.NewServeMux()
 	for _, path := range []string{"/ingest/{source}", "/ingest/{source}/{secret}"} {
 		mux.HandleFunc("POST "+path, h.post)
@@ -115,11 +116,11 @@ func (h *handler) take(w http.ResponseWriter, r *http.Request, source string) in
 	input := cmp.Or(sender.Name, source)
 	ctx, cancel := context.WithTimeout(r.Context(), answerWithin)
 	defer cancel()
-	held := &share{of: &h.inFlight}
-	defer held.giveBack()
+	held := h.InFlight.Share()
+	defer held.GiveBack()
 	body, err := io.ReadAll(held.reader(http.MaxBytesReader(w, r.Body, MaxBody)))
 	if err != nil {
-		if errors.Is(err, errBusy) {
+		if errors.Is(err, ErrBusy) {
 			return h.refuse(w, source, 0, err)
 		}
 		if _, large := errors.AsType[*http.MaxBytesError](err); large {
@@ -131,7 +132,7 @@ func (h *handler) take(w http.ResponseWriter, r *http.Request, source string) in
 	var records []event.Record
 	var bad []Quarantined
 	switch {
-	case errors.Is(err, errBusy):
+	case errors.Is(err, ErrBusy):
 		return h.refuse(w, source, 0, err)
 	case errors.Is(err, ErrTooLarge):
 		return problem(w, http.StatusRequestEntityTooLarge, err.Error()+": lower batch.max_bytes")
@@ -164,12 +165,12 @@ func (h *handler) refuse(w http.ResponseWriter, source string, records int, why 
 }
 
 // unpack decompresses a body. What that makes of it counts as held, too.
-func (h *handler) unpack(held *share, encoding string, body []byte) ([]byte, error) {
+func (h *handler) unpack(held *Share, encoding string, body []byte) ([]byte, error) {
 	h.unpacking <- struct{}{}
 	defer func() { <-h.unpacking }()
 	plain, err := Decompress(encoding, body, h.MaxBody)
 	if err == nil && len(plain) > len(body) {
-		err = held.take(len(plain) - len(body))
+		err = held.Take(len(plain) - len(body))
 	}
 	return plain, err
 }

@@ -33,10 +33,11 @@ type inputs struct {
 	n         *node
 	records   *prometheus.CounterVec
 	durations prometheus.ObserverVec
+	inFlight  *ingest.Budget
 }
 
 func (n *node) newInputs(durations prometheus.ObserverVec) *inputs {
-	in := &inputs{n: n, durations: durations}
+	in := &inputs{n: n, durations: durations, inFlight: ingest.NewBudget(ingest.MaxInFlight)}
 	in.records = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "tocsin_ingest_records_total", Help: "Records that came in, by source and outcome.",
 	}, []string{"source", "outcome"})
@@ -65,7 +66,7 @@ func (in *inputs) quarantine(ctx context.Context, qs []ingest.Quarantined) error
 func (in *inputs) handler() http.Handler {
 	cfg := in.n.cfg
 	return ingest.NewHandler(ingest.HandlerConfig{
-		Commit: in.commit, Quarantine: in.quarantine, Tokens: cfg.ingestTokens(), MaxBody: cfg.Ingest.MaxBody,
+		Commit: in.commit, Quarantine: in.quarantine, Tokens: cfg.ingestTokens(), MaxBody: cfg.Ingest.MaxBody, InFlight: in.inFlight,
 		Durations: in.durations, Records: in.records, Log: in.n.log.With("part", "ingest"), Committed: in.n.points.committed,
 	})
 }
@@ -75,7 +76,7 @@ func (in *inputs) serveVector(ctx context.Context, ln net.Listener) error {
 	cfg := in.n.cfg
 	var opts []grpc.ServerOption
 	own := vectorgrpc.Config{
-		Commit: in.commit, Quarantine: in.quarantine, Tokens: cfg.ingestTokens(), MaxMessage: cfg.Ingest.MaxBody,
+		Commit: in.commit, Quarantine: in.quarantine, Tokens: cfg.ingestTokens(), MaxMessage: cfg.Ingest.MaxBody, InFlight: in.inFlight,
 		Durations: in.durations, Records: in.records, Log: in.n.log.With("part", "vector"), Committed: in.n.points.committed,
 	}
 	if cfg.Vector.Cert != "" {

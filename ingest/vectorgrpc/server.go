@@ -30,6 +30,11 @@ const (
 	// pingsFrom is the shortest time between two pings of a client. gRPC's own five minutes would break
 	// off a sink whose keepalive is set to the minute that Vector proposes.
 	pingsFrom = 5 * time.Second
+	// unread is how much of a message that nobody has asked for yet a sender may send: HTTP/2's own window. Left to itself, gRPC
+	// widens it to 16 MiB a stream where the network is fast.
+	unread = 64 << 10
+	// callWithin bounds a call, as the HTTP endpoint's requests are bounded; Vector itself gives up after a minute.
+	callWithin = time.Minute
 	// maxStreams bounds the requests at once of one connection; Vector's adaptive concurrency ends at 200.
 	maxStreams = 256
 )
@@ -47,6 +52,10 @@ type Config struct {
 	Certificate func(*x509.Certificate) (input string, ok bool)
 	// MaxMessage is the cap of a message in bytes, decompressed; 0 is [ingest.MaxBody], which it cannot exceed.
 	MaxMessage int
+	// InFlight bounds the bytes of all requests that are not on disk yet; nil is one of [ingest.MaxInFlight] for this server alone.
+	InFlight *ingest.Budget
+	// CallWithin bounds a call, however slowly its message comes; 0 is a minute.
+	CallWithin time.Duration
 	// Durations observes each call, by handler and code.
 	Durations prometheus.ObserverVec
 	// Records counts records by source and outcome; the HTTP endpoint has the same.
@@ -59,6 +68,8 @@ type Config struct {
 type service struct {
 	cfg  Config
 	auth ingest.Authenticator
+	// reading has room for the calls whose messages may come in at once.
+	reading chan struct{}
 }
 
 // NewServer returns a gRPC server that serves vector.Vector and nothing else (protocols.md 3.4); its codec fits no other
@@ -67,11 +78,18 @@ func NewServer(cfg Config, opts ...grpc.ServerOption) *grpc.Server {
 	if cfg.MaxMessage <= 0 || cfg.MaxMessage > ingest.MaxBody {
 		cfg.MaxMessage = ingest.MaxBody
 	}
-	s := &service{cfg: cfg, auth: ingest.NewAuthenticator(cfg.Tokens)}
+	if cfg.InFlight == nil {
+		cfg.InFlight = ingest.NewBudget(ingest.MaxInFlight)
+	}
+	cfg.CallWithin = cmp.Or(cfg.CallWithin, callWithin)
+	s := &service{cfg: cfg, auth: ingest.NewAuthenticator(cfg.Tokens), reading: readers(cfg)}
 	server := grpc.NewServer(append([]grpc.ServerOption{
 		grpc.ForceServerCodecV2(rawCodec{}),
 		grpc.MaxRecvMsgSize(cfg.MaxMessage),
 		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.StaticStreamWindowSize(unread),
+		grpc.StaticConnWindowSize(maxStreams * unread), // no less than its streams may send: it bounds nothing of its own
+		grpc.InTapHandle(s.begin),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingsFrom, PermitWithoutStream: true}),
 	}, opts...)...)
 	server.RegisterService(&grpc.ServiceDesc{
@@ -101,12 +119,11 @@ func (s *service) method(name string, do func(context.Context, *ingest.Sender, [
 		if wait := sender.Wait(); wait > 0 {
 			return status.Error(codes.ResourceExhausted, fmt.Sprintf("the token %q may send no more records for %s", sender.Name, wait))
 		}
-		var message []byte
-		if err := decode(&message); err != nil {
-			// gRPC has answered already. The sink keeps a batch over the cap and sends it again, until it is set to
-			// make smaller ones or the cap is raised: no data is lost, but somebody has to be told.
-			s.cfg.Log.Warn("ingest cannot read a request: if it is too large, set batch.max_bytes of the sink", "source", source, "err", err)
-			return fmt.Errorf("read the request: %w", err)
+		held := s.cfg.InFlight.Share()
+		defer held.GiveBack()
+		message, err := s.read(ctx, held, decode)
+		if err != nil {
+			return err
 		}
 		return do(ctx, sender, message)
 	}
@@ -142,8 +159,7 @@ func (s *service) push(ctx context.Context, sender *ingest.Sender, message []byt
 		return status.Error(codes.InvalidArgument, err.Error())
 	}
 	if err := s.store(ctx, records, bad); err != nil {
-		s.cfg.Log.Warn("ingest refuses", "source", source, "records", len(records), "err", err)
-		return status.Error(codes.Unavailable, "the stream does not accept records now: send them again")
+		return s.refuse(len(records), err)
 	}
 	sender.Took(len(records) + len(bad))
 	if s.cfg.Committed != nil {
@@ -151,6 +167,12 @@ func (s *service) push(ctx context.Context, sender *ingest.Sender, message []byt
 	}
 	s.count(len(records), bad)
 	return nil
+}
+
+// refuse has the sink send it again.
+func (s *service) refuse(records int, why error) error {
+	s.cfg.Log.Warn("ingest refuses", "source", source, "records", records, "err", why)
+	return status.Error(codes.Unavailable, "the stream does not accept records now: send them again")
 }
 
 var errNothing = errors.New("nothing in the message is an event")
