@@ -30,6 +30,9 @@ const answerWithin = 20 * time.Second
 // ErrUnavailable is what Commit returns when the stream does not accept: 503, and the sender tries again.
 var ErrUnavailable = errors.New("the stream does not accept records now")
 
+// errAgain is all that a sender learns when its records are not on disk.
+var errAgain = errors.New("the stream does not accept records now: send them again")
+
 // Quarantined is a Record that could not be taken, and why.
 type Quarantined struct {
 	Record         event.Record
@@ -51,7 +54,9 @@ type HandlerConfig struct {
 	// Durations observes each request, by handler and code.
 	Durations prometheus.ObserverVec
 	Records   *prometheus.CounterVec
-	Log       *slog.Logger
+	// Failed is told of each request that was refused though its sender may post. It may be nil.
+	Failed func(input, source string, why error)
+	Log    *slog.Logger
 	// Committed is called between the commit of a request and its answer. Nil but in tests.
 	Committed func()
 }
@@ -109,11 +114,22 @@ func (h *handler) take(w http.ResponseWriter, r *http.Request, source string) in
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		return problem(w, http.StatusUnauthorized, "the token is missing or wrong")
 	}
+	input := cmp.Or(sender.Name, source)
+	refuse := func(status int, why error) int {
+		if h.Failed != nil {
+			h.Failed(input, source, why)
+		}
+		return problem(w, status, why.Error())
+	}
+	again := func(records int, why error) int {
+		h.Log.Warn("ingest refuses", "source", source, "records", records, "err", why)
+		w.Header().Set("Retry-After", "1")
+		return refuse(http.StatusServiceUnavailable, errAgain)
+	}
 	if wait := sender.Wait(); wait > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)))
-		return problem(w, http.StatusTooManyRequests, fmt.Sprintf("the token %q may send no more records for %s", sender.Name, wait))
+		return refuse(http.StatusTooManyRequests, fmt.Errorf("the token %q may send no more records for %s", sender.Name, wait))
 	}
-	input := cmp.Or(sender.Name, source)
 	ctx, cancel := context.WithTimeout(r.Context(), answerWithin)
 	defer cancel()
 	held := h.InFlight.Share()
@@ -121,23 +137,23 @@ func (h *handler) take(w http.ResponseWriter, r *http.Request, source string) in
 	body, err := io.ReadAll(held.reader(http.MaxBytesReader(w, r.Body, MaxBody)))
 	if err != nil {
 		if errors.Is(err, ErrBusy) {
-			return h.refuse(w, source, 0, err)
+			return again(0, err)
 		}
 		if _, large := errors.AsType[*http.MaxBytesError](err); large {
-			return problem(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is over %d bytes: lower batch.max_bytes", MaxBody))
+			return refuse(http.StatusRequestEntityTooLarge, fmt.Errorf("the body is over %d bytes: lower batch.max_bytes", MaxBody))
 		}
-		return problem(w, http.StatusBadRequest, "the body could not be read: "+err.Error())
+		return refuse(http.StatusBadRequest, fmt.Errorf("the body could not be read: %w", err))
 	}
 	plain, err := h.unpack(held, r.Header.Get("Content-Encoding"), body)
 	var records []event.Record
 	var bad []Quarantined
 	switch {
 	case errors.Is(err, ErrBusy):
-		return h.refuse(w, source, 0, err)
+		return again(0, err)
 	case errors.Is(err, ErrTooLarge):
-		return problem(w, http.StatusRequestEntityTooLarge, err.Error()+": lower batch.max_bytes")
+		return refuse(http.StatusRequestEntityTooLarge, fmt.Errorf("%w: lower batch.max_bytes", err))
 	case errors.Is(err, ErrEncoding):
-		return problem(w, http.StatusUnsupportedMediaType, err.Error())
+		return refuse(http.StatusUnsupportedMediaType, err)
 	case err != nil:
 		// Sending it again would not mend it.
 		bad = []Quarantined{{event.Record{Input: input, Source: source, Raw: body}, "damaged_compression", err.Error()}}
@@ -145,7 +161,7 @@ func (h *handler) take(w http.ResponseWriter, r *http.Request, source string) in
 		records, bad = h.records(input, source, plain)
 	}
 	if err := h.store(ctx, records, bad); err != nil {
-		return h.refuse(w, source, len(records), err)
+		return again(len(records), err)
 	}
 	sender.Took(len(records) + len(bad))
 	if h.Committed != nil {
@@ -155,13 +171,6 @@ func (h *handler) take(w http.ResponseWriter, r *http.Request, source string) in
 	w.Header().Set("Content-Type", "application/json")
 	fmt.Fprintf(w, `{"accepted":%d,"quarantined":%d}`+"\n", len(records), len(bad))
 	return http.StatusOK
-}
-
-// refuse has the sender send it again.
-func (h *handler) refuse(w http.ResponseWriter, source string, records int, why error) int {
-	h.Log.Warn("ingest refuses", "source", source, "records", records, "err", why)
-	w.Header().Set("Retry-After", "1")
-	return problem(w, http.StatusServiceUnavailable, "the stream does not accept records now: send them again")
 }
 
 // unpack decompresses a body. What that makes of it counts as held, too.

@@ -151,7 +151,7 @@ func (m *Matcher) batch(ctx context.Context, msg *stream.EventsMsg, byPartition 
 			}
 			bad = append(bad, stream.Quarantined{Record: rec, Reason: reason, Detail: err.Error()})
 			m.Metrics.Parsed.WithLabelValues(rec.Source, "quarantined").Inc()
-			m.Seen.failed(rec, msg.Time, err)
+			m.Seen.Rejected(rec, msg.Time, err)
 			continue
 		}
 		m.Metrics.Parsed.WithLabelValues(rec.Source, "parsed").Inc()

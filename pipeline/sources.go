@@ -12,7 +12,8 @@ import (
 	"tocsin/event"
 )
 
-// maxSources bounds the sources and hosts that are told apart; further hosts of a source are counted under "".
+// maxSources bounds the sources and hosts that are told apart; further hosts of a source are counted under "", and of
+// sources, once there are twice as many, all under one without a name.
 const maxSources = 10_000
 
 // Sources is what this process has seen of each source and host since it started.
@@ -28,8 +29,9 @@ type SourceState struct {
 	Input, Source, Host string
 	// LastSeen is the arrival of its last record, LastEvent the greatest time of its events; Unix nanoseconds.
 	LastSeen, LastEvent int64
-	Records, Errors     int64
-	// LastError says why the last bad record could not be read.
+	Records             int64
+	// Errors counts bad records and whatever else went wrong; LastError says what did last.
+	Errors    int64
 	LastError string
 
 	minute        int64 // the minute that now counts
@@ -51,20 +53,33 @@ func (s *Sources) saw(e *event.Event) {
 	x.count(e.Arrival)
 }
 
-// failed notes a record that could not be read.
-func (s *Sources) failed(rec event.Record, arrival int64, err error) {
+// Rejected notes a record that came and is in quarantine.
+func (s *Sources) Rejected(rec event.Record, arrival int64, err error) {
+	s.failed(rec.Input, rec.Source, err, func(x *SourceState) { x.count(arrival) })
+}
+
+// Failed notes what went wrong beside records: a request that was refused, a source that this process reads and that does not answer.
+func (s *Sources) Failed(input, source string, err error) {
+	s.failed(input, source, err, func(*SourceState) {})
+}
+
+func (s *Sources) failed(input, source string, err error, also func(*SourceState)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	x := s.of(sourceKey{rec.Input, rec.Source, ""})
+	x := s.of(sourceKey{input, source, ""})
 	x.Errors++
 	x.LastError = err.Error()
-	x.count(arrival)
+	also(x)
 }
 
 func (s *Sources) of(k sourceKey) *SourceState {
 	x := s.by[k]
 	if x == nil && len(s.by) >= maxSources {
 		k.host = ""
+		x = s.by[k]
+	}
+	if x == nil && len(s.by) >= 2*maxSources {
+		k = sourceKey{}
 		x = s.by[k]
 	}
 	if x == nil {

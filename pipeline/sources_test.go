@@ -25,13 +25,17 @@ func TestSources(t *testing.T) {
 		see("node-a", 10*minute+i)
 	}
 	see("node-b", 10*minute)
-	s.failed(event.Record{Input: "edge", Source: "vector"}, 10*minute, errors.New("no JSON"))
+	s.Rejected(event.Record{Input: "edge", Source: "vector"}, 10*minute, errors.New("no JSON"))
+	s.Failed("prod", "kyverno", errors.New("no answer"))
 	list := s.List()
-	if len(list) != 3 || list[0].Host != "node-a" || list[0].Source != "falco" || list[0].Records != 60 || list[0].LastEvent != 10*minute+54 {
+	if len(list) != 4 || list[0].Host != "node-a" || list[0].Source != "falco" || list[0].Records != 60 || list[0].LastEvent != 10*minute+54 {
 		t.Fatalf("%+v", list)
 	}
-	if list[2].Errors != 1 || list[2].LastError != "no JSON" || list[2].Records != 0 {
-		t.Errorf("%+v", list[2])
+	if x := list[3]; x.Errors != 1 || x.LastError != "no JSON" || x.Records != 0 || x.LastSeen != 10*minute {
+		t.Errorf("%+v", x)
+	}
+	if x := list[2]; x.Input != "prod" || x.Errors != 1 || x.LastError != "no answer" || x.LastSeen != 0 {
+		t.Errorf("%+v", x)
 	}
 	for _, tc := range []struct {
 		at   int64
@@ -45,6 +49,12 @@ func TestSources(t *testing.T) {
 		see(fmt.Sprint("pod-", i), 10*minute)
 	}
 	if n := len(s.List()); n > maxSources+1 {
+		t.Errorf("%d sources are kept", n)
+	}
+	for i := range 2 * maxSources {
+		s.Failed("edge", fmt.Sprint("guess-", i), errors.New("no JSON"))
+	}
+	if n := len(s.List()); n > 2*maxSources+1 {
 		t.Errorf("%d sources are kept", n)
 	}
 }

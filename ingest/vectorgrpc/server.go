@@ -60,7 +60,9 @@ type Config struct {
 	Durations prometheus.ObserverVec
 	// Records counts records by source and outcome; the HTTP endpoint has the same.
 	Records *prometheus.CounterVec
-	Log     *slog.Logger
+	// Failed is told of each call that was refused though its sender may push. It may be nil.
+	Failed func(input, source string, why error)
+	Log    *slog.Logger
 	// Committed is called between the commit of a request and its answer. Nil but in tests.
 	Committed func()
 }
@@ -116,16 +118,11 @@ func (s *service) method(name string, do func(context.Context, *ingest.Sender, [
 		if !ok {
 			return status.Error(codes.Unauthenticated, "the token is missing or wrong")
 		}
-		if wait := sender.Wait(); wait > 0 {
-			return status.Error(codes.ResourceExhausted, fmt.Sprintf("the token %q may send no more records for %s", sender.Name, wait))
+		err := s.take(ctx, sender, decode, do)
+		if err != nil && s.cfg.Failed != nil {
+			s.cfg.Failed(cmp.Or(sender.Name, source), source, errors.New(status.Convert(err).Message()))
 		}
-		held := s.cfg.InFlight.Share()
-		defer held.GiveBack()
-		message, err := s.read(ctx, held, decode)
-		if err != nil {
-			return err
-		}
-		return do(ctx, sender, message)
+		return err
 	}
 	timed := func(ctx context.Context, decode func(any) error) (any, error) {
 		start := time.Now()
@@ -145,6 +142,20 @@ func (s *service) method(name string, do func(context.Context, *ingest.Sender, [
 		}
 		return around(ctx, nil, info, func(ctx context.Context, _ any) (any, error) { return timed(ctx, decode) })
 	}
+}
+
+// take reads the message of somebody who may send it, and does what it is for.
+func (s *service) take(ctx context.Context, sender *ingest.Sender, decode func(any) error, do func(context.Context, *ingest.Sender, []byte) error) error {
+	if wait := sender.Wait(); wait > 0 {
+		return status.Error(codes.ResourceExhausted, fmt.Sprintf("the token %q may send no more records for %s", sender.Name, wait))
+	}
+	held := s.cfg.InFlight.Share()
+	defer held.GiveBack()
+	message, err := s.read(ctx, held, decode)
+	if err != nil {
+		return err
+	}
+	return do(ctx, sender, message)
 }
 
 // healthy answers the check that the sink makes when it starts, and only then: it says that somebody who may push is heard.
