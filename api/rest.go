@@ -125,9 +125,10 @@ func viewRule(r *rules.Rule, stats map[string]int64) RuleInfo {
 	return v
 }
 
-// SourceView is one source on one host, since the process that answers started.
+// SourceView is one source on one host, or one that the process itself reads, since the process that answers started.
 type SourceView struct {
-	// Source is the module of its events, or the path's source of what could not be read; Input is the token's name.
+	// Source is the module of its events, or the path's source of what could not be read; Input is the token's name. Host is
+	// the address of one that is read.
 	Source string `json:"source"`
 	Host   string `json:"host"`
 	Input  string `json:"input"`
@@ -137,9 +138,11 @@ type SourceView struct {
 	Records   int64       `json:"records"`
 	// Rate is records a second over the last minute.
 	Rate float64 `json:"rate"`
-	// Errors counts records that could not be read and are in quarantine.
+	// Errors counts records that are in quarantine, requests that were refused, and connections that ended.
 	Errors    int64  `json:"errors"`
 	LastError string `json:"last_error"`
+	// State is how one that is read stands; who sends by itself has none.
+	State string `json:"state"`
 }
 
 func (s *server) registerRest(h huma.API) {

@@ -145,6 +145,16 @@ func (b backend) Sources(context.Context) ([]api.SourceView, error) {
 			Records: x.Records, Rate: x.Rate(now), Errors: x.Errors, LastError: x.LastError,
 		})
 	}
+	for _, f := range b.n.falcos {
+		st := f.Status()
+		v := api.SourceView{
+			Source: "falco", Host: st.Address, Input: st.Name, Records: st.Alerts, Errors: st.Ended, LastError: st.Err, State: st.String(),
+		}
+		if !st.Last.IsZero() {
+			v.LastSeen = event.Stamp(st.Last.UnixNano())
+		}
+		out = append(out, v)
+	}
 	return out, nil
 }
 

@@ -59,7 +59,14 @@ func (in *inputs) quarantine(ctx context.Context, qs []ingest.Quarantined) error
 	for i, q := range qs {
 		out[i] = stream.Quarantined{Record: q.Record, Reason: q.Reason, Detail: q.Detail}
 	}
-	return in.n.streams.Quarantine(ctx, out)
+	if err := in.n.streams.Quarantine(ctx, out); err != nil {
+		return err
+	}
+	now := time.Now().UnixNano()
+	for _, q := range qs {
+		in.n.seen.Rejected(q.Record, now, fmt.Errorf("%s: %s", q.Reason, q.Detail))
+	}
+	return nil
 }
 
 // handler is the ingest endpoint over HTTP.
@@ -67,7 +74,7 @@ func (in *inputs) handler() http.Handler {
 	cfg := in.n.cfg
 	return ingest.NewHandler(ingest.HandlerConfig{
 		Commit: in.commit, Quarantine: in.quarantine, Tokens: cfg.ingestTokens(), MaxBody: cfg.Ingest.MaxBody, InFlight: in.inFlight,
-		Durations: in.durations, Records: in.records, Log: in.n.log.With("part", "ingest"), Committed: in.n.points.committed,
+		Durations: in.durations, Records: in.records, Failed: in.n.seen.Failed, Log: in.n.log.With("part", "ingest"), Committed: in.n.points.committed,
 	})
 }
 
@@ -77,7 +84,7 @@ func (in *inputs) serveVector(ctx context.Context, ln net.Listener) error {
 	var opts []grpc.ServerOption
 	own := vectorgrpc.Config{
 		Commit: in.commit, Quarantine: in.quarantine, Tokens: cfg.ingestTokens(), MaxMessage: cfg.Ingest.MaxBody, InFlight: in.inFlight,
-		Durations: in.durations, Records: in.records, Log: in.n.log.With("part", "vector"), Committed: in.n.points.committed,
+		Durations: in.durations, Records: in.records, Failed: in.n.seen.Failed, Log: in.n.log.With("part", "vector"), Committed: in.n.points.committed,
 	}
 	if cfg.Vector.Cert != "" {
 		t, err := serverTLS(cfg.Vector.Cert, cfg.Vector.Key, cfg.Vector.ClientCA)

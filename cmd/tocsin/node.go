@@ -22,6 +22,7 @@ import (
 
 	"tocsin/alert"
 	"tocsin/ingest"
+	"tocsin/ingest/falcogrpc"
 	"tocsin/pipeline"
 	"tocsin/store"
 	"tocsin/store/open"
@@ -62,6 +63,7 @@ type node struct {
 	commit    *stream.Committer
 	matcher   *pipeline.Matcher
 	seen      *pipeline.Sources
+	falcos    []*falcogrpc.Source
 	owners    *pipeline.Owners
 	closer    *pipeline.Closer
 
@@ -214,11 +216,11 @@ func (n *node) run(ctx context.Context) error {
 	if n.vector != nil {
 		g.Go(func() error { return in.serveVector(gctx, n.vector) })
 	}
-	falcos, err := in.falcos()
-	if err != nil {
+	var err error
+	if n.falcos, err = in.falcos(); err != nil {
 		return err
 	}
-	for _, f := range falcos {
+	for _, f := range n.falcos {
 		g.Go(func() error { return f.Run(gctx) })
 	}
 	if n.cfg.Kyverno.Enabled {

@@ -33,10 +33,14 @@ func newSourcesCommand(c *cli) *cobra.Command {
 				return c.printJSON(page.Items)
 			}
 			w := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "SOURCE\tHOST\tINPUT\tLAST SEEN\tRECORDS\tPER SECOND\tERRORS\tLAST ERROR")
+			fmt.Fprintln(w, "SOURCE\tHOST\tINPUT\tLAST SEEN\tRECORDS\tPER SECOND\tERRORS\tSTATE\tLAST ERROR")
 			for _, s := range page.Items {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%.1f\t%d\t%s\n", printable(s.Source), printable(cmp.Or(s.Host, "-")), printable(s.Input),
-					time.Unix(0, int64(s.LastSeen)).UTC().Format(time.RFC3339), s.Records, s.Rate, s.Errors, printable(s.LastError))
+				seen := "-"
+				if s.LastSeen != 0 {
+					seen = time.Unix(0, int64(s.LastSeen)).UTC().Format(time.RFC3339)
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%.1f\t%d\t%s\t%s\n", printable(s.Source), printable(cmp.Or(s.Host, "-")), printable(s.Input),
+					seen, s.Records, s.Rate, s.Errors, printable(cmp.Or(s.State, "-")), printable(s.LastError))
 			}
 			return w.Flush()
 		},

@@ -68,18 +68,6 @@ type Source struct {
 	status Status
 }
 
-// Status is how a Source stands.
-type Status struct {
-	Connected bool
-	// Version is Falco's, "" until it has told.
-	Version string
-	// Last is the arrival of the last alert, Alerts how many came.
-	Last   time.Time
-	Alerts int64
-	// Err says why there is no connection.
-	Err string
-}
-
 // New returns a Source; it does not connect yet.
 func New(cfg Config) (*Source, error) {
 	if !strings.HasPrefix(cfg.Address, "unix:") {
@@ -91,7 +79,7 @@ func New(cfg Config) (*Source, error) {
 		}
 	}
 	cfg.Name, cfg.Tick = cmp.Or(cfg.Name, source), cmp.Or(cfg.Tick, tickEvery)
-	return &Source{cfg: cfg, queue: make(chan *outputs.Response, waiting)}, nil
+	return &Source{cfg: cfg, queue: make(chan *outputs.Response, waiting), status: Status{Name: cfg.Name, Address: cfg.Address}}, nil
 }
 
 func endpoint(address string) (host string, port uint16, err error) {
@@ -104,22 +92,6 @@ func endpoint(address string) (host string, port uint16, err error) {
 		return "", 0, fmt.Errorf("address: port %q: %w", text, err)
 	}
 	return host, uint16(n), nil
-}
-
-// Status returns how the Source stands now.
-func (s *Source) Status() Status {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.status
-}
-
-func (s *Source) note(change func(*Status)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	change(&s.status)
-	if s.cfg.Connected != nil {
-		s.cfg.Connected.WithLabelValues(s.cfg.Address).Set(map[bool]float64{true: 1}[s.status.Connected])
-	}
 }
 
 // Run reads until ctx ends. A stream that ends, also well, is opened again: Falco ends it when it stops.
@@ -136,7 +108,7 @@ func (s *Source) Run(ctx context.Context) error {
 			fails = 0
 		}
 		if ctx.Err() == nil {
-			s.note(func(st *Status) { st.Connected, st.Err = false, err.Error() })
+			s.note(func(st *Status) { st.Connected, st.Ended, st.Err = false, st.Ended+1, err.Error() })
 			s.cfg.Log.Warn("Falco is not connected", "address", s.cfg.Address, "err", err)
 			pause(ctx, backoff(fails))
 		}
@@ -189,7 +161,7 @@ func (s *Source) session(ctx context.Context) error {
 	defer ticking.Wait()
 	defer cancel()
 	ticking.Go(func() { s.tick(ctx, stream) })
-	s.note(func(st *Status) { st.Connected, st.Err = true, "" })
+	s.note(func(st *Status) { st.Connected = true })
 	for {
 		r, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
@@ -239,7 +211,7 @@ func (s *Source) greet(ctx context.Context, c *client.Client) error {
 		return fmt.Errorf("version: %w", err)
 	}
 	s.note(func(st *Status) { st.Version = v.GetVersion() })
-	s.cfg.Log.Info("connected to Falco; its gRPC output is gone in 0.44, and a Falco that is upgraded with it goes silent: move to http_output first",
+	s.cfg.Log.Warn("connected to Falco; its gRPC output is gone in 0.44, and a Falco that is upgraded with it goes silent: move to http_output first",
 		"address", s.cfg.Address, "version", v.GetVersion())
 	return nil
 }

@@ -3,6 +3,7 @@
 package falcogrpc_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -90,7 +91,10 @@ func (s *sink) quarantine(_ context.Context, qs []ingest.Quarantined) error {
 // run runs a Source on an address; the returned func stops it.
 func run(t *testing.T, s *sink, cfg falcogrpc.Config) (*falcogrpc.Source, func()) {
 	t.Helper()
-	cfg.Commit, cfg.Quarantine, cfg.Log, cfg.Tick = s.commit, s.quarantine, slog.New(slog.DiscardHandler), 5*time.Millisecond
+	cfg.Commit, cfg.Quarantine, cfg.Tick = s.commit, s.quarantine, 5*time.Millisecond
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
 	src, err := falcogrpc.New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -143,7 +147,8 @@ func TestAlertsOnce(t *testing.T) {
 	listen, address := socket(t)
 	s := newSink()
 	s.refuse = 2
-	src, stop := run(t, s, falcogrpc.Config{Address: address})
+	var log bytes.Buffer
+	src, stop := run(t, s, falcogrpc.Config{Address: address, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	n := 0
 	put := func(more int) {
 		for range more {
@@ -155,7 +160,7 @@ func TestAlertsOnce(t *testing.T) {
 		put(20)
 		f.Serve(listen())
 		s.wait(t, 20)
-		if st := src.Status(); !st.Connected || st.Version != "0.43.1" || st.Err != "" {
+		if st := src.Status(); !st.Connected || st.Version != "0.43.1" || st.Name != "falco" || st.Address != address {
 			t.Errorf("status %+v", st)
 		}
 		f.Stop()
@@ -173,8 +178,11 @@ func TestAlertsOnce(t *testing.T) {
 			t.Fatalf("record %d (-http +grpc):\n%s", i, cmp.Diff(posted(i), r))
 		}
 	}
-	if st := src.Status(); st.Connected || st.Alerts != int64(n) || st.Last.IsZero() {
+	if st := src.Status(); st.Connected || st.Alerts != int64(n) || st.Last.IsZero() || st.Ended < 3 || st.Err == "" {
 		t.Errorf("status at the end %+v", st)
+	}
+	if n := strings.Count(log.String(), "level=WARN msg=\"connected to Falco; its gRPC output is gone in 0.44"); n != 4 {
+		t.Errorf("of four connections %d were warned about", n)
 	}
 }
 
