@@ -30,6 +30,10 @@ const (
 	source = "falco"
 	// tickEvery is how often more is asked for: Falco sends what it has on each request, and nothing without one.
 	tickEvery = 500 * time.Millisecond
+	// askEvery is how often Falco is asked whether it is still there, askWithin how long it has for its answer. A network that
+	// loses everything without a word, or a Falco that is frozen, TCP notices after a quarter of an hour; gRPC's own pings
+	// Falco's server takes for an attack.
+	askEvery, askWithin = 30 * time.Second, 10 * time.Second
 	// waiting bounds the alerts that are read and not committed; while it is half full no more are asked for.
 	waiting = 1024
 	// atOnce is how many of them are committed together.
@@ -57,6 +61,8 @@ type Config struct {
 	Log       *slog.Logger
 	// Tick is the time between requests; 0 is 500 ms.
 	Tick time.Duration
+	// Ask is the time between two questions whether Falco is still there, and no answer may take longer; 0 is 30 s.
+	Ask time.Duration
 }
 
 // Source reads the alerts of one Falco (protocols.md 1.1).
@@ -78,7 +84,7 @@ func New(cfg Config) (*Source, error) {
 			return nil, errors.New("an address that is no unix socket needs ca, cert and key: Falco asks for a client's certificate")
 		}
 	}
-	cfg.Name, cfg.Tick = cmp.Or(cfg.Name, source), cmp.Or(cfg.Tick, tickEvery)
+	cfg.Name, cfg.Tick, cfg.Ask = cmp.Or(cfg.Name, source), cmp.Or(cfg.Tick, tickEvery), cmp.Or(cfg.Ask, askEvery)
 	return &Source{cfg: cfg, queue: make(chan *outputs.Response, waiting), status: Status{Name: cfg.Name, Address: cfg.Address}}, nil
 }
 
@@ -90,6 +96,9 @@ func endpoint(address string) (host string, port uint16, err error) {
 	n, err := strconv.ParseUint(text, 10, 16)
 	if err != nil {
 		return "", 0, fmt.Errorf("address: port %q: %w", text, err)
+	}
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]" // the client puts host, colon and port together; certificates are found by either form
 	}
 	return host, uint16(n), nil
 }
@@ -127,8 +136,8 @@ func backoff(fails int) time.Duration {
 
 // session reads one stream to its end; the error says why it ended.
 func (s *Source) session(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	cfg := &client.Config{
 		CertFile: s.cfg.Cert, KeyFile: s.cfg.Key, CARootFile: s.cfg.CA,
 		DialOptions: []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage))},
@@ -157,10 +166,11 @@ func (s *Source) session(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var ticking sync.WaitGroup
-	defer ticking.Wait()
-	defer cancel()
-	ticking.Go(func() { s.tick(ctx, stream) })
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	defer cancel(nil)
+	beside.Go(func() { s.tick(ctx, stream) })
+	beside.Go(func() { cancel(s.ask(ctx, c)) })
 	s.note(func(st *Status) { st.Connected = true })
 	for {
 		r, err := stream.Recv()
@@ -168,7 +178,7 @@ func (s *Source) session(ctx context.Context) error {
 			return errors.New("the stream was ended by Falco")
 		}
 		if err != nil {
-			return err
+			return cmp.Or(context.Cause(ctx), err)
 		}
 		select {
 		case s.queue <- r:
@@ -179,7 +189,7 @@ func (s *Source) session(ctx context.Context) error {
 			case <-time.After(lastCommit):
 				s.cfg.Log.Error("an alert of Falco is lost: it could not be committed before the end", "rule", r.GetRule())
 			}
-			return ctx.Err()
+			return context.Cause(ctx)
 		}
 	}
 }
@@ -198,22 +208,44 @@ func (s *Source) tick(ctx context.Context, stream outputs.Service_SubClient) {
 	}
 }
 
+// ask asks again and again whether Falco is still there, and returns when it is not. While alerts that came wait to be committed it
+// does not ask: some of them may not have been read, and would be lost with the session.
+func (s *Source) ask(ctx context.Context, c *client.Client) error {
+	for pause(ctx, s.cfg.Ask) {
+		if len(s.queue) >= waiting/2 {
+			continue
+		}
+		if _, err := s.version(ctx, c); err != nil {
+			return fmt.Errorf("it is silent: %w", err)
+		}
+	}
+	return ctx.Err()
+}
+
 // greet asks for the version, which also tells whether anybody is there.
 func (s *Source) greet(ctx context.Context, c *client.Client) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	vc, err := c.Version()
+	v, err := s.version(ctx, c)
 	if err != nil {
 		return err
 	}
+	s.note(func(st *Status) { st.Version = v })
+	s.cfg.Log.Warn("connected to Falco; its gRPC output is gone in 0.44, and a Falco that is upgraded with it goes silent: move to http_output first",
+		"address", s.cfg.Address, "version", v)
+	return nil
+}
+
+func (s *Source) version(ctx context.Context, c *client.Client) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, min(askWithin, s.cfg.Ask))
+	defer cancel()
+	vc, err := c.Version()
+	if err != nil {
+		return "", err
+	}
 	v, err := vc.Version(ctx, &version.Request{})
 	if err != nil {
-		return fmt.Errorf("version: %w", err)
+		return "", fmt.Errorf("version: %w", err)
 	}
-	s.note(func(st *Status) { st.Version = v.GetVersion() })
-	s.cfg.Log.Warn("connected to Falco; its gRPC output is gone in 0.44, and a Falco that is upgraded with it goes silent: move to http_output first",
-		"address", s.cfg.Address, "version", v.GetVersion())
-	return nil
+	return v.GetVersion(), nil
 }
 
 func pause(ctx context.Context, d time.Duration) bool {

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -243,36 +244,136 @@ func TestEqualToHTTP(t *testing.T) {
 	}
 }
 
-// TestMutualTLS: over the network Falco and the Source show each other certificates.
+// TestMutualTLS: over the network, whichever IP it is of, Falco and the Source show each other certificates.
 func TestMutualTLS(t *testing.T) {
 	t.Parallel()
-	ca, cert, key := certs.Write(t)
-	pair, err := tls.LoadX509KeyPair(cert, key)
-	if err != nil {
-		t.Fatal(err)
+	for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
+		t.Run(address, func(t *testing.T) {
+			t.Parallel()
+			ca, cert, key := certs.Write(t)
+			pair, err := tls.LoadX509KeyPair(cert, key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pem, err := os.ReadFile(ca)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pool := x509.NewCertPool()
+			pool.AppendCertsFromPEM(pem)
+			ln, err := net.Listen("tcp", address)
+			if err != nil && strings.HasPrefix(address, "[") {
+				t.Skip("this machine has no IPv6: ", err)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := &falcotest.Falco{}
+			f.Put(alert(1))
+			f.Serve(ln, grpc.Creds(credentials.NewTLS(&tls.Config{
+				Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool, MinVersion: tls.VersionTLS12,
+			})))
+			defer f.Stop()
+			s := newSink()
+			_, stop := run(t, s, falcogrpc.Config{Address: ln.Addr().String(), CA: ca, Cert: cert, Key: key})
+			s.wait(t, 1)
+			stop()
+			if s.records[0] != posted(1) {
+				t.Errorf("%s", s.records[0])
+			}
+		})
 	}
-	pem, err := os.ReadFile(ca)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(pem)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+}
+
+// TestASilentFalco: a connection over which nothing comes any more, and which nobody has ended, is opened anew, and is not called
+// connected until then.
+func TestASilentFalco(t *testing.T) {
+	t.Parallel()
+	listen, address := socket(t)
+	ln := &lossy{Listener: listen(), lost: make(chan struct{}), found: make(chan struct{})}
 	f := &falcotest.Falco{}
-	f.Put(alert(1))
-	f.Serve(ln, grpc.Creds(credentials.NewTLS(&tls.Config{
-		Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool, MinVersion: tls.VersionTLS12,
-	})))
+	f.Serve(ln)
 	defer f.Stop()
-	s := newSink()
-	_, stop := run(t, s, falcogrpc.Config{Address: ln.Addr().String(), CA: ca, Cert: cert, Key: key})
+	defer close(ln.found)
+	s, log := newSink(), make(lines, 1000)
+	src, _ := run(t, s, falcogrpc.Config{Address: address, Ask: time.Second, Log: slog.New(slog.NewTextHandler(log, nil))})
+	f.Put(alert(1))
 	s.wait(t, 1)
-	stop()
-	if s.records[0] != posted(1) {
-		t.Errorf("%s", s.records[0])
+	close(ln.lost)
+	log.wait(t, "it is silent: version: ")
+	if st := src.Status(); st.Connected || st.Ended == 0 || !strings.Contains(st.Err, "version: ") {
+		t.Errorf("status %+v", st)
+	}
+	f.Put(alert(2))
+	ln.mend()
+	s.wait(t, 1)
+	if st := src.Status(); !st.Connected {
+		t.Errorf("status %+v", st)
+	}
+}
+
+// lossy is a network that loses all, until it is mended for those that connect from then on.
+type lossy struct {
+	net.Listener
+	lost, found chan struct{}
+	mended      atomic.Bool
+}
+
+func (l *lossy) mend() { l.mended.Store(true) }
+
+func (l *lossy) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil || l.mended.Load() {
+		return c, err
+	}
+	return &lossyConn{Conn: c, of: l}, nil
+}
+
+type lossyConn struct {
+	net.Conn
+	of *lossy
+}
+
+func (c *lossyConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	select {
+	case <-c.of.lost:
+		<-c.of.found
+		return 0, net.ErrClosed
+	default:
+		return n, err
+	}
+}
+
+func (c *lossyConn) Write(p []byte) (int, error) {
+	select {
+	case <-c.of.lost:
+		return len(p), nil
+	default:
+		return c.Conn.Write(p)
+	}
+}
+
+// lines are those of a log.
+type lines chan string
+
+func (l lines) Write(p []byte) (int, error) {
+	l <- string(p)
+	return len(p), nil
+}
+
+func (l lines) wait(t *testing.T, what string) {
+	t.Helper()
+	limit := time.After(30 * time.Second)
+	for {
+		select {
+		case line := <-l:
+			if strings.Contains(line, what) {
+				return
+			}
+		case <-limit:
+			t.Fatalf("no line of the log says %q", what)
+		}
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// Write makes a CA, and a certificate that it signed for both sides of 127.0.0.1 and localhost, and writes them as PEM.
+// Write makes a CA, and a certificate that it signed for both sides of 127.0.0.1, ::1 and localhost, and writes them as PEM.
 func Write(t testing.TB) (ca, cert, key string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -43,7 +43,7 @@ func Write(t testing.TB) (ca, cert, key string) {
 	}
 	leaf := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "tocsin"}, NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"localhost"}, KeyUsage: x509.KeyUsageDigitalSignature,
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}, DNSNames: []string{"localhost"}, KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
 	rootDER, err := x509.CreateCertificate(rand.Reader, root, root, &caKey.PublicKey, caKey)
