@@ -19,12 +19,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/falcosecurity/client-go/pkg/api/outputs"
-	"github.com/falcosecurity/client-go/pkg/api/schema"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"tocsin/incident"
 	"tocsin/ingest/falcogrpc/falcotest"
@@ -214,13 +211,9 @@ func TestTheSameAttackIsTheSameIncident(t *testing.T) {
 			if err := native.Close(); err != nil {
 				t.Error(err)
 			}
-			var falco []string
-			for i, rule := range []string{"Terminal shell in container", "Read sensitive file untrusted", "Contact K8S API Server From Container"} {
-				falco = append(falco, fmt.Sprintf(`{"hostname":"node-a","output":"%s","output_fields":{"evt.time":%d,"k8s.ns.name":"shop","k8s.pod.name":"web-1"},"priority":"Notice","rule":%q,"source":"syscall","tags":["a"],"time":%q}`,
-					rule, 1787307330123456789+i, rule, start.Add(time.Duration(i)*time.Second).Format("2006-01-02T15:04:05.000000000Z")))
-			}
+			falco := newFalcoAttack(start)
 			for range 2 { // Falco repeats after a time-out of its own
-				for _, body := range falco {
+				for _, body := range falco.posted {
 					resp, err := http.Post("http://"+s.node.ingest.Addr().String()+"/ingest/falco", "application/json", strings.NewReader(body))
 					if err != nil {
 						t.Fatal(err)
@@ -231,14 +224,8 @@ func TestTheSameAttackIsTheSameIncident(t *testing.T) {
 					}
 				}
 			}
-			for i, rule := range []string{"Terminal shell in container", "Read sensitive file untrusted", "Contact K8S API Server From Container"} {
-				for _, f := range falcos {
-					f.Put(&outputs.Response{
-						Hostname: "node-a", Output: rule, Priority: schema.Priority_NOTICE, Rule: rule, Source: "syscall", Tags: []string{"a"},
-						Time:         timestamppb.New(start.Add(time.Duration(i) * time.Second)),
-						OutputFields: map[string]string{"evt.time": fmt.Sprint(1787307330123456789 + i), "k8s.ns.name": "shop", "k8s.pod.name": "web-1"},
-					})
-				}
+			for _, f := range falcos {
+				f.Put(falco.sent...)
 			}
 			waitFor(t, 30*time.Second, func() bool { return true }, func() error {
 				var metrics bytes.Buffer
@@ -295,10 +282,10 @@ func TestTheSameAttackIsTheSameIncident(t *testing.T) {
 				t.Errorf("the takeover is %+v", takeover)
 			}
 			s.evidence(takeover.ID, 3, func(i int, item incident.EvidenceItem) {
-				if string(item.Raw) != falco[i] {
-					t.Errorf("the record is %s\nit was sent as %s", item.Raw, falco[i])
+				if string(item.Raw) != falco.posted[i] {
+					t.Errorf("the record is %s\nit was sent as %s", item.Raw, falco.posted[i])
 				}
-				sum := sha256.Sum256([]byte(falco[i]))
+				sum := sha256.Sum256([]byte(falco.posted[i]))
 				if item.SHA256 != hex.EncodeToString(sum[:]) {
 					t.Errorf("the hash of %s is %s", item.EventID, item.SHA256)
 				}
