@@ -12,8 +12,10 @@ import (
 
 	"github.com/falcosecurity/client-go/pkg/api/outputs"
 
+	"tocsin/event"
 	"tocsin/event/value"
 	"tocsin/ingest/falco"
+	"tocsin/ingest/plain"
 )
 
 // priorities are the names of the enum's numbers, as http_output writes them.
@@ -37,15 +39,20 @@ var typed = map[string]bool{
 // either way (detection.md P6). Falco with json_output has that text in `output`.
 func Record(r *outputs.Response) ([]byte, error) {
 	if text := strings.TrimSpace(r.GetOutput()); strings.HasPrefix(text, "{") {
-		if v, err := value.Parse([]byte(text)); err == nil && v.Get("rule").Exists() && v.Get("time").Exists() {
+		var e event.Event
+		if falco.Parse(&e, event.Record{Source: source, Raw: []byte(text)}, 0) == nil {
 			return []byte(text), nil
 		}
+	}
+	if r.GetRule() == "" {
+		return nil, errors.New("the alert has no rule")
 	}
 	p := int(r.GetPriority())
 	if p < 0 || p >= len(priorities) {
 		return nil, fmt.Errorf("unknown priority %d", p)
 	}
-	if r.GetTime() == nil || !r.GetTime().IsValid() {
+	at := r.GetTime().AsTime().Format(falco.TimeFormat)
+	if r.GetTime() == nil || !r.GetTime().IsValid() || plain.Time(value.OfString(at)) == 0 {
 		return nil, errors.New("the alert has no time")
 	}
 	fields := make(map[string]any, len(r.GetOutputFields()))
@@ -54,7 +61,7 @@ func Record(r *outputs.Response) ([]byte, error) {
 	}
 	alert := map[string]any{
 		"hostname": r.GetHostname(), "output": r.GetOutput(), "output_fields": fields, "priority": priorities[p],
-		"rule": r.GetRule(), "source": r.GetSource(), "time": r.GetTime().AsTime().Format(falco.TimeFormat),
+		"rule": r.GetRule(), "source": r.GetSource(), "time": at,
 	}
 	if tags := r.GetTags(); len(tags) > 0 {
 		alert["tags"] = tags
