@@ -40,6 +40,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
+	natstest.Main()
 	if os.Getenv(serveEnv) != "" {
 		c := &cli{stdin: os.Stdin, stdout: io.Discard, stderr: os.Stderr, points: killPoints(os.Getenv(killEnv))}
 		os.Exit(runCLI(signalled(context.Background()), c, []string{"serve", "--config", os.Getenv("TOCSIN_TEST_CONFIG")}))
@@ -97,7 +98,7 @@ func engines() map[string]func(t *testing.T, data string) (storeURL string, clus
 }
 
 // clusterYAML is the part of a configuration that names a cluster of three, with limits that fit a test's servers.
-func clusterYAML(c *natstest.Cluster) string {
+func clusterYAML(c interface{ URL() string }) string {
 	return fmt.Sprintf("nats: {url: %q, replicas: 3}\nretention:\n  events: {bytes: 200000000}\n  matches: {bytes: 200000000}\n  quarantine: {bytes: 100000000}\n", c.URL())
 }
 

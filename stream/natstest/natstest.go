@@ -31,10 +31,7 @@ func Start(t testing.TB, n int, change func(*server.Options)) *Cluster {
 		routes = append(routes, &url.URL{Scheme: "nats-route", Host: fmt.Sprintf("127.0.0.1:%d", p)})
 	}
 	for i := range n {
-		o := &server.Options{
-			ServerName: fmt.Sprintf("n%d", i), Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(),
-			SyncAlways: true, MaxPayload: 8 << 20, NoSigs: true, NoLog: true, JetStreamMaxStore: 1 << 30, JetStreamMaxMemory: 64 << 20,
-		}
+		o := options(fmt.Sprintf("n%d", i), t.TempDir())
 		if n > 1 {
 			o.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: ports[i]}
 			o.Routes = routes
@@ -55,6 +52,14 @@ func Start(t testing.TB, n int, change func(*server.Options)) *Cluster {
 	}
 	c.WaitReady(t)
 	return c
+}
+
+// options are those of each server.
+func options(name, dir string) *server.Options {
+	return &server.Options{
+		ServerName: name, Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: dir,
+		SyncAlways: true, MaxPayload: 8 << 20, NoSigs: true, NoLog: true, JetStreamMaxStore: 1 << 30, JetStreamMaxMemory: 64 << 20,
+	}
 }
 
 // Run starts one server, for the first time or again.
