@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/goccy/go-yaml"
+
 	"tocsin/event"
 )
 
@@ -233,5 +235,33 @@ func TestPortTaken(t *testing.T) {
 	c := &cli{stdout: io.Discard, stderr: io.Discard}
 	if err := c.serve(context.Background(), cfg, false); err == nil || !strings.HasPrefix(err.Error(), "api.listen: ") {
 		t.Errorf("serve on a port that is taken: %v", err)
+	}
+}
+
+// TestDocsConfigurationsWork: each part of a tocsin.yaml in docs/sources.md is one that Tocsin takes, and what is shown for others is YAML.
+func TestDocsConfigurationsWork(t *testing.T) {
+	t.Parallel()
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(page(t, "docs/sources.md"), -1)
+	ours := 0
+	for _, m := range blocks {
+		if !strings.HasPrefix(m[1], "# tocsin.yaml") {
+			var shown map[string]any
+			if err := yaml.Unmarshal([]byte(m[1]), &shown); err != nil || len(shown) == 0 {
+				t.Errorf("%v in\n%s", err, m[1])
+			}
+			continue
+		}
+		ours++
+		file := filepath.Join(t.TempDir(), "tocsin.yaml")
+		if err := os.WriteFile(file, []byte(m[1]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		if code := run(context.Background(), []string{"config", "check", "--config", file}, strings.NewReader(""), &out, &out); code != 0 {
+			t.Errorf("%s\nof\n%s", &out, m[1])
+		}
+	}
+	if ours < 3 || len(blocks) < 10 {
+		t.Errorf("%d blocks, %d of them ours", len(blocks), ours)
 	}
 }
