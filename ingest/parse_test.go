@@ -150,6 +150,11 @@ func TestIdentity(t *testing.T) {
 	if id(file, 1) != id(reread, 1) {
 		t.Error("a line of a file that is read again is another event")
 	}
+	rotated := file
+	rotated.Raw = []byte(strings.Replace(string(file.Raw), `"message":"x"`, `"message":"y"`, 1))
+	if id(file, 1) == id(rotated, 1) {
+		t.Error("another line at the same place, after a rotation, is the same event")
+	}
 }
 
 func FuzzParse(f *testing.F) {

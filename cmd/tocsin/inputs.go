@@ -20,6 +20,7 @@ import (
 	"tocsin/event"
 	"tocsin/ingest"
 	"tocsin/ingest/falcogrpc"
+	"tocsin/ingest/kyverno"
 	"tocsin/ingest/kyverno/watch"
 	"tocsin/ingest/vectorgrpc"
 	"tocsin/stream"
@@ -184,6 +185,7 @@ func (in *inputs) watchKyverno(ctx context.Context) error {
 	c := watch.Config{
 		Access: access, Store: state, Commit: in.commit, Cluster: cfg.Cluster, Records: in.records,
 		Connected: connected, Errors: failures, Log: in.n.log.With("part", "kyverno"),
+		Failed: func(err error) { in.n.seen.Failed(kyverno.Source, kyverno.Source, err) },
 	}
 	if in.n.embedded == nil {
 		c.Lease = &watch.Lease{Namespace: cfg.Namespace}

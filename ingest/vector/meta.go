@@ -153,12 +153,11 @@ func (m *meta) naturalID(rec event.Record) (id string, timed bool) {
 		return id, true
 	}
 	if uid, ok := m.kube.uid.Str(); ok && uid != "" && m.timestamp.Exists() {
-		message, _ := m.message.Str()
-		sum := sha256.Sum256([]byte(message))
-		return strings.Join([]string{uid, printed(m.kube.container), printed(m.stream), printed(m.timestamp), hex.EncodeToString(sum[:16])}, "|"), true
+		return strings.Join([]string{uid, printed(m.kube.container), printed(m.stream), printed(m.timestamp), m.contentHash()}, "|"), true
 	}
 	if s, _ := m.sourceType.Str(); s == "file" && m.offset.Exists() && m.file.Exists() {
-		return strings.Join([]string{printed(m.host), printed(m.file), printed(m.offset)}, "|"), false
+		// The place alone is another line's after a rotation.
+		return strings.Join([]string{printed(m.host), printed(m.file), printed(m.offset), m.contentHash()}, "|"), false
 	}
 	if c, ok := m.cursor.Str(); ok && c != "" {
 		return c, true
@@ -167,6 +166,12 @@ func (m *meta) naturalID(rec event.Record) (id string, timed bool) {
 		return eventID(rec, uuid), true
 	}
 	return "", true
+}
+
+func (m *meta) contentHash() string {
+	message, _ := m.message.Str()
+	sum := sha256.Sum256([]byte(message))
+	return hex.EncodeToString(sum[:16])
 }
 
 // printed is a part of an identity: it must stay as it is.
