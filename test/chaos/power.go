@@ -15,6 +15,8 @@ func (p *process) shadow() string { return p.disk + ".shadow" }
 
 // fail fails the power of processes, all at once: what they did not sync may be lost.
 func (w *world) fail(d time.Duration, seed uint64, all ...*process) error {
+	w.failing.Lock() // power that has failed cannot fail
+	defer w.failing.Unlock()
 	for _, p := range all {
 		p.setDark(true)
 		p.kill()

@@ -40,6 +40,8 @@ type world struct {
 	pgAt     string
 	replicas []*replica
 
+	failing sync.Mutex // held while power has failed
+
 	hook *httptest.Server
 	mu   sync.Mutex
 	told map[string]int // incidents that somebody was told of
