@@ -63,14 +63,15 @@ func (c *cell) startChain() *incident.Chain {
 	return c.chain
 }
 
-// take takes in a match for the rule at path and carries what it makes of referenced rules up
+// take takes in a match, of the rule itself or of one that it refers to, and carries what it makes of referenced rules up
 // to the rule itself.
-func (c *cell) take(path []int, key rules.Key, ref rules.EventRef, bits uint64, vals []string, at now, n *Stats) {
+func (c *cell) take(m *rules.Match, at now, n *Stats) {
+	path, ref := m.Path, m.Event
 	p := c.plan.planAt(path)
 	if p == nil {
 		return
 	}
-	w := c.window(p, key)
+	w := c.window(p, m.Key)
 	c.outdated, c.touched = true, true
 	if p.path == "" && p.fleeting() && c.chain != nil {
 		if born, ok := c.chain.Born(runID(w, ref.ID, 0)); ok && born <= ref.Arrival {
@@ -78,7 +79,7 @@ func (c *cell) take(path []int, key rules.Key, ref rules.EventRef, bits uint64, 
 			return
 		}
 	}
-	if w.put(ref, bits, vals, at) {
+	if w.put(ref, m.Patterns, int32(m.Barred), m.Values, at) {
 		n.Matched++
 		n.Negative += w.negatives(ref.ID)
 		if ref.Arrival > add(ref.Time, p.late) {
@@ -114,14 +115,18 @@ func (c *cell) carry(w *window, path []int, at now, n *Stats) {
 	bits := parent.feeds[last]
 	key := w.key.Part(w.plan.rule.ParentKey)
 	for _, e := range flips {
+		fires := e.goesUp()
+		if !fires && c.find(parent, key) == nil {
+			continue
+		}
 		pw := c.window(parent, key)
-		if e.fp {
+		if fires {
 			ref := e.ref
 			if w.plan.settled {
 				// It was not to be known before its deadline, whatever armed it.
 				ref.Arrival = max(ref.Arrival, add(ref.Time, w.plan.delay()))
 			}
-			if pw.put(ref, bits, e.vals[min(len(w.plan.rule.Values), len(e.vals)):], at) {
+			if pw.put(ref, bits, max(e.barred-1, 0), e.vals[min(len(w.plan.rule.Values), len(e.vals)):], at) {
 				n.Negative += pw.negatives(ref.ID)
 			}
 		} else if !c.firesElsewhere(w, e, key) {
@@ -131,12 +136,15 @@ func (c *cell) carry(w *window, path []int, at now, n *Stats) {
 	}
 }
 
+// goesUp reports whether the event is a match of the rule above: a firing point that no exception of that rule covers (E1).
+func (m *match) goesUp() bool { return m.fp && m.barred != 1 }
+
 // firesElsewhere reports whether an event is a firing point of the same referenced rule for
 // another key that is part of the same key above.
 func (c *cell) firesElsewhere(w *window, e *match, key rules.Key) bool {
 	for _, o := range c.windows {
 		if o != w && o.plan == w.plan && o.key.Part(o.plan.rule.ParentKey) == key {
-			if m := o.find(e.ref.ID); m != nil && m.fp {
+			if m := o.find(e.ref.ID); m != nil && m.goesUp() {
 				return true
 			}
 		}

@@ -10,9 +10,11 @@ import (
 	"tocsin/rules"
 )
 
-// entriesFormat is the version of the log's encoding. Before it entries had no generations, and spelt out what refs pack.
+// entriesFormat is the version of the log's encoding; those before it are read, too. Before unbarredFormat entries had no
+// generations, and spelt out what refs pack. In it matches say nothing of the exceptions of rules above: they took part.
 const (
-	entriesFormat    = 2
+	entriesFormat    = 3
+	unbarredFormat   = 2
 	entriesFormatOld = 1
 )
 
@@ -52,7 +54,7 @@ func EncodeEntries(entries []Entry) []byte {
 func DecodeEntries(b []byte, at int64) ([]Entry, error) {
 	r := &event.Reader{B: b}
 	format := r.Uint()
-	if r.Err == nil && format != entriesFormat && format != entriesFormatOld {
+	if r.Err == nil && (format < entriesFormatOld || format > entriesFormat) {
 		return nil, fmt.Errorf("correlate: log entry of format %d, this version reads %d", format, entriesFormat)
 	}
 	old := format == entriesFormatOld
@@ -61,7 +63,7 @@ func DecodeEntries(b []byte, at int64) ([]Entry, error) {
 	for range n {
 		switch r.Uint() {
 		case 1:
-			m := decodeMatches(r, old)
+			m := decodeMatches(r, format)
 			if !old {
 				m.Generation = r.Uint()
 			}
@@ -107,6 +109,7 @@ func encodeMatches(w *event.Writer, m *Matches) {
 		w.String(string(x.Key))
 		w.String(string(x.Group))
 		w.Uint(x.Patterns)
+		w.Uint(uint64(x.Barred))
 		encodeStrings(w, x.Values)
 		encodeRef(w, &x.Event)
 	}
@@ -118,7 +121,7 @@ func encodeMatches(w *event.Writer, m *Matches) {
 	}
 }
 
-func decodeMatches(r *event.Reader, old bool) *Matches {
+func decodeMatches(r *event.Reader, format uint64) *Matches {
 	m := &Matches{Set: r.String(), Seq: r.Uint(), Part: r.Uint()}
 	m.Matches = make([]rules.Match, r.Len())
 	for i := range m.Matches {
@@ -132,8 +135,11 @@ func decodeMatches(r *event.Reader, old bool) *Matches {
 		}
 		x.Key, x.Group = rules.Key(r.String()), rules.Key(r.String())
 		x.Patterns = r.Uint()
+		if format > unbarredFormat {
+			x.Barred = int(r.Uint())
+		}
 		x.Values = decodeStrings(r)
-		if old {
+		if format == entriesFormatOld {
 			decodeOldRef(r, &x.Event)
 		} else {
 			decodeRef(r, &x.Event)

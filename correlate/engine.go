@@ -173,7 +173,7 @@ func (e *Engine) match(m *rules.Match, set string) {
 		e.cells[id] = c
 		e.perRule[m.Rule]++
 	}
-	c.take(m.Path, m.Key, m.Event, m.Patterns, m.Values, e.at(m.Event.About.EventID()), n)
+	c.take(m, e.at(m.Event.About.EventID()), n)
 	e.touch(c)
 }
 

@@ -21,6 +21,8 @@ type match struct {
 	late bool
 	// fp is set once the event is a firing point that shows: holds, and past its deadline.
 	fp bool
+	// barred is how many references up the rule is that leaves the event out, 0 if none does ([rules.Match]).
+	barred int32
 }
 
 // details are what few events have.
@@ -54,9 +56,9 @@ func (m *match) countIn(runs []*run) {
 }
 
 // newMatch makes a match of an event of the window.
-func (w *window) newMatch(ref rules.EventRef, bits uint64, vals []string) *match {
+func (w *window) newMatch(ref rules.EventRef, bits uint64, barred int32, vals []string) *match {
 	return &match{
-		ref: ref, bits: bits, details: newDetails(w.plan, vals),
+		ref: ref, bits: bits, barred: barred, details: newDetails(w.plan, vals),
 		late: ref.Arrival > add(ref.Time, w.plan.late),
 	}
 }

@@ -36,32 +36,41 @@ func (r *drawn) sets(items []item) map[string][]seen {
 	for key, s := range r.child.sets(items) {
 		parts := strings.Split(key, "/")[:len(r.By)]
 		key = strings.Join(parts, "/")
-		out[key] = append(out[key], r.child.points(s)...)
+		for _, x := range r.child.points(s) {
+			if w := x.vals[1]; !r.covers(w, x.t) {
+				out[key] = append(out[key], x)
+			}
+		}
 	}
 	return out
 }
 
-// excepted counts the events that an exception covers, of each rule: those that its own patterns match, and those that the
-// patterns of the rule that it refers to match. A copy counts again.
+// excepted counts the events that an exception leaves out of a rule: of those that patterns match, of the rule or of one
+// below it, those that an exception of the same rule covers, or of one that refers to it. A copy counts again.
 func (r *drawn) excepted(items []item) int {
 	n := 0
 	for _, x := range items {
-		matched := slices.ContainsFunc(r.Patterns, func(p rules.Pattern) bool {
-			return p.Child < 0 && slices.Contains(x.labels[r.labels], p.Name)
-		})
-		if matched && r.excepts(x) {
+		leftOut, counts := false, false
+		for at := r; at != nil; at = at.child {
+			leftOut = leftOut || at.excepts(x)
+			matched := slices.ContainsFunc(at.Patterns, func(p rules.Pattern) bool {
+				return p.Child < 0 && slices.Contains(x.labels[at.labels], p.Name)
+			})
+			counts = counts || matched && leftOut
+		}
+		if counts {
 			n++
 		}
-	}
-	if r.child != nil {
-		n += r.child.excepted(items)
 	}
 	return n
 }
 
-func (r *drawn) excepts(x item) bool {
+func (r *drawn) excepts(x item) bool { return r.covers(x.w, x.t) }
+
+// covers reports whether an exception is for an event with this w, at this time.
+func (r *drawn) covers(w string, t int64) bool {
 	for _, e := range r.except {
-		if x.w == e.w && x.t <= e.expires {
+		if w == e.w && t <= e.expires {
 			return true
 		}
 	}

@@ -67,6 +67,11 @@ func (r *drawn) expected(items []item, closings []closed) []string {
 	return out
 }
 
+// any reports whether something is so of a rule or of one that it refers to.
+func (r *drawn) any(is func(*drawn) bool) bool {
+	return is(r) || r.child != nil && r.child.any(is)
+}
+
 // remembers reports whether events further away than two windows can matter.
 func (r *drawn) remembers() bool {
 	return slices.ContainsFunc(conditions(r.When), func(c rules.Cond) bool {
@@ -94,12 +99,12 @@ func drawClosings(t *rapid.T, r *drawn, items []item) []closed {
 						seen = max(seen, y.a)
 					}
 				}
-				if r.remembers() || r.child != nil && r.child.remembers() {
+				if r.any((*drawn).remembers) {
 					for _, y := range items {
 						seen = max(seen, y.a)
 					}
 				}
-				if settles(r.When) || r.child != nil && settles(r.child.When) {
+				if r.any(func(r *drawn) bool { return settles(r.When) }) {
 					seen = max(seen, x.t+o.t()) + 2*o.l()
 				}
 				at := seen + rapid.Int64Range(0, 30).Draw(t, "after")
@@ -258,12 +263,13 @@ func newWorld(t rapid.TB, r *drawn, items []item, closings []closed) *world {
 func (w *world) compare(t rapid.TB, how string, items []item, batch, split int) {
 	t.Helper()
 	want := slices.Clone(w.want)
-	for _, r := range []*drawn{w.rule.child, w.rule} {
-		if r == nil {
-			continue
-		}
-		if n := r.excepted(items); n > 0 {
-			want = append(want, fmt.Sprintf("%s: %d excepted", r.ID, n))
+	excepted := make(map[string]int)
+	for r := w.rule; r != nil; r = r.child {
+		excepted[r.ID] = r.excepted(items)
+	}
+	for _, id := range slices.Sorted(maps.Keys(excepted)) {
+		if n := excepted[id]; n > 0 {
+			want = append(want, fmt.Sprintf("%s: %d excepted", id, n))
 		}
 	}
 	if d := cmp.Diff(want, run(t, w.set, items, batch, split, w.closings, w.horizon)); d != "" {

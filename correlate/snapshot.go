@@ -13,7 +13,7 @@ import (
 )
 
 // SnapshotFormat is the version of a Cell's encoding.
-const SnapshotFormat = 4
+const SnapshotFormat = 5
 
 // engineCell is the Cell that holds what is the whole partition's: clock, floor, numbers.
 const engineCell = ""

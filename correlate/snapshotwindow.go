@@ -22,6 +22,7 @@ func (w *window) encode(out *event.Writer) {
 	for _, m := range w.ms {
 		encodeRef(out, &m.ref)
 		out.Uint(m.bits)
+		out.Uint(uint64(m.barred))
 		encodeStrings(out, m.vals)
 		out.Bool(m.holds)
 		out.Bool(m.fp)
@@ -58,7 +59,7 @@ func (w *window) decode(r *event.Reader) {
 	for range r.Len() {
 		var ref rules.EventRef
 		decodeRef(r, &ref)
-		m := w.newMatch(ref, r.Uint(), decodeStrings(r))
+		m := w.newMatch(ref, r.Uint(), int32(r.Uint()), decodeStrings(r))
 		m.holds, m.fp = r.Bool(), r.Bool()
 		m.start, m.due, m.horizon = r.Int(), r.Int(), r.Int()
 		m.run = at(r.Uint())

@@ -104,7 +104,7 @@ func (w *window) flipped(m *match) {
 
 // put adds an event's patterns. Of copies of one event the one that arrived first counts (W2).
 // It reports whether anything was new.
-func (w *window) put(ref rules.EventRef, bits uint64, vals []string, at now) bool {
+func (w *window) put(ref rules.EventRef, bits uint64, barred int32, vals []string, at now) bool {
 	old := w.find(ref.ID)
 	if old != nil {
 		earlier := cmp.Or(cmp.Compare(ref.Arrival, old.ref.Arrival), cmp.Compare(ref.Time, old.ref.Time),
@@ -114,12 +114,12 @@ func (w *window) put(ref rules.EventRef, bits uint64, vals []string, at now) boo
 		}
 		bits |= old.bits & w.plan.own
 		if !earlier {
-			ref, vals = old.ref, old.vals
+			ref, barred, vals = old.ref, old.barred, old.vals
 		}
 		w.full = true
 		w.take(old)
 	}
-	m := w.newMatch(ref, bits, vals)
+	m := w.newMatch(ref, bits, barred, vals)
 	if old != nil && old.fp {
 		m.fp, m.run, m.verdict = true, old.run, old.verdict // the same event, better known
 		w.flipped(m)

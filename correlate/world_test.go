@@ -189,19 +189,27 @@ func drawRules(t *rapid.T) *drawn {
 			r.When = rules.Or{X: []rules.Cond{rules.Is{Pattern: 1}, rules.FirstSeen{Values: []int{0}}}}
 		}
 	case 1, 2: // over another rule, whose key has all parts of this one's
-		r.child = drawRule(t, "below", "below")
-		if len(r.By) > len(r.child.By) {
-			r.child.By = r.By
-		}
-		r.hop = false
-		r.Children, r.Patterns[2].Child = []*rules.Rule{&r.child.Rule}, 0
+		r.refersTo(drawRule(t, "below", "below"))
 		if rapid.IntRange(0, 5).Draw(t, "alone") == 0 {
 			r.Within, r.When = 0, each
+		}
+		if rapid.IntRange(0, 3).Draw(t, "deeper") == 0 {
+			r.child.refersTo(drawRule(t, "deepest", "own"))
+			r.child.child.teach(t)
 		}
 		r.child.teach(t)
 	}
 	r.teach(t)
 	return r
+}
+
+// refersTo makes the pattern c of a rule the firing points of another.
+func (r *drawn) refersTo(child *drawn) {
+	for at := child; at != nil && len(r.By) > len(at.By); at = at.child {
+		at.By = r.By
+	}
+	r.hop = false
+	r.child, r.Children, r.Patterns[2].Child = child, []*rules.Rule{&child.Rule}, 0
 }
 
 // teach gives every first_seen of a rule the rule's `learn`.
@@ -236,7 +244,7 @@ func isRate(c rules.Cond) bool { _, ok := c.(rules.Rate); return ok }
 
 // overDays reports whether the rule, or the one that it refers to, is about weeks.
 func (r *drawn) overDays() bool {
-	return slices.ContainsFunc(conditions(r.When), isRate) || r.child != nil && r.child.overDays()
+	return r.any(func(r *drawn) bool { return slices.ContainsFunc(conditions(r.When), isRate) })
 }
 
 // drawItems draws what happens, within minutes, or at much the same hour of some days.

@@ -38,17 +38,12 @@ type matcher struct {
 	title    *template
 }
 
-type exception struct {
-	covers  pred.Node
-	expires int64
-}
-
 // Match appends to out what the rules see in one event.
 func (s *Set) Match(e *event.Event, out *Result) {
 	if out.set != s {
 		out.set, out.run = s, s.program.NewRun()
 	}
-	x := matching{e, out}
+	x := matching{e: e, out: out}
 	held := out.run.Match
 	if out.Unindexed {
 		held = out.run.MatchAll
@@ -66,6 +61,7 @@ func (s *Set) Match(e *event.Event, out *Result) {
 	}
 	if at != nil {
 		x.emit(at, bits)
+		x.count()
 	}
 }
 
@@ -73,45 +69,55 @@ func (s *Set) Match(e *event.Event, out *Result) {
 type matching struct {
 	e   *event.Event
 	out *Result
+	// tally is of the rule whose sites are at hand, one after the other.
+	tally Tally
+}
+
+// count puts what was counted for a rule into the Result.
+func (x *matching) count() {
+	if x.tally.Unkeyed+x.tally.Excepted > 0 {
+		x.out.Counts = append(x.out.Counts, x.tally)
+	}
 }
 
 // emit adds the matches of the patterns of one rule that hold.
-func (x matching) emit(at *site, bits uint64) {
+func (x *matching) emit(at *site, bits uint64) {
+	if x.tally.Rule != at.top.ID {
+		x.count()
+		x.tally = Tally{Rule: at.top.ID}
+	}
 	m := at.rule.matcher
-	tally := Tally{Rule: at.top.ID}
-	for _, ex := range m.exceptions {
-		if x.e.Time <= ex.expires && pred.Eval(ex.covers, x.e) {
-			tally.Excepted++
-			x.out.Counts = append(x.out.Counts, tally)
-			return
-		}
+	if m.excepts(x.e) {
+		x.tally.Excepted = 1 // of all that the rule is made of, it is one event
+		return
+	}
+	barred := at.barred(x.e)
+	if barred > 0 {
+		x.tally.Excepted = 1
 	}
 	switch {
 	case m.byEntity:
 		if k, ok := m.entityKey(x.e); ok {
-			x.add(at, k, bits)
+			x.add(at, k, bits, barred)
 		} else {
-			tally.Unkeyed++
+			x.tally.Unkeyed++
 		}
 	case !differs(m.keys):
 		ks, more := keys(m.keys, x.e, 0)
 		for _, k := range ks {
-			x.add(at, k, bits)
+			x.add(at, k, bits, barred)
 		}
 		if len(ks) == 0 || more {
-			tally.Unkeyed++
+			x.tally.Unkeyed++
 		}
 	default:
-		x.emitPerPattern(at, bits, &tally)
-	}
-	if tally.Unkeyed > 0 {
-		x.out.Counts = append(x.out.Counts, tally)
+		x.emitPerPattern(at, bits, barred)
 	}
 }
 
 // emitPerPattern is for keys that hop: each pattern can have keys of its own, and one match
 // has all patterns of one key.
-func (x matching) emitPerPattern(at *site, bits uint64, tally *Tally) {
+func (x *matching) emitPerPattern(at *site, bits uint64, barred int) {
 	var order []Key
 	of := make(map[Key]uint64)
 	for i := range at.rule.matcher.patterns {
@@ -120,7 +126,7 @@ func (x matching) emitPerPattern(at *site, bits uint64, tally *Tally) {
 		}
 		ks, more := keys(at.rule.matcher.keys, x.e, i)
 		if len(ks) == 0 || more {
-			tally.Unkeyed++
+			x.tally.Unkeyed++
 		}
 		for _, k := range ks {
 			if of[k] == 0 {
@@ -130,11 +136,11 @@ func (x matching) emitPerPattern(at *site, bits uint64, tally *Tally) {
 		}
 	}
 	for _, k := range order {
-		x.add(at, k, of[k])
+		x.add(at, k, of[k], barred)
 	}
 }
 
-func (x matching) add(at *site, key Key, bits uint64) {
+func (x *matching) add(at *site, key Key, bits uint64, barred int) {
 	group := key
 	vals := at.rule.matcher.read(nil, x.e)
 	for i, n := at.rule, len(at.path)-1; n >= 0; n-- {
@@ -145,7 +151,7 @@ func (x matching) add(at *site, key Key, bits uint64) {
 	out := x.out
 	out.about = aboutEvent(out.about, sourceOf(x), x.e, at.top.matcher.fields)
 	out.Matches = append(out.Matches, Match{
-		Rule: at.top.Revision, Path: at.path, Key: key, Group: group.Part(at.top.GroupBy), Patterns: bits, Values: vals,
+		Rule: at.top.Revision, Path: at.path, Key: key, Group: group.Part(at.top.GroupBy), Patterns: bits, Barred: barred, Values: vals,
 		Event: EventRef{ID: x.e.ID, Time: x.e.Time, Arrival: x.e.Arrival, About: About(out.about)},
 	})
 }
@@ -170,7 +176,7 @@ func (r *Rule) at(path []int) *Rule {
 	return r
 }
 
-func sourceOf(x matching) string {
+func sourceOf(x *matching) string {
 	if m, ok := x.e.Field(event.EventModule).Str(); ok {
 		return m
 	}

@@ -155,6 +155,9 @@ type Match struct {
 	Key, Group Key
 	// Patterns has bit i set if pattern i matched.
 	Patterns uint64
+	// Barred is how many references above the rule at Path the nearest rule is that has an exception for the event, 0 if
+	// there is none: what the event fires goes no further up than below that rule (E1).
+	Barred int
 	// Values holds the typed encoding of each of the Values of the rule at Path, then of the rule that
 	// refers to it, and so on up to the top; "" if the event lacks it.
 	Values []string
@@ -166,6 +169,7 @@ type Match struct {
 type Tally struct {
 	// Rule is the rule's ID.
 	Rule string
-	// Unkeyed counts events that matched and had no key, Excepted those that an exception covered.
+	// Unkeyed counts events that matched and had no key, Excepted those that an exception covered, of the rule or of one that
+	// it refers to, and whichever of them they matched.
 	Unkeyed, Excepted int64
 }
