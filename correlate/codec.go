@@ -4,6 +4,7 @@ package correlate
 
 import (
 	"fmt"
+	"slices"
 
 	"tocsin/event"
 	"tocsin/incident"
@@ -21,13 +22,14 @@ const (
 // EncodeEntries encodes the entries of one message of a partition's log.
 func EncodeEntries(entries []Entry) []byte {
 	w := &event.Writer{}
-	w.Uint(entriesFormat)
+	format := formatFor(entries)
+	w.Uint(format)
 	w.Uint(uint64(len(entries)))
 	for _, e := range entries {
 		switch {
 		case e.Matches != nil:
 			w.Uint(1)
-			encodeMatches(w, e.Matches)
+			encodeMatches(w, e.Matches, format)
 			w.Uint(e.Matches.Generation)
 		case e.Tick != nil:
 			w.Uint(2)
@@ -48,6 +50,17 @@ func EncodeEntries(entries []Entry) []byte {
 		}
 	}
 	return w.B
+}
+
+// formatFor returns the oldest format that can say it all, so that processes of two versions read each other's logs while one
+// replaces the other.
+func formatFor(entries []Entry) uint64 {
+	for _, e := range entries {
+		if e.Matches != nil && slices.ContainsFunc(e.Matches.Matches, func(m rules.Match) bool { return m.Barred > 0 }) {
+			return entriesFormat
+		}
+	}
+	return unbarredFormat
 }
 
 // DecodeEntries decodes one message. at is the stream's time of the message, Unix nanoseconds: the time of a closing.
@@ -94,7 +107,7 @@ func DecodeEntries(b []byte, at int64) ([]Entry, error) {
 	return out, nil
 }
 
-func encodeMatches(w *event.Writer, m *Matches) {
+func encodeMatches(w *event.Writer, m *Matches, format uint64) {
 	w.String(m.Set)
 	w.Uint(m.Seq)
 	w.Uint(m.Part)
@@ -109,7 +122,9 @@ func encodeMatches(w *event.Writer, m *Matches) {
 		w.String(string(x.Key))
 		w.String(string(x.Group))
 		w.Uint(x.Patterns)
-		w.Uint(uint64(x.Barred))
+		if format > unbarredFormat {
+			w.Uint(uint64(x.Barred))
+		}
 		encodeStrings(w, x.Values)
 		encodeRef(w, &x.Event)
 	}

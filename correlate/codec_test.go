@@ -60,6 +60,9 @@ func TestEntriesOfTheVersionBefore(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
+	if string(correlate.EncodeEntries(want)) != string(w.B) {
+		t.Error("what the version before could say it cannot read: while a version replaces another, both read the log")
+	}
 	want[0].Matches.Matches[0].Barred = 2
 	got, err = correlate.DecodeEntries(correlate.EncodeEntries(want), 0)
 	if d := cmp.Diff(want, got); err != nil || d != "" {
