@@ -16,20 +16,24 @@ type verdict struct {
 
 // judge decides whether e is a firing point of its window.
 func (w *window) judge(e *match, at now) verdict {
-	p := w.plan
-	t := e.ref.Time
 	if !w.possible() {
 		return verdict{}
 	}
+	return w.plan.judge(w.sight(e), at.horizon)
+}
+
+// sight is what e is judged by.
+func (w *window) sight(e *match) *view {
+	p, t := w.plan, e.ref.Time
 	if p.alone {
 		one := []*match{e}
-		return p.judge(w.see(e, one, one), at.horizon)
+		return w.see(e, one, one)
 	}
 	around := between(w.ms, add(t, -p.reach), add(t, p.reach))
 	if w.lates > 0 {
 		around = p.meeting(around, e)
 	}
-	return p.judge(w.see(e, between(around, add(t, -p.t), t), around), at.horizon)
+	return w.see(e, between(around, add(t, -p.t), t), around)
 }
 
 // see fills in the plan's only view: a judgement makes no garbage.

@@ -3,11 +3,9 @@
 package correlate
 
 import (
-	"bytes"
 	"cmp"
-	"fmt"
+	"math"
 	"slices"
-	"strings"
 
 	"tocsin/rules"
 )
@@ -16,194 +14,161 @@ import (
 type Step struct {
 	// What is the part, in the words of the rule.
 	What string `json:"what"`
-	// Have of Need events or values. Of a part that must be absent Need is 0.
+	// Have of Need events or values, where further ones can only help; Need is 0 of every other part.
 	Have int64 `json:"have"`
 	Need int64 `json:"need"`
 	Done bool  `json:"done"`
+	// Value is the number that the part compares, where that is not Have of Need.
+	Value string `json:"value,omitempty"`
+	// Against is the id of an event that contradicts an absence.
+	Against string `json:"against,omitempty"`
+	// Open: the input ends before it is known.
+	Open bool `json:"open,omitempty"`
 }
 
-// Near is how far one key came, at the event with which most of the condition held.
+// Near is how far one key came: at its last firing point, or at the event with which most of the condition held.
 type Near struct {
 	Key   rules.Key
 	Steps []Step
 	// At is the event's time, Unix nanoseconds.
 	At int64
+	// Done reports whether the rule fires for the key: it is the engine's verdict.
+	Done bool
 }
 
-// Done reports whether all of the condition held.
-func (n Near) Done() bool { return !slices.ContainsFunc(n.Steps, func(s Step) bool { return !s.Done }) }
-
-// share is how much of the condition held, from 0 to 1.
-func (n Near) share() float64 {
+// share is how much of a condition holds, from 0 to 1.
+func share(steps []Step) float64 {
 	sum := 0.0
-	for _, s := range n.Steps {
+	for _, s := range steps {
 		if s.Done {
 			sum++
 		} else if s.Need > 0 {
 			sum += float64(min(s.Have, s.Need)) / float64(s.Need)
 		}
 	}
-	return sum / float64(max(len(n.Steps), 1))
+	return sum / float64(max(len(steps), 1))
 }
 
-// Nearest returns how far each key of a rule came in a history, the furthest first: all of the history is known, and what
-// an absence waits for has not come. Of conditions over what a key did long before (first_seen, silent, usual) and of
-// aggregates it says nothing: they are left out.
-func Nearest(r *rules.Rule, history []rules.Match) []Near {
-	h := nearing{history}
+func allDone(steps []Step) bool {
+	return !slices.ContainsFunc(steps, func(s Step) bool { return !s.Done })
+}
+
+// History is what a Set matched in an input that is over.
+type History struct {
+	// Matches are in the order of the input.
+	Matches []rules.Match
+	// Lateness is L, Until the last arrival of the input, both in nanoseconds: what is judged no further than the input goes
+	// is judged up to there (C4).
+	Lateness, Until int64
+}
+
+// Nearest returns how far each key of a rule of a Set came, the furthest first.
+func Nearest(set *rules.Set, r *rules.Rule, h History) ([]Near, error) {
+	h.Matches = slices.DeleteFunc(slices.Clone(h.Matches), func(m rules.Match) bool { return m.Rule != r.Revision })
+	fires, err := h.replay(set.Only(r))
+	if err != nil {
+		return nil, err
+	}
+	windows, err := h.windows(r)
+	if err != nil {
+		return nil, err
+	}
 	var out []Near
-	for key, ms := range h.byKey(r, nil) {
-		var near Near
-		for _, e := range ms {
-			n := Near{key, nearSteps(r, ms, e), e.ref.Time}
-			if near.Steps == nil || n.share() >= near.share() {
-				near = n
-			}
-		}
-		out = append(out, near)
+	for _, w := range windows {
+		out = append(out, w.nearest(w.plan.parts(r.When, false), h.Until, fires[w.key]))
 	}
 	slices.SortFunc(out, func(a, b Near) int {
-		return cmp.Or(cmp.Compare(b.share(), a.share()), cmp.Compare(b.At, a.At), cmp.Compare(a.Key, b.Key))
+		return cmp.Or(-compareBool(a.Done, b.Done), cmp.Compare(share(b.Steps), share(a.Steps)), cmp.Compare(b.At, a.At), cmp.Compare(a.Key, b.Key))
 	})
-	return out
+	return out, nil
 }
 
-type nearing struct{ all []rules.Match }
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
+}
 
-// byKey sorts the events of the rule at a path by key and time; those of rules that it refers to are their firing points.
-func (h nearing) byKey(r *rules.Rule, path []int) map[rules.Key][]*match {
-	byKey := make(map[rules.Key][]*match)
-	add := func(key rules.Key, m match) {
-		for _, had := range byKey[key] {
-			if had.ref.ID == m.ref.ID {
-				had.bits |= m.bits
-				return
+// replay returns the keys for which an engine that is given the history has a detection at the end.
+func (h History) replay(set *rules.Set) (map[rules.Key]bool, error) {
+	e := New(h.Lateness, Limits{})
+	if err := e.Use(set); err != nil {
+		return nil, err
+	}
+	found := make(map[string]rules.Key) // by detection
+	step := func(x Entry) error {
+		err := e.Step(x)
+		for _, d := range e.Changes().Detections {
+			switch {
+			case d.Moved:
+			case d.Gone || d.Detection.Retracted != nil:
+				delete(found, d.Detection.ID)
+			default:
+				found[d.Detection.ID] = d.Detection.Key
 			}
 		}
-		byKey[key] = append(byKey[key], &m)
+		return err
 	}
-	for i := range h.all {
-		if m := &h.all[i]; slices.Equal(m.Path, path) {
-			add(m.Key, match{ref: m.Event, bits: m.Patterns, details: &details{vals: m.Values}})
-		}
+	// The clock is the least arrival of what is not read yet (C4).
+	clocks := make([]int64, len(h.Matches))
+	for i, least := len(clocks)-1, int64(math.MaxInt64); i >= 0; i-- {
+		least = min(least, h.Matches[i].Event.Arrival)
+		clocks[i] = least
 	}
-	for i, child := range r.Children {
-		var feeds uint64
-		for b, p := range r.Patterns {
-			if p.Child == i {
-				feeds |= 1 << b
-			}
-		}
-		for key, ms := range h.byKey(child, append(slices.Clip(path), i)) {
-			for _, e := range ms {
-				if (Near{Steps: nearSteps(child, ms, e)}).Done() {
-					add(key.Part(child.ParentKey), match{ref: e.ref, bits: feeds, details: &details{vals: e.vals[min(len(e.vals), len(child.Values)):]}})
-				}
+	for i := range h.Matches {
+		for _, x := range []Entry{{Tick: &Tick{Clock: clocks[i], Set: set.Hash}}, {Matches: &Matches{Set: set.Hash, Matches: h.Matches[i : i+1]}}} {
+			if err := step(x); err != nil {
+				return nil, err
 			}
 		}
 	}
-	for _, ms := range byKey {
-		slices.SortFunc(ms, func(a, b *match) int {
-			return cmp.Or(cmp.Compare(a.ref.Time, b.ref.Time), bytes.Compare(a.ref.ID[:], b.ref.ID[:]))
-		})
+	if err := step(Entry{Tick: &Tick{Clock: atTheEnd, Set: set.Hash, Horizon: h.Until}}); err != nil {
+		return nil, err
 	}
-	return byKey
+	fires := make(map[rules.Key]bool)
+	for _, key := range found {
+		fires[key] = true
+	}
+	return fires, nil
 }
 
-// nearSteps says how far the condition holds of an event's window.
-func nearSteps(r *rules.Rule, ms []*match, e *match) []Step {
-	w := []*match{e}
-	if r.Within > 0 {
-		w = between(ms, add(e.ref.Time, -int64(r.Within)), e.ref.Time)
+// atTheEnd is a clock that is past every deadline.
+const atTheEnd = math.MaxInt64 / 4
+
+// windows returns those of a rule's keys as they would be if nothing were ever forgotten or limited: what an engine has let
+// go of by the end can still be told of.
+func (h History) windows(r *rules.Rule) ([]*window, error) {
+	p, err := newPlan(r, h.Lateness, &Limits{math.MaxInt, math.MaxInt, math.MaxInt, math.MaxInt}, "")
+	if err != nil {
+		return nil, err
 	}
-	return nearPart(r, r.When, w)
+	c := &cell{plan: p}
+	for i := range h.Matches {
+		c.take(&h.Matches[i], now{clock: atTheEnd, horizon: h.Until}, new(Stats))
+	}
+	return slices.DeleteFunc(sorted(c.windows), func(w *window) bool { return w.plan != p || len(w.ms) == 0 }), nil
 }
 
-func nearPart(r *rules.Rule, c rules.Cond, w []*match) []Step {
-	name := func(pattern int) string { return r.Patterns[pattern].Name }
-	switch c := c.(type) {
-	case rules.Is:
-		return []Step{reached(name(c.Pattern), tally(w, 1<<c.Pattern, nil), 1, rules.GE)}
-	case rules.Count:
-		return []Step{reached(fmt.Sprintf("count(%s) %s %d", name(c.Pattern), c.Op, c.N), tally(w, 1<<c.Pattern, nil), c.N, c.Op)}
-	case rules.Distinct:
-		var of []string
-		for _, v := range c.Values {
-			of = append(of, r.Values[v])
-		}
-		what := fmt.Sprintf("distinct(%s, %s) %s %d", name(c.Pattern), strings.Join(of, ", "), c.Op, c.N)
-		return []Step{reached(what, tally(w, 1<<c.Pattern, c.Values), c.N, c.Op)}
-	case rules.Score:
-		var bits uint64
-		for _, m := range w {
-			bits |= m.bits
-		}
-		return []Step{reached(fmt.Sprintf("score %s %d", c.Op, c.N), score(bits, c.Weights), c.N, c.Op)}
-	case rules.Sequence:
-		return nearSequence(r, c, w)
-	case rules.And:
-		var out []Step
-		for _, x := range c.X {
-			out = append(out, nearPart(r, x, w)...)
-		}
-		return out
-	case rules.Or:
-		var best Near
-		for _, x := range c.X {
-			if n := (Near{Steps: nearPart(r, x, w)}); best.Steps == nil || n.share() > best.share() {
-				best = n
+// nearest says how far the key of a window came.
+func (w *window) nearest(alternatives [][]part, until int64, fires bool) Near {
+	best := w.ms[len(w.ms)-1]
+	if fires {
+		for _, e := range w.ms {
+			if e.fp {
+				best = e
 			}
 		}
-		return best.Steps
-	case rules.Not:
-		there := Near{Steps: nearPart(r, c.X, w)}
-		if len(there.Steps) == 0 {
-			return nil
-		}
-		return []Step{{What: "not " + there.Steps[0].What, Have: there.Steps[0].Have, Done: !there.Done()}}
-	}
-	return nil
-}
-
-// reached is a part that compares a number.
-func reached(what string, have, need int64, op rules.Op) Step {
-	return Step{What: what, Have: have, Need: need, Done: op.Holds(have, need)}
-}
-
-// nearSequence takes the events of a window for the steps one after the other, each as early as it can be.
-func nearSequence(r *rules.Rule, c rules.Sequence, w []*match) []Step {
-	var out []Step
-	next := 0
-	for _, s := range c.Steps {
-		name := r.Patterns[s.Pattern].Name
-		if s.Not {
-			out = append(out, Step{What: "not " + name, Done: true}) // the engine knows, in time
-			continue
-		}
-		have := int64(0)
-		for ; next < len(w) && have < int64(s.Times); next++ {
-			if w[next].bits&(1<<s.Pattern) != 0 {
-				have++
+	} else {
+		most := -1.0
+		for _, e := range w.ms {
+			if n := share(w.steps(alternatives, e, until, false)); n >= most {
+				best, most = e, n
 			}
 		}
-		out = append(out, reached(name, have, int64(s.Times), rules.GE))
 	}
-	return out
-}
-
-// tally counts the events with a bit, or the distinct tuples of their values.
-func tally(ms []*match, bit uint64, values []int) (n int64) {
-	seen := make(map[string]bool)
-	for _, m := range ms {
-		if m.bits&bit == 0 {
-			continue
-		}
-		if values == nil {
-			n++
-		} else if v, ok := m.tuple(bit, values); ok && !seen[v] {
-			seen[v] = true
-			n++
-		}
-	}
-	return n
+	return Near{w.key, w.steps(alternatives, best, until, true), best.ref.Time, fires}
 }

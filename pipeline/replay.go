@@ -42,32 +42,40 @@ func NewReplay(set *rules.Set, parser Parser, lateness time.Duration) *Replay {
 	return &Replay{set: set, parser: parser, lateness: lateness, seen: make(map[[32]byte]uint32)}
 }
 
-// Add takes one record of an input. Its arrival is `event.ingested` if the record has one, else its time
-// (C4). An error says why the record cannot be read; the replay goes on without it.
+// Add takes one record of an input. An error says why the record cannot be read; the replay goes on without it.
 func (r *Replay) Add(source string, raw []byte) error {
-	rec := event.Record{Input: "replay", Source: source, Raw: raw}
-	h := contentHash(source, raw)
-	rec.Ordinal = r.seen[h]
-	r.seen[h]++
-	e, err := r.parser.Parse(rec, 0)
+	e, err := r.Read(source, raw)
 	if err != nil {
 		return err
-	}
-	if ingested, ok := ingestedAt(e.Object()); ok {
-		if e.Time == 0 {
-			if e, err = r.parser.Parse(rec, ingested); err != nil {
-				return err
-			}
-		}
-		e.Arrival = ingested
-	} else {
-		e.Arrival = e.Time
 	}
 	if e.Time == 0 {
 		return fmt.Errorf("it has no time: give it `timestamp`, `@timestamp` or `event.ingested`")
 	}
 	r.events = append(r.events, e)
 	return nil
+}
+
+// Read returns the event of the next record of an input, which need not have a time. Its arrival is `event.ingested` if the
+// record has one, else its time (C4).
+func (r *Replay) Read(source string, raw []byte) (*event.Event, error) {
+	rec := event.Record{Input: "replay", Source: source, Raw: raw}
+	h := contentHash(source, raw)
+	rec.Ordinal = r.seen[h]
+	r.seen[h]++
+	e, err := r.parser.Parse(rec, 0)
+	if err != nil {
+		return nil, err
+	}
+	e.Arrival = e.Time
+	if ingested, ok := ingestedAt(e.Object()); ok {
+		if e.Time == 0 {
+			if e, err = r.parser.Parse(rec, ingested); err != nil {
+				return nil, err
+			}
+		}
+		e.Arrival = ingested
+	}
+	return e, nil
 }
 
 // AddEvent takes an event as it is.

@@ -89,8 +89,18 @@ var changeMutants = []mutant{
 	{"a late marker switches back", "correlate/engine.go", "t.Generation >= e.now.generation", "true"},
 }
 
+// nearMutants are for what is told of keys that did not make it.
+var nearMutants = []mutant{
+	{"what was retracted is done", "correlate/near.go", "case d.Gone || d.Detection.Retracted != nil:", "case d.Gone:"},
+	{"the end of the input is forgotten", "correlate/near.go", "Horizon: h.Until}}", "}}"},
+	{"absences that hold one by one hold together", "correlate/nearsteps.go", "out[i].Done = false", "_ = i"},
+	{"an absence is one before it is over", "correlate/nearsteps.go", "near = between(a.x.around, add(a.last, -pl.t), add(a.first, pl.t))", "_ = pl"},
+	{"what is not known is done", "correlate/nearsteps.go", "step.Done, step.Open = false, true", "step.Open = true"},
+}
+
 func TestMutantsAreCaught(t *testing.T) {
 	caught(t, mutants, "^TestEngine", 120_000)
+	caught(t, nearMutants, "^TestNearest", 20_000)
 	caught(t, changeMutants, "^Test(Changes|ARule|ALate)", 2_000)
 }
 

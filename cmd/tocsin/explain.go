@@ -16,6 +16,7 @@ import (
 	"tocsin/correlate"
 	"tocsin/event"
 	"tocsin/ingest"
+	"tocsin/pipeline"
 	"tocsin/rules"
 	"tocsin/rules/pred"
 )
@@ -23,7 +24,7 @@ import (
 // newExplainCommand says why rules match events, or do not.
 func newExplainCommand(c *cli) *cobra.Command {
 	var paths, ids []string
-	var input, only, format string
+	var source, only, format string
 	var matched bool
 	cmd := &cobra.Command{
 		Use:   "explain --rules PATH FILE…",
@@ -53,15 +54,19 @@ func newExplainCommand(c *cli) *cobra.Command {
 			}
 			out := bufio.NewWriter(c.stdout)
 			x := explainer{out: out, matched: matched}
-			history := rules.Result{}
-			parser := ingest.NewParser(cfg.parserConfig())
+			lateness := cfg.Lateness
+			input := pipeline.NewReplay(set, ingest.NewParser(cfg.parserConfig()), lateness)
+			found, history := rules.Result{}, correlate.History{Lateness: int64(lateness)}
 			for _, name := range args {
 				if _, err := c.records(name, func(raw []byte) error {
-					e, err := parser.Parse(event.Record{Input: "replay", Source: input, Raw: raw}, 0)
+					e, err := input.Read(source, raw)
 					if err != nil {
 						return err
 					}
-					set.Match(e, &history)
+					if e.Time != 0 { // replay leaves it out, too
+						set.Match(e, &found)
+						history.Until = max(history.Until, e.Arrival)
+					}
 					if only != "" && e.EventID != only {
 						return nil
 					}
@@ -75,7 +80,8 @@ func newExplainCommand(c *cli) *cobra.Command {
 				}
 			}
 			if only == "" {
-				if err := x.keys(picked, history.Matches, format == "json"); err != nil {
+				history.Matches = found.Matches
+				if err := x.keys(set, picked, history, format == "json"); err != nil {
 					return err
 				}
 			}
@@ -87,7 +93,7 @@ func newExplainCommand(c *cli) *cobra.Command {
 	f.StringArrayVar(&ids, "rule", nil, "explain this rule only (repeatable)")
 	f.StringVar(&only, "event", "", "explain the event with this id only")
 	f.BoolVar(&matched, "matched", false, "leave out the rules that do not match, and events that no rule matches")
-	f.StringVar(&input, "input", "", "the source that the records are of: falco, vector, … (default: plain records)")
+	f.StringVar(&source, "input", "", "the source that the records are of: falco, vector, … (default: plain records)")
 	f.StringVar(&format, "format", "text", "text, or json: one object for each event and rule")
 	return cmd
 }
@@ -182,71 +188,6 @@ func sentence(r pred.Reason) string {
 		shown = append(shown[:maxValue], '…')
 	}
 	return fmt.Sprintf("%s: %s, it is %s", r.Test, is, string(shown))
-}
-
-// maxKeys is of how many keys of a rule it is said how far they came.
-const maxKeys = 5
-
-// keys says how far the keys of each rule with a condition came, the furthest first.
-func (x explainer) keys(rs []*rules.Rule, history []rules.Match, asJSON bool) error {
-	byRule := make(map[string][]rules.Match)
-	for _, m := range history {
-		byRule[m.Rule] = append(byRule[m.Rule], m)
-	}
-	enc := json.NewEncoder(x.out)
-	enc.SetEscapeHTML(false)
-	for _, r := range rs {
-		if r.Within == 0 {
-			continue // each event decides by itself
-		}
-		near := correlate.Nearest(r, byRule[r.Revision])
-		if !asJSON && len(near) > 0 {
-			fmt.Fprintf(x.out, "%s, over %s\n", r.ID, spell(r.Within))
-		}
-		for _, n := range near[:min(len(near), maxKeys)] {
-			if asJSON {
-				if err := enc.Encode(nearest{r.ID, keyOf(r, n.Key), event.Stamp(n.At), n.Done(), n.Steps}); err != nil {
-					return err
-				}
-				continue
-			}
-			fmt.Fprintf(x.out, "  %s: %s\n", printKey(n.Key), came(n))
-		}
-		if !asJSON && len(near) > maxKeys {
-			fmt.Fprintf(x.out, "  and %d other keys\n", len(near)-maxKeys)
-		}
-	}
-	return nil
-}
-
-// came says how far a key came.
-func came(n correlate.Near) string {
-	var steps []string
-	for _, s := range n.Steps {
-		switch {
-		case s.Need == 0 && s.Done:
-			steps = append(steps, s.What+" so far")
-		case s.Need == 0:
-			steps = append(steps, s.What+" is broken")
-		case s.Done:
-			steps = append(steps, fmt.Sprintf("%s: %d", s.What, s.Have))
-		default:
-			steps = append(steps, fmt.Sprintf("%s: only %d of %d", s.What, s.Have, s.Need))
-		}
-	}
-	word := "came as far as"
-	if n.Done() {
-		word = "has all of"
-	}
-	return fmt.Sprintf("at %s %s %s", event.Stamp(n.At), word, strings.Join(steps, ", "))
-}
-
-type nearest struct {
-	Rule  string           `json:"rule"`
-	Key   map[string]any   `json:"key"`
-	At    event.Stamp      `json:"at"`
-	Done  bool             `json:"done"`
-	Steps []correlate.Step `json:"steps"`
 }
 
 // keyOf returns a key's parts by name.

@@ -98,3 +98,51 @@ root-logins, over 1h
 		t.Errorf("--event shows another event: %s", out)
 	}
 }
+
+// TestExplainAgreesWithReplay: of each form, what explain calls done is what replay finds, and what it says of the rest is so.
+func TestExplainAgreesWithReplay(t *testing.T) {
+	t.Parallel()
+	event := func(id, second, action, more string) string {
+		return `{"event.id":"` + id + `","timestamp":"2026-11-20T09:00:` + second + `Z","event.action":"` + action + `","user.name":"ana"` + more + "}\n"
+	}
+	input := event("1", "00", "upload", `,"bytes":5`) + event("2", "01", "n", "") + event("3", "02", "c", "") +
+		event("4", "04", "x2", "") + event("5", "04", "x1", "") + event("6", "05", "same", "") + event("6", "05", "same", "") +
+		`{"event.action":"plain","user.name":"ana","timestamp":"2026-11-20T09:00:06Z"}` + "\n" +
+		`{"event.action":"plain","user.name":"ana","timestamp":"2026-11-20T09:00:06Z"}` + "\n" +
+		`{"event.action":"timeless","user.name":"ana"}` + "\n"
+	for name, tc := range map[string]struct{ match, when, want string }{
+		"a sum below":            {`a: event.action == "upload"`, "sum(a, raw.bytes) > 1000", "came as far as sum(a, raw.bytes) > 1000: it is 5"},
+		"a sum above":            {`a: event.action == "upload"`, "sum(a, raw.bytes) > 4", "has all of sum(a, raw.bytes) > 4: it is 5"},
+		"a silence not over":     {`a: event.action == "upload"`, "silent(a)", "came as far as silent(a): the input ends before that is known"},
+		"an absence between":     {`a: event.action == "upload", n: event.action == "n", c: event.action == "c"`, "sequence(a, not n, c)", "came as far as a: 1, not n: event 2 is against it, c: 1"},
+		"no absence between":     {`a: event.action == "upload", n: event.action == "x1", c: event.action == "c"`, "sequence(a, not n, c)", "has all of a: 1, not n, c: 1"},
+		"equal times":            {`a: event.action == "x1", c: event.action == "x2"`, "sequence(a, c)", "has all of a: 1, c: 1"},
+		"an absence":             {`a: event.action == "upload", c: event.action == "c"`, "a and not c", "came as far as a: 1, not c: event 3 is against it"},
+		"fewer than":             {`a: event.action == "upload"`, "count(a) < 3", "came as far as count(a) < 3: the input ends before that is known"},
+		"exactly":                {`a: event.action == "upload"`, "count(a) == 1", "has all of count(a) == 1: it is 1"},
+		"copies are one event":   {`a: event.action == "same"`, "count(a) >= 2", "came as far as count(a) >= 2: only 1 of 2"},
+		"equal records are two":  {`a: event.action == "plain"`, "count(a) >= 2", "has all of count(a) >= 2: 2"},
+		"nothing without a time": {`a: event.action == "timeless", b: event.action == "c"`, "a or b", "has all of b: 1"},
+	} {
+		rule := filepath.Join(t.TempDir(), "rule.yml")
+		text := "rule: r\ntitle: t\nseverity: low\nmatch: {" + tc.match + "}\nwhen: " + tc.when + "\nby: [user.name]\nwithin: 1h\n"
+		if err := os.WriteFile(rule, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		tocsin := func(args ...string) string {
+			var out, errs bytes.Buffer
+			if code := run(context.Background(), append(args, "--rules", rule, "-"), strings.NewReader(input), &out, &errs); code != 0 && !strings.Contains(errs.String(), "it has no time") {
+				t.Fatalf("%s: %d: %s", name, code, &errs)
+			}
+			return out.String()
+		}
+		said := tocsin("explain", "--matched")
+		_, last, _ := strings.Cut(said[strings.LastIndex(said, "ana: at "):], "Z ")
+		if last != tc.want+"\n" {
+			t.Errorf("%s: explain says %q, want %q", name, last, tc.want)
+		}
+		if found := tocsin("replay") != ""; found != strings.HasPrefix(last, "has all of") {
+			t.Errorf("%s: explain says %q, and replay finds something: %t", name, last, found)
+		}
+	}
+}
