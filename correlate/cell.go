@@ -85,6 +85,9 @@ func (c *cell) take(m *rules.Match, at now, n *Stats) {
 		if ref.Arrival > add(ref.Time, p.late) {
 			n.Late++
 		}
+		if ref.Time > ref.Arrival {
+			n.Future++
+		}
 	} else {
 		n.Duplicates++
 	}

@@ -108,6 +108,8 @@ type Stats struct {
 	Incidents  int64 `json:"incidents"`
 	// Negative counts values below zero, which sums leave out.
 	Negative int64 `json:"negative"`
+	// Future counts events with a time after their arrival, by however little: they take part all the same (C3).
+	Future int64 `json:"future"`
 }
 
 // Cell is the state of one (rule revision, grouping key): the unit of a snapshot.

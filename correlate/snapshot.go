@@ -146,7 +146,7 @@ func (e *Engine) encode() []byte {
 func (s *Stats) numbers() []*int64 {
 	return []*int64{
 		&s.Matched, &s.Unkeyed, &s.Excepted, &s.Late, &s.Capped, &s.Retracted,
-		&s.Dropped, &s.Duplicates, &s.Detections, &s.Incidents, &s.Negative,
+		&s.Dropped, &s.Duplicates, &s.Detections, &s.Incidents, &s.Negative, &s.Future,
 	}
 }
 

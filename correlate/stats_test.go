@@ -41,6 +41,41 @@ func TestNegativeValuesAreCounted(t *testing.T) {
 	}
 }
 
+// TestTheFutureIsKeptAndCounted: an event with a time after its arrival takes part, once, and is a public number that a restore
+// keeps; one of the very time of its arrival is not of the future (C3).
+func TestTheFutureIsKeptAndCounted(t *testing.T) {
+	t.Parallel()
+	r := plainRule("top", "own", 10, rules.Count{Op: rules.GE, N: 4})
+	set, err := rules.Compile([]rules.File{{Name: "drawn.yml", Data: []byte(r.text())}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := correlate.New(lateness*int64(time.Second), correlate.Limits{})
+	check(t, e.Use(set))
+	var found rules.Result
+	for _, x := range []item{
+		at("an hour ahead", 4600, 1000, "a", ""), at("an hour ahead", 4600, 1000, "a", ""), at("a second ahead", 4601, 4600, "a", ""),
+		at("on time", 4602, 4602, "a", ""), at("late", 4603, 4609, "a", ""),
+	} {
+		set.Match(x.event(), &found)
+	}
+	check(t, e.Step(correlate.Entry{Matches: &correlate.Matches{Set: set.Hash, Matches: found.Matches}}))
+	if n := len(e.Changes().Incidents); n != 1 {
+		t.Errorf("%d incidents of four events, want 1", n)
+	}
+	cells := e.Snapshot()
+	restored := correlate.New(lateness*int64(time.Second), correlate.Limits{})
+	check(t, restored.Use(set))
+	for _, c := range cells {
+		check(t, restored.Restore(c))
+	}
+	for _, s := range []correlate.Stats{e.Stats()[0], restored.Stats()[0]} {
+		if s.Future != 2 || s.Late != 1 || s.Duplicates != 1 {
+			t.Errorf("%d of the future, %d late, %d duplicates; want 2, 1 and 1", s.Future, s.Late, s.Duplicates)
+		}
+	}
+}
+
 // TestFirstSeenIsBounded: of more values than the limit of a key those seen longest ago go, are counted, and the detections
 // of the key say so (B2).
 func TestFirstSeenIsBounded(t *testing.T) {

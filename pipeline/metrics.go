@@ -64,6 +64,7 @@ var ruleNumbers = []struct {
 	{"retracted", "Detections that a later event contradicted, by rule.", func(s correlate.Stats) int64 { return s.Retracted }},
 	{"dropped_absences", "Absences undecided when their rule changed, by rule.", func(s correlate.Stats) int64 { return s.Dropped }},
 	{"duplicates", "Copies of events that a window had, by rule.", func(s correlate.Stats) int64 { return s.Duplicates }},
+	{"future", "Events with a time after their arrival, by rule.", func(s correlate.Stats) int64 { return s.Future }},
 	{"negative", "Values below zero that sums left out, by rule.", func(s correlate.Stats) int64 { return s.Negative }},
 }
 

@@ -14,6 +14,7 @@ import (
 	"tocsin/alert"
 	"tocsin/api"
 	"tocsin/console"
+	"tocsin/correlate"
 	"tocsin/event"
 	"tocsin/incident"
 	"tocsin/pipeline"
@@ -59,13 +60,17 @@ func (b backend) RuleStats(ctx context.Context) (map[string]map[string]int64, er
 	}
 	out := make(map[string]map[string]int64, len(stats))
 	for _, s := range stats {
-		out[s.Rule] = map[string]int64{
-			"matches": s.Matched, "detections": s.Detections, "incidents": s.Incidents, "late": s.Late, "capped": s.Capped, "dropped": s.Dropped,
-			"unkeyed": s.Unkeyed, "excepted": s.Excepted, "retracted": s.Retracted, "duplicates": s.Duplicates,
-			"negative": s.Negative,
-		}
+		out[s.Rule] = publicNumbers(s)
 	}
 	return out, nil
+}
+
+func publicNumbers(s correlate.Stats) map[string]int64 {
+	return map[string]int64{
+		"matches": s.Matched, "detections": s.Detections, "incidents": s.Incidents, "late": s.Late, "future": s.Future,
+		"capped": s.Capped, "dropped": s.Dropped, "unkeyed": s.Unkeyed, "excepted": s.Excepted, "retracted": s.Retracted,
+		"duplicates": s.Duplicates, "negative": s.Negative,
+	}
 }
 
 func (b backend) Status(ctx context.Context) (api.Status, error) {

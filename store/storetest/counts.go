@@ -111,7 +111,7 @@ func ruleStats(t *testing.T, k Kind) {
 		t.Fatalf("Acquire = %v, %v", ls, err)
 	}
 	one := correlate.Stats{
-		Rule: "b", Matched: 1, Unkeyed: 2, Excepted: 3, Late: 4, Capped: 5, Retracted: 6, Dropped: 7, Duplicates: 8, Detections: 9, Incidents: 10, Negative: 11,
+		Rule: "b", Matched: 1, Unkeyed: 2, Excepted: 3, Late: 4, Capped: 5, Retracted: 6, Dropped: 7, Duplicates: 8, Detections: 9, Incidents: 10, Negative: 11, Future: 12,
 	}
 	for i, l := range ls {
 		for range 2 { // absolute: the second commit replaces the first
@@ -127,7 +127,7 @@ func ruleStats(t *testing.T, k Kind) {
 	}
 	want := []correlate.Stats{
 		{Rule: "a", Late: 2},
-		{Rule: "b", Matched: 3, Unkeyed: 4, Excepted: 6, Late: 8, Capped: 10, Retracted: 12, Dropped: 14, Duplicates: 16, Detections: 18, Incidents: 20, Negative: 22},
+		{Rule: "b", Matched: 3, Unkeyed: 4, Excepted: 6, Late: 8, Capped: 10, Retracted: 12, Dropped: 14, Duplicates: 16, Detections: 18, Incidents: 20, Negative: 22, Future: 24},
 	}
 	got, err := s.RuleStats(t.Context())
 	if diff := gocmp.Diff(want, got); err != nil || diff != "" {

@@ -147,7 +147,7 @@ func statsRows(c store.Commit) [][]any {
 		if rule := clean(s.Rule); last[rule] == i {
 			out = append(out, []any{
 				int64(c.Partition), rule, s.Matched, s.Unkeyed, s.Excepted, s.Late, s.Capped, s.Retracted,
-				s.Dropped, s.Duplicates, s.Detections, s.Incidents, s.Negative,
+				s.Dropped, s.Duplicates, s.Detections, s.Incidents, s.Negative, s.Future,
 			})
 		}
 	}

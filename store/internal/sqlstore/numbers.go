@@ -16,11 +16,11 @@ import (
 // RuleStats returns the public numbers of each rule, summed over partitions, by rule.
 func (c *Core) RuleStats(ctx context.Context) ([]correlate.Stats, error) {
 	sums := make(map[string]*correlate.Stats)
-	err := c.db.Query(ctx, `SELECT rule, matched, unkeyed, excepted, late, capped, retracted, dropped, duplicates, detections, incidents, negative
+	err := c.db.Query(ctx, `SELECT rule, matched, unkeyed, excepted, late, capped, retracted, dropped, duplicates, detections, incidents, negative, future
 FROM rule_stats`, nil, func(scan Scan) error {
 		var s correlate.Stats
 		err := scan(&s.Rule, &s.Matched, &s.Unkeyed, &s.Excepted, &s.Late, &s.Capped, &s.Retracted, &s.Dropped, &s.Duplicates,
-			&s.Detections, &s.Incidents, &s.Negative)
+			&s.Detections, &s.Incidents, &s.Negative, &s.Future)
 		if err != nil {
 			return err
 		}
@@ -40,6 +40,7 @@ FROM rule_stats`, nil, func(scan Scan) error {
 		sum.Detections += s.Detections
 		sum.Incidents += s.Incidents
 		sum.Negative += s.Negative
+		sum.Future += s.Future
 		return nil
 	})
 	if err != nil {

@@ -50,7 +50,7 @@ func statsTable() table {
 		columns: []Column{
 			{"partition_id", Int}, {"rule", Text}, {"matched", Int}, {"unkeyed", Int}, {"excepted", Int}, {"late", Int},
 			{"capped", Int}, {"retracted", Int}, {"dropped", Int}, {"duplicates", Int}, {"detections", Int}, {"incidents", Int},
-			{"negative", Int},
+			{"negative", Int}, {"future", Int},
 		},
 		key: "partition_id, rule",
 	}
