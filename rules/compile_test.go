@@ -61,7 +61,6 @@ func one(body string) string {
 	return "rule: r\ntitle: t\nseverity: low\n" + body
 }
 
-// TestErrorsNameLineAndWhatWasMeant has one mistake each.
 // TestOneMistakeIsOneError: what uses a pattern that is wrong is not wrong, too, and a long line is not shown whole.
 func TestOneMistakeIsOneError(t *testing.T) {
 	t.Parallel()
@@ -74,6 +73,7 @@ func TestOneMistakeIsOneError(t *testing.T) {
 	}
 }
 
+// TestErrorsNameLineAndWhatWasMeant has one mistake each.
 func TestErrorsNameLineAndWhatWasMeant(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, file, want string }{
