@@ -70,7 +70,7 @@ func (w *window) shrink(n int) (dropped int) {
 	rest := copy(w.ms, w.ms[dropped:])
 	clear(w.ms[rest:])
 	w.ms = w.ms[:rest]
-	w.capped = true
+	w.capped, w.dirty, w.full = true, true, true // its detections have to say so, though nothing else may come
 	return dropped
 }
 

@@ -76,6 +76,51 @@ func TestTheFutureIsKeptAndCounted(t *testing.T) {
 	}
 }
 
+// TestLimitsAreCounted: of more keys than the limit the further ones are left out, of more matches of a key the oldest are
+// folded; both are counted, and the detections of a key that lost some say so (B2).
+func TestLimitsAreCounted(t *testing.T) {
+	t.Parallel()
+	r := plainRule("top", "own", 1000, rules.Count{Op: rules.GE, N: 3})
+	set, err := rules.Compile([]rules.File{{Name: "drawn.yml", Data: []byte(r.text())}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		keys, events   int
+		counted        bool
+		incidents, all int // capped, and all
+	}{
+		"as many as there may be": {3, 20, false, 0, 3},
+		"more keys":               {5, 20, true, 0, 3},
+		"more events of a key":    {3, 21, true, 3, 3},
+	} {
+		lim := correlate.DefaultLimits
+		lim.Keys, lim.Matches = 3, 20
+		e := correlate.New(lateness*int64(time.Second), lim)
+		check(t, e.Use(set))
+		v := newView()
+		for k := range tc.keys {
+			var found rules.Result
+			for i := range tc.events {
+				x := at(fmt.Sprint(k, " ", i), int64(1000+i), int64(1000+i), "a", "")
+				x.k = []string{fmt.Sprint("key ", k)}
+				set.Match(x.event(), &found)
+			}
+			check(t, e.Step(correlate.Entry{Matches: &correlate.Matches{Set: set.Hash, Matches: found.Matches}}))
+			v.apply(e.Changes())
+		}
+		capped := 0
+		for _, in := range v.incidents {
+			if in.Capped {
+				capped++
+			}
+		}
+		if counted := e.Stats()[0].Capped > 0; counted != tc.counted || capped != tc.incidents || len(v.incidents) != tc.all || e.Cells() > lim.Keys {
+			t.Errorf("%s: %d counted as capped, %d of %d incidents and %d cells; want %t, %d of %d", name, e.Stats()[0].Capped, capped, len(v.incidents), e.Cells(), tc.counted, tc.incidents, tc.all)
+		}
+	}
+}
+
 // TestFirstSeenIsBounded: of more values than the limit of a key those seen longest ago go, are counted, and the detections
 // of the key say so (B2).
 func TestFirstSeenIsBounded(t *testing.T) {
