@@ -147,6 +147,8 @@ func revisions(t *testing.T, k Kind) {
 	}
 }
 
+// peopleStay: what people write lives in columns that no commit writes (I4), but that a closing, which is in the log, has its
+// status.
 func peopleStay(t *testing.T, k Kind) {
 	s := own(t, k)
 	in := anOpen(aRule("r"), 1)
@@ -166,6 +168,11 @@ func peopleStay(t *testing.T, k Kind) {
 	v = s.incident(in.ID)
 	if v.Status != incident.Closed || v.Verdict == nil || *v.Verdict != incident.Benign || v.ClosedAt != event.Stamp(base) {
 		t.Errorf("after closing: status %s, verdict %v, closed at %v", v.Status, v.Verdict, v.ClosedAt)
+	}
+	in.Revision, in.MergedInto = 4, id(anIncident, 2)
+	s.put(in)
+	if v = s.incident(in.ID); v.Assignee == nil || *v.Assignee != who {
+		t.Errorf("after it was closed and merged the assignee is %v, want %s", v.Assignee, who)
 	}
 	closed := incident.Closed
 	if err := s.SetWork(t.Context(), in.ID, store.Work{Status: &closed}); err == nil {
