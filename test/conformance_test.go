@@ -50,7 +50,7 @@ func TestConformance(t *testing.T) {
 		}
 	}
 	rows := named(t, "conformance/README.md")
-	for _, statement := range strings.Fields(statements) {
+	for statement := range strings.FieldsSeq(statements) {
 		if !said[strings.ToLower(statement)] && len(rows[statement]) == 0 {
 			t.Errorf("no vector and no test says %s", statement)
 		}

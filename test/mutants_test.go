@@ -48,7 +48,7 @@ var mutants = []mutant{
 	{"exceptions two references up are forgotten", "correlate/cell.go", "max(e.barred-1, 0)", "0"},
 	{"a snapshot loses what exceptions above say", "correlate/snapshotwindow.go", "int32(r.Uint())", "int32(r.Uint())&0"},
 	{"what an exception above covers is not counted", "rules/match.go", "if barred > 0 {", "if false {"},
-	{"a firing point loses its values", "correlate/cell.go", "pw.put(ref, bits, e.vals[min(len(w.plan.rule.Values), len(e.vals)):], at)", "pw.put(ref, bits, nil, at)"},
+	{"a firing point loses its values", "correlate/cell.go", "e.vals[min(len(w.plan.rule.Values), len(e.vals)):], at)", "nil, at)"},
 	{"a late event ends what folded firing points count", "correlate/window.go", "if m.late && !w.uneven() {", "if false {"},
 	{"late firing points of a referenced rule come too late", "correlate/plan.go", "p.lag = max(p.lag, c.reach+c.late+c.delay()+c.lag+c.hop())", "p.lag, _ = 0, c"},
 	{"events of one time run together in a rule without a window", "correlate/settle.go", "uneven, interval = false, g", "uneven, interval = false, interval"},
