@@ -14,13 +14,16 @@ type exception struct {
 }
 
 // excepts reports whether an exception of the rule covers an event (E1).
-func (m *matcher) excepts(e *event.Event) bool {
-	for _, x := range m.exceptions {
+func (m *matcher) excepts(e *event.Event) bool { return m.exceptionFor(e) >= 0 }
+
+// exceptionFor returns the place of the exception that covers an event, -1 if none does.
+func (m *matcher) exceptionFor(e *event.Event) int {
+	for i, x := range m.exceptions {
 		if e.Time <= x.expires && pred.Eval(x.covers, e) {
-			return true
+			return i
 		}
 	}
-	return false
+	return -1
 }
 
 // barred says which of the rules above the one at a site leaves an event out: how many references up the nearest is, 0 if

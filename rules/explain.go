@@ -3,6 +3,8 @@
 package rules
 
 import (
+	"slices"
+
 	"tocsin/event"
 	"tocsin/rules/pred"
 )
@@ -11,7 +13,8 @@ import (
 type Explanation struct {
 	// Patterns are the rule's own: of a detection the rule that it names has the answer.
 	Patterns []PatternReasons
-	// Excepted is the exception that covers the event, nil if none does.
+	// Excepted is the exception that covers the event, nil if none does: of an event that a pattern matches, or one of a rule
+	// that it refers to.
 	Excepted *Exception
 	// Keys are the event's for the patterns that hold; Missing are the parts of `by` that it lacks (K1).
 	Keys    []Key
@@ -49,14 +52,15 @@ func (r *Rule) Explain(e *event.Event) Explanation {
 			hold = i
 		}
 	}
-	if hold < 0 {
+	if hold < 0 && !slices.ContainsFunc(r.Children, func(c *Rule) bool { return c.sees(e) }) {
 		return x
 	}
-	for i, ex := range r.matcher.exceptions {
-		if e.Time <= ex.expires && pred.Eval(ex.covers, e) {
-			x.Excepted = &r.Exceptions[i]
-			return x
-		}
+	if i := r.matcher.exceptionFor(e); i >= 0 {
+		x.Excepted = &r.Exceptions[i]
+		return x
+	}
+	if hold < 0 {
+		return x
 	}
 	if r.matcher.byEntity {
 		if k, ok := r.matcher.entityKey(e); ok {
@@ -73,4 +77,10 @@ func (r *Rule) Explain(e *event.Event) Explanation {
 		}
 	}
 	return x
+}
+
+// sees reports whether the event matches a pattern of the rule or of one that it refers to.
+func (r *Rule) sees(e *event.Event) bool {
+	return slices.ContainsFunc(r.matcher.patterns, func(p pred.Node) bool { return p != nil && pred.Eval(p, e) }) ||
+		slices.ContainsFunc(r.Children, func(c *Rule) bool { return c.sees(e) })
 }

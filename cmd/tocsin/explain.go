@@ -150,6 +150,8 @@ func (x explainer) text(e *event.Event, rs []*rules.Rule) {
 
 func verdictOf(x rules.Explanation) string {
 	switch {
+	case !x.Matched() && x.Excepted != nil:
+		return fmt.Sprintf("does not match, and what a rule below it makes of it is excepted: %s (%s)", x.Excepted.Reason, x.Excepted.Owner)
 	case !x.Matched():
 		return "does not match"
 	case x.Excepted != nil:

@@ -99,6 +99,28 @@ root-logins, over 1h
 	}
 }
 
+// TestExplainOfAReference: an exception that covers what a referenced rule fires is told, too.
+func TestExplainOfAReference(t *testing.T) {
+	t.Parallel()
+	rule := filepath.Join(t.TempDir(), "rule.yml")
+	text := "rule: below\ntitle: t\nseverity: low\nmatch: event.action == \"a\"\nby: [host.name]\n---\n" +
+		"rule: above\ntitle: t\nseverity: low\nmatch: {d: detection(\"below\")}\nwhen: count(d) >= 2\nby: [host.name]\nwithin: 10s\n" +
+		"except: [{when: user.name == \"deployer\", reason: nightly, owner: platform, expires: 2027-06-30}]\n"
+	if err := os.WriteFile(rule, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for action, want := range map[string]string{
+		"a": "above: does not match, and what a rule below it makes of it is excepted: nightly (platform)\n",
+		"b": "above: does not match\n",
+	} {
+		record := `{"timestamp":"2026-08-21T10:00:00Z","event.action":"` + action + `","host.name":"h","user.name":"deployer"}`
+		var out, errs bytes.Buffer
+		if code := run(context.Background(), []string{"explain", "--rules", rule, "-"}, strings.NewReader(record), &out, &errs); code != 0 || !strings.Contains(out.String(), want) {
+			t.Errorf("%s: %d: %s%s, want %s", action, code, &out, &errs, want)
+		}
+	}
+}
+
 // TestExplainAgreesWithReplay: of each form, what explain calls done is what replay finds, and what it says of the rest is so.
 func TestExplainAgreesWithReplay(t *testing.T) {
 	t.Parallel()
