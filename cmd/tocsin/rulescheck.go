@@ -34,6 +34,7 @@ var kinds = map[string]string{
 	"unknown-logsource": "No one knows the log source of a Sigma rule: it is matched against all events.",
 	"never-matches":     "A pattern asks for what one field cannot be at once.",
 	"no-witness":        "A pattern is evaluated for every event, since no index can find it.",
+	"reads-part":        "A pattern costs so much for each byte that it reads the beginning of a long text only.",
 	"no-tests":          "Nothing shows that the rule fires when it should, and only then.",
 	"beyond-retention":  "The rule looks further back than EVENTS keeps records: old evidence will lack its bytes.",
 }

@@ -115,6 +115,9 @@ type Test struct {
 	Other   *Field
 	// OtherNumber is Number for Other.
 	OtherNumber bool
+	// Reach bounds how many bytes of a text Contains, Like and Match read, of all scalars of an array or a record
+	// together; 0 is all of them. It is set by [Ration].
+	Reach int
 }
 
 // TimePart is a part of a time, in UTC.

@@ -119,11 +119,14 @@ func drawTest(t *rapid.T) *pred.Test {
 		flags = "(?i)"
 	}
 	x.Regexp = regexp.MustCompile(flags + rapid.SampledFrom([]string{`abcd`, `^(abcd|cmd)+\.`, `c?md\.exe$`, `[ab]+`, `(?i)ABCDE`, `(abcd){0,2}B`, `(abcd|4688){2}`}).Draw(t, "regexp"))
+	if x.Op == pred.Contains || x.Op == pred.Like || x.Op == pred.Match {
+		x.Reach = rapid.SampledFrom([]int{0, 0, 0, 1, 5, 9}).Draw(t, "reach")
+	}
 	x.Nets = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	x.Part, x.Compare = pred.Hour, rapid.SampledFrom([]pred.Op{pred.Equal, pred.Less, pred.GreaterEqual}).Draw(t, "compare")
 	if x.Op <= pred.Suffix {
 		x.Number = x.Op < pred.Is && rapid.IntRange(0, 5).Draw(t, "number") == 0
-		if rapid.IntRange(0, 7).Draw(t, "other") == 0 && !x.Field.Everywhere {
+		if rapid.IntRange(0, 7).Draw(t, "other") == 0 && !x.Field.Everywhere && x.Reach == 0 {
 			o := drawField(t)
 			o.Everywhere = false
 			if len(o.Sources) > 0 {

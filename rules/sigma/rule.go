@@ -30,6 +30,8 @@ type Rule struct {
 	// Known is false of a log source that no mapping has: its rule sees all events.
 	Known bool
 	Node  pred.Node
+	// Size is that of Node ([pred.Size]).
+	Size int
 
 	source    *logsource
 	logsource map[string]string
@@ -105,8 +107,11 @@ func ReadRule(doc *ast.MappingNode, config *Config) (*Rule, error) {
 	if rd.source != nil {
 		r.Gate, r.Known = rd.source.gate, true
 	}
-	r.Node, err = rd.detection(detection)
-	return r, err
+	if r.Node, err = rd.detection(detection); err != nil {
+		return r, err
+	}
+	r.Size = pred.Size(r.Node)
+	return r, nil
 }
 
 // readMeta reads what all documents have. A level that is missing is medium.
