@@ -61,7 +61,7 @@ func newRulesCheckCommand(c *cli) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		set, err := loadRules(args)
+		set, err := loadRules(cmd.Context(), args)
 		if form.word == "text" {
 			if err != nil {
 				return err

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -32,6 +33,26 @@ func writeFile(t *testing.T, name, text string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// TestRulesCheckEndsWithItsContext: what is being compiled does not keep a command that was told to end, and a compilation
+// that never comes back is not waited for.
+func TestRulesCheckEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	never := make(chan struct{})
+	defer close(never)
+	began := make(chan struct{})
+	go func() {
+		<-began
+		cancel(errors.New("told to end"))
+	}()
+	if _, err := unlessEnded(ctx, func() (int, error) { close(began); <-never; return 1, nil }); err == nil || err.Error() != "rules: told to end" {
+		t.Error(err)
+	}
+	if n, err := unlessEnded(t.Context(), func() (int, error) { return 1, nil }); n != 1 || err != nil {
+		t.Error(n, err)
+	}
 }
 
 func TestRulesCheckFormats(t *testing.T) {
