@@ -105,11 +105,16 @@ func (t *Test) among(v value.Value) bool {
 	})
 }
 
-// rationed says whether a text fits of which no more is read than is left.
+// rationed says whether a text fits of which no more is read than is left. What comes when nothing is left does not.
 func (t *Test) rationed(s string, left *int) bool {
-	s = head(s, *left)
-	*left -= len(s)
-	return t.fits(s)
+	if *left == 0 {
+		return false
+	}
+	read := head(s, *left)
+	if *left -= len(read); len(read) < len(s) {
+		*left = 0
+	}
+	return t.fits(read)
 }
 
 // head is the beginning of a text, in whole runes.
