@@ -193,6 +193,12 @@ func TestFiltersAreBounded(t *testing.T) {
 	if _, err := Compile([]File{{Name: "f.yml", Data: []byte(text)}}); err == nil || !strings.Contains(err.Error(), `with it the rule "t" is 72`) {
 		t.Errorf("%.300v", err)
 	}
+	// One filter of 3 MB is added to each rule.
+	text = "title: f\nlogsource: {product: linux}\nfilter:\n  rules: any\n  sel:\n    a:\n" + numbers(400, "      - '"+strings.Repeat("y", 990)+"%d*z'\n") + "  condition: sel\n"
+	text += numbers(24, "---\ntitle: t%d\nlogsource: {product: linux}\ndetection:\n  sel: {a: b}\n  condition: sel\n")
+	if _, err := Compile([]File{{Name: "f.yml", Data: []byte(text)}}); err == nil || !strings.Contains(err.Error(), `f.yml:1: rule "f": with this one, correlations and filters copy more than`) {
+		t.Errorf("%.300v", err)
+	}
 }
 
 // TestCostlyPatternsAreToldOf: a pattern that reads the beginning of a text only loads with a warning.
