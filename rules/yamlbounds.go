@@ -86,7 +86,10 @@ func (x *yamlExtent) beyond(t *token.Token) string {
 	case token.SequenceStartType, token.MappingStartType:
 		x.push(yamlLevel{flow: true})
 	case token.SequenceEndType, token.MappingEndType:
-		for len(x.open) > 0 && !x.pop().flow {
+		for len(x.open) > 0 {
+			if x.pop().flow {
+				break
+			}
 		}
 	case token.SequenceEntryType:
 		x.block(2*t.Position.Column+1, 8)
