@@ -69,7 +69,7 @@ func TestCorpusIsWithinBounds(t *testing.T) {
 		name          string
 		largest, most int
 	}{
-		{"bytes of a file", bytes, maxFile},
+		{"bytes of a file", bytes, MaxFile},
 		{"keys, values and signs", most.tokens, maxYAMLTokens},
 		{"keys", most.keys, maxYAMLKeys},
 		{"documents", most.documents, maxDocuments},

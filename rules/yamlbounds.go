@@ -14,7 +14,8 @@ import (
 // Bounds of one file of rules. The YAML parser calls itself for each level and takes time and memory in proportion to
 // the square of some counts, so that a small file can end the process, and no recover helps; they hold before it begins.
 const (
-	maxFile      = 1 << 20 // bytes
+	// MaxFile bounds its bytes.
+	MaxFile      = 1 << 20
 	maxDocuments = 1000
 	maxYAMLDepth = 100
 	maxYAMLKeys  = 5000
@@ -34,8 +35,8 @@ func (e *boundError) Error() string { return e.what }
 
 // tokens takes a file apart, and refuses one that is beyond the bounds.
 func tokens(data []byte) (token.Tokens, error) {
-	if len(data) > maxFile {
-		return nil, &boundError{1, fmt.Sprintf("a file of rules has at most %d bytes, this one has %d: make several of it", maxFile, len(data))}
+	if len(data) > MaxFile {
+		return nil, &boundError{1, fmt.Sprintf("a file of rules has at most %d bytes, this one has more: make several of it", MaxFile)}
 	}
 	var all token.Tokens
 	var in scanner.Scanner

@@ -29,7 +29,7 @@ func TestYAMLBounds(t *testing.T) {
 		want string
 		line func(n int) int
 	}{
-		"bytes":         {maxFile, func(n int) string { return "a: " + strings.Repeat("x", n-3) }, "at most 1048576 bytes, this one has 1048577", func(int) int { return 1 }},
+		"bytes":         {MaxFile, func(n int) string { return "a: " + strings.Repeat("x", n-3) }, "at most 1048576 bytes, this one has more", func(int) int { return 1 }},
 		"documents":     {maxDocuments, func(n int) string { return many(n, "---\na%d: b\n") }, "at most 1000 documents", func(n int) int { return 2*n - 1 }},
 		"keys":          {maxYAMLKeys, func(n int) string { return many(n, "k%d: v\n") }, "at most 5000 keys", func(n int) int { return n }},
 		"values":        {maxYAMLTokens/2 - 1, func(n int) string { return "a:\n" + strings.Repeat("- b\n", n) }, "at most 60000 keys, values and signs", func(n int) int { return n + 1 }},

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -84,13 +85,26 @@ func readRules(paths []string) ([]rules.File, error) {
 	}
 	var files []rules.File
 	for _, name := range t.files {
-		data, err := os.ReadFile(name)
+		data, err := readRuleFile(name)
 		if err != nil {
 			return nil, fmt.Errorf("rules: %w", err)
 		}
 		files = append(files, rules.File{Name: name, Data: data})
 	}
 	return files, nil
+}
+
+// readRuleFile reads a file of rules, of one that is too large as much as shows it; a lookup list is read whole.
+func readRuleFile(name string) ([]byte, error) {
+	if ext := filepath.Ext(name); ext == ".txt" || ext == ".csv" {
+		return os.ReadFile(name)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, rules.MaxFile+1))
 }
 
 // loadRules reads and compiles the rules under some paths. The error joins all mistakes. If ctx ends nobody waits any

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"tocsin/pipeline"
+	"tocsin/rules"
 )
 
 // command runs a command and returns what it prints, and its code.
@@ -33,6 +34,22 @@ func writeFile(t *testing.T, name, text string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// TestLargeRuleFilesAreNotReadWhole: of a file that is too large no more is read than shows it.
+func TestLargeRuleFilesAreNotReadWhole(t *testing.T) {
+	t.Parallel()
+	name := writeFile(t, "r.yml", "")
+	if err := os.Truncate(name, 1<<40); err != nil {
+		t.Skip(err) // not every file system has holes
+	}
+	files, err := readRules([]string{name})
+	if err != nil || len(files[0].Data) != rules.MaxFile+1 {
+		t.Fatal(len(files), err)
+	}
+	if _, stderr, code := command("rules", "check", name); code != 2 || !strings.Contains(stderr, "r.yml:1: a file of rules has at most 1048576 bytes, this one has more") {
+		t.Error(code, stderr)
+	}
 }
 
 // TestRulesCheckEndsWithItsContext: what is being compiled does not keep a command that was told to end, and a compilation
