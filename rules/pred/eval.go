@@ -237,6 +237,10 @@ func (t *Test) fits(s string) bool {
 	}
 	switch t.Op {
 	case Is:
+		if t.List != "" {
+			_, found := slices.BinarySearch(t.Texts, s)
+			return found
+		}
 		return slices.Contains(t.Texts, s)
 	case Contains:
 		return slices.ContainsFunc(t.Texts, func(x string) bool { return strings.Contains(s, x) })

@@ -108,7 +108,7 @@ type Test struct {
 	Regexp *regexp.Regexp
 	Nets   []netip.Prefix
 	Part   TimePart
-	// List names the lookup list that Texts are of, if they are.
+	// List names the lookup list that Texts are of, if they are: then they are sorted.
 	List string
 	// Compare is how Calendar compares: Equal, or Less to GreaterEqual.
 	Compare Op

@@ -251,7 +251,7 @@ func (c *compiler) test(t *Test) *ptest {
 	if t.Other != nil {
 		c.field(*t.Other)
 	}
-	if t.Op == Is && len(t.Texts) >= manyTexts {
+	if t.Op == Is && t.List == "" && len(t.Texts) >= manyTexts { // a list is sorted, and may be as long as memory allows
 		p.set = make(map[string]struct{}, len(t.Texts))
 		for _, s := range t.Texts {
 			p.set[s] = struct{}{}
