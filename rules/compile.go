@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"sort"
 	"strings"
 
@@ -45,8 +44,14 @@ type draft struct {
 	node  ast.Node
 	rule  *Rule
 	refs  []string // by pattern: the rule that detection(…) names
-	at    map[string]ast.Node
-	bad   bool
+	// linked is the rule with those that it refers to, once that is known; count is how many they are, refused why they
+	// do not make a rule.
+	linked  *Rule
+	count   int
+	refused error
+	linking bool
+	at      map[string]ast.Node
+	bad     bool
 }
 
 func compile(files []File) (*Set, []error) {
@@ -84,7 +89,7 @@ func compile(files []File) (*Set, []error) {
 		if d.bad {
 			continue
 		}
-		r, err := link(d, byID, nil)
+		r, err := d.link(byID, nil)
 		if err != nil {
 			d.source.rule = d.rule.ID
 			d.fail(d.at["match"], "%v", err)
@@ -141,6 +146,7 @@ func (s *source) draft(doc *ast.MappingNode, lists map[string]*list) *draft {
 		d.keys(fields["by"])
 		d.incident(fields["incident"])
 		d.exceptions(fields["except"])
+		d.ration(fields["match"])
 		d.tests(fields["tests"])
 	}
 	d.bad = len(s.errors) > before
@@ -178,75 +184,6 @@ func (d *draft) meta(fields map[string]ast.Node) {
 	if n := fields["shadow"]; n != nil {
 		r.Shadow = d.boolean(n, "shadow")
 	}
-}
-
-// link compiles a draft, with the rules that it refers to, into a rule. above are the rules that
-// led here.
-func link(d *draft, byID map[string]*draft, above []string) (*Rule, error) {
-	for _, id := range above {
-		if id == d.rule.ID {
-			return nil, fmt.Errorf("detection(…) goes round in a circle: %s", strings.Join(append(above, id), " → "))
-		}
-	}
-	r := *d.rule
-	r.Patterns = append([]Pattern(nil), d.rule.Patterns...)
-	r.Children = nil
-	place := make(map[string]int)
-	for i, ref := range d.refs {
-		if ref == "" {
-			continue
-		}
-		at, ok := place[ref]
-		if !ok {
-			below := byID[ref]
-			if below == nil {
-				var ids []string
-				for id := range byID {
-					ids = append(ids, id)
-				}
-				sort.Strings(ids)
-				return nil, fmt.Errorf("detection(%q): there is no such rule%s", ref, meant(ref, ids))
-			}
-			if below.bad {
-				return nil, fmt.Errorf("detection(%q): that rule does not compile", ref)
-			}
-			child, err := link(below, byID, append(slices.Clip(above), d.rule.ID))
-			if err != nil {
-				return nil, err
-			}
-			c := *child
-			if c.ParentKey, err = parentKey(&r, &c); err != nil {
-				return nil, err
-			}
-			at = len(r.Children)
-			place[ref] = at
-			r.Children = append(r.Children, &c)
-		}
-		r.Patterns[i].Child = at
-	}
-	r.Revision = revision(&r)
-	m := *d.rule.matcher
-	m.fields = neededFields(&r)
-	r.matcher = &m
-	return &r, nil
-}
-
-// parentKey finds the parts of a child's key that make its parent's.
-func parentKey(r, child *Rule) ([]int, error) {
-	out := []int{}
-	for _, name := range r.By {
-		found := -1
-		for i, have := range child.By {
-			if have == name {
-				found = i
-			}
-		}
-		if found < 0 {
-			return nil, fmt.Errorf("detection(%q): the key %q is not among that rule's keys (%s)", child.ID, name, strings.Join(child.By, ", "))
-		}
-		out = append(out, found)
-	}
-	return out, nil
 }
 
 // revision hashes what a rule means (R2): not its texts, severity or tests.

@@ -4,7 +4,6 @@ package rules
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/expr-lang/expr/ast"
@@ -154,7 +153,7 @@ func comparison(op string, l, r operand) (pred.Node, error) {
 		if !ok {
 			return nil, fmt.Errorf("the regular expression of `matches` is a constant string")
 		}
-		re, err := regexp.Compile(src)
+		re, _, err := pred.NewRegexp(src)
 		if err != nil {
 			return nil, fmt.Errorf("%w (RE2 syntax)", err)
 		}

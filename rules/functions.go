@@ -78,7 +78,11 @@ func compileCall(n *ast.CallNode) (pred.Node, error) {
 		return nil, err
 	}
 	if name == "glob" {
-		return args[0].fold(&pred.Test{Op: pred.Like, Globs: []pred.Glob{pred.ParseGlob(text)}}), nil
+		g := pred.ParseGlob(text)
+		if err := pred.CheckGlob(g); err != nil {
+			return nil, err
+		}
+		return args[0].fold(&pred.Test{Op: pred.Like, Globs: []pred.Glob{g}}), nil
 	}
 	return args[0].fold(&pred.Test{Op: op, Fold: true, Texts: []string{pred.Fold(text)}}), nil
 }

@@ -22,6 +22,11 @@ func FuzzMatch(f *testing.F) {
 	} {
 		f.Add(expr, `exists(raw.x)`, `{"x":"AaBb","n":"3","list":["a","b"],"a.b":{"c":"aa"},"y":null,"a":1,"b":1.0}`)
 	}
+	// For a regular expression s is also ſ, and σ is ς; for what folds case they are not.
+	for _, record := range []string{`{"x":"\u017fy\u017ftem"}`, `{"x":"SYSTEM"}`, `{"x":"\u212aelvin"}`, `{"x":"\u03c3\u03af\u03c3\u03c5\u03c6\u03bf\u03c2"}`} {
+		f.Add(`raw.x matches "(?i)system|kelvin"`, `icontains(raw.x, "system") or ieq(raw.x, "KELVIN")`, record)
+		f.Add(`raw.x matches "(?i)\u03a3\u038a\u03a3\u03a5\u03a6\u039f\u03a3"`, `iendsWith(raw.x, "\u03a3")`, record)
+	}
 	f.Fuzz(func(t *testing.T, one, other, record string) {
 		set, err := rules.Compile([]rules.File{{Name: "f.yml", Data: fmt.Appendf(nil,
 			"rule: r\ntitle: r\nseverity: low\nmatch:\n  a: %q\n  b: %q\nwhen: a or b\nby: event.action\nwithin: 1m\n", one, other)}})

@@ -81,6 +81,9 @@ func (d *draft) patterns(n ast.Node) {
 		if err == nil && match != nil {
 			err = d.lookUp(match)
 		}
+		if err == nil && match != nil {
+			err = pred.Ration(match)
+		}
 		if err != nil {
 			d.fail(p.node, "pattern %s: %v", p.name, err)
 			continue

@@ -24,6 +24,7 @@ type sigmaDocs struct {
 	correlations []*sigmaCorrelation
 	filters      []sigmaDoc
 	settings     map[string][]byte
+	copied       int // bytes
 	errs         []error
 }
 
@@ -86,6 +87,7 @@ func (s *sigmaDocs) compile() (out []*Rule, errs []error) {
 	}
 	s.read()
 	s.filter()
+	s.ration()
 	correlations := s.correlate()
 	for _, r := range s.rules {
 		if !r.hidden {
@@ -133,7 +135,11 @@ func (s *sigmaDocs) filter() {
 		}
 		applied := false
 		for _, r := range s.rules {
+			before := r.Size
 			did, err := f.Apply(r.Rule)
+			if err == nil && did {
+				err = s.copies(r.Size - before)
+			}
 			if err != nil {
 				s.errs = append(s.errs, d.fails(f.Title, err))
 				break

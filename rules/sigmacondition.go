@@ -39,7 +39,9 @@ func (b *correlating) counted() error {
 	}
 	switch {
 	case len(singles) == len(b.refs):
-		b.pattern("match", singles)
+		if err := b.pattern("match", singles); err != nil {
+			return err
+		}
 	case len(b.refs) == 1 && b.c.Type == "event_count":
 		if err := b.child("match", b.refs[0].correlation); err != nil {
 			return err
@@ -121,7 +123,9 @@ func (b *correlating) temporal() error {
 	for i, ref := range b.refs {
 		name := b.patternName(ref.name, i)
 		if ref.rule != nil {
-			b.pattern(name, []*sigmaRule{ref.rule})
+			if err := b.pattern(name, []*sigmaRule{ref.rule}); err != nil {
+				return err
+			}
 		} else if err := b.child(name, ref.correlation); err != nil {
 			return err
 		}

@@ -23,7 +23,7 @@ type sigmaCorrelation struct {
 func (s *sigmaDocs) correlate() []*Rule {
 	compiled := make(map[*sigmaCorrelation]*Rule)
 	for _, c := range s.correlations {
-		b := &correlating{docs: s, c: c}
+		b := &correlating{docs: s, c: c, linked: &linked{}}
 		r, err := b.compile(nil)
 		if err != nil {
 			s.errs = append(s.errs, c.fails(c.Title, err))
@@ -57,8 +57,9 @@ type correlating struct {
 	refs []reference
 	rule *Rule
 	// above are the correlations that led here.
-	above []*sigmaCorrelation
-	by    []grouping
+	above  []*sigmaCorrelation
+	linked *linked
+	by     []grouping
 }
 
 // reference is one rule that a correlation names.
@@ -105,6 +106,12 @@ func (g grouping) within(c *sigma.Correlation) grouping {
 func (b *correlating) compile(outer []grouping) (*Rule, error) {
 	if slices.Contains(b.above, b.c) {
 		return nil, fmt.Errorf("the correlations go round in a circle at %q", b.c.Title)
+	}
+	if err := b.linked.another(b.c.Title); err != nil {
+		return nil, err
+	}
+	if err := b.docs.copies(perCorrelation); err != nil {
+		return nil, err
 	}
 	b.rule = sigmaMeta(b.c.Meta, b.c.source)
 	b.rule.Within = b.c.Timespan
@@ -185,9 +192,12 @@ func (s *sigmaDocs) groupedBy(field string) bool {
 }
 
 // pattern adds a pattern of rules of one event: an event of any of them.
-func (b *correlating) pattern(name string, of []*sigmaRule) {
+func (b *correlating) pattern(name string, of []*sigmaRule) error {
 	var either pred.Or
 	for _, r := range of {
+		if err := b.docs.copies(r.Size + perField*len(b.by)); err != nil {
+			return err
+		}
 		either = append(either, r.Condition())
 		b.rule.warnOf(r)
 	}
@@ -205,6 +215,7 @@ func (b *correlating) pattern(name string, of []*sigmaRule) {
 		part := &b.rule.matcher.keys[i]
 		part.perPattern = append(part.perPattern, b.choice(g, of))
 	}
+	return nil
 }
 
 // choice reads a field of group-by of events of any of the rules: where aliases give it several names, by the rule that
@@ -237,7 +248,7 @@ func (b *correlating) field(g grouping, of []*sigmaRule) pred.Field {
 
 // child adds a pattern that is another correlation's firing point.
 func (b *correlating) child(name string, c *sigmaCorrelation) error {
-	inner := &correlating{docs: b.docs, c: c, above: append(slices.Clip(b.above), b.c)}
+	inner := &correlating{docs: b.docs, c: c, above: append(slices.Clip(b.above), b.c), linked: b.linked}
 	by := make([]grouping, len(b.by))
 	for i, g := range b.by {
 		by[i] = g.within(c.Correlation)

@@ -11,10 +11,13 @@ import (
 // Warning is what is allowed in a rule and probably not meant.
 type Warning struct {
 	Rule *Rule
-	// Kind is a short label: "no-witness", "never-matches", "unknown-logsource", "guessed-placeholder".
+	// Kind is a short label: "no-witness", "never-matches", "reads-part", "unknown-logsource", "guessed-placeholder".
 	Kind    string
 	Message string
 }
+
+// shortReach is how much of a text a pattern should read: more than most texts have.
+const shortReach = 64 << 10
 
 // Warnings lists what `rules check` has to say of a Set that compiles, by rule.
 func (s *Set) Warnings() []Warning {
@@ -34,6 +37,10 @@ func (s *Set) Warnings() []Warning {
 			continue // it is told of as a rule of its own
 		}
 		name := r.Patterns[p.pattern].Name
+		if reach := pred.Reach(r.matcher.patterns[p.pattern]); reach > 0 && reach < shortReach {
+			out = append(out, Warning{r, "reads-part", fmt.Sprintf(
+				"the pattern %s is costly: its regular expressions, wildcards and long lists read the first %d bytes of a text", name, reach)})
+		}
 		switch {
 		case pred.Never(r.matcher.patterns[p.pattern]):
 			out = append(out, Warning{r, "never-matches", fmt.Sprintf("the pattern %s never matches: it asks for what one field cannot be at once", name)})

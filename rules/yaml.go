@@ -3,6 +3,7 @@
 package rules
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -82,11 +83,18 @@ func parseYAML(data []byte) (f *ast.File, err error) {
 			f, err = nil, fmt.Errorf("[1:1] the YAML parser cannot read this: %v", r)
 		}
 	}()
-	return parser.ParseBytes(data, 0)
+	all, err := tokens(data)
+	if err != nil {
+		return nil, err
+	}
+	return parser.Parse(all, 0)
 }
 
 // position takes the line out of a parser's error, whose text begins with [line:column].
 func position(err error) (int, string) {
+	if e, ok := errors.AsType[*boundError](err); ok {
+		return e.line, e.what
+	}
 	msg := err.Error()
 	if at, rest, ok := strings.Cut(strings.TrimPrefix(msg, "["), "]"); ok && strings.HasPrefix(msg, "[") {
 		if l, _, ok := strings.Cut(at, ":"); ok {

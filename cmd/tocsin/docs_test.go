@@ -121,7 +121,7 @@ func TestReadmeRuleWorks(t *testing.T) {
 			}
 		}
 	}
-	set, err := loadRules([]string{"../../rules.d"})
+	set, err := loadRules(t.Context(), []string{"../../rules.d"})
 	if err != nil {
 		t.Fatal(err)
 	}

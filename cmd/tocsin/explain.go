@@ -33,7 +33,7 @@ func newExplainCommand(c *cli) *cobra.Command {
 			"which comparison decided it, whether an exception covers the event, and for which key it counts. Then it says of\n" +
 			"each rule with a condition over events how far its keys came.",
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := c.config()
 			if err != nil {
 				return err
@@ -44,7 +44,7 @@ func newExplainCommand(c *cli) *cobra.Command {
 			if format != "text" && format != "json" {
 				return &usageError{fmt.Errorf("--format is text or json, not %q", format)}
 			}
-			set, err := loadRules(paths)
+			set, err := loadRules(cmd.Context(), paths)
 			if err != nil {
 				return err
 			}

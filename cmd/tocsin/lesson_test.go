@@ -87,7 +87,7 @@ func TestLesson(t *testing.T) {
 // TestDocsListTheRules: docs/shipped-rules.md has the rules of rules.d.
 func TestDocsListTheRules(t *testing.T) {
 	t.Parallel()
-	set, err := loadRules([]string{"../../rules.d"})
+	set, err := loadRules(t.Context(), []string{"../../rules.d"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -114,7 +114,7 @@ func (n *node) start(ctx context.Context) error {
 	}
 	n.rules = watchRules(n.cfg.Rules, n.log.With("part", "rules")) // from before they are read
 	n.onClose("rule watch", n.rules.close)
-	set, err := loadRules(n.cfg.Rules)
+	set, err := loadRules(ctx, n.cfg.Rules)
 	if err != nil {
 		return err
 	}

@@ -235,7 +235,7 @@ func attackEvents(n int, start time.Time) []map[string]any {
 // wanted asks replay.
 func wanted(t *testing.T, events []map[string]any) []string {
 	t.Helper()
-	set, err := loadRules([]string{"../../rules.d"})
+	set, err := loadRules(t.Context(), []string{"../../rules.d"})
 	if err != nil {
 		t.Fatal(err)
 	}

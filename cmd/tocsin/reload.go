@@ -65,7 +65,7 @@ func (r *reloader) reload(ctx context.Context) (api.Reloaded, error) {
 	r.loading.Lock()
 	defer r.loading.Unlock()
 	before := r.sets.Current()
-	set, err := loadRules(r.paths)
+	set, err := loadRules(ctx, r.paths)
 	if err == nil && len(set.Files) == 0 && len(before.Files) > 0 {
 		err = &usageError{fmt.Errorf("there are no rule files under %s any more", strings.Join(r.paths, ", "))}
 	}

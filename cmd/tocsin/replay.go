@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -42,12 +43,12 @@ func newReplayCommand(c *cli) *cobra.Command {
 				if len(args) < 3 || len(o.paths) > 0 {
 					return &usageError{fmt.Errorf("--diff takes OLD NEW FILE…: two paths of rules in place of --rules, and events")}
 				}
-				return c.replayDiff(cfg, o, args[0], args[1], args[2:])
+				return c.replayDiff(cmd.Context(), cfg, o, args[0], args[1], args[2:])
 			}
 			if len(o.paths) == 0 {
 				o.paths = cfg.Rules
 			}
-			set, err := c.replayRules(o.paths, o.lenient)
+			set, err := c.replayRules(cmd.Context(), o.paths, o.lenient)
 			if err != nil {
 				return err
 			}
@@ -135,10 +136,10 @@ func (c *cli) play(p *pipeline.Replay, o replayOptions) (pipeline.Result, error)
 }
 
 // replayDiff prints what one set of rules makes of events that another does not.
-func (c *cli) replayDiff(cfg Config, o replayOptions, older, newer string, files []string) error {
+func (c *cli) replayDiff(ctx context.Context, cfg Config, o replayOptions, older, newer string, files []string) error {
 	var sets []*rules.Set
 	for _, path := range []string{older, newer} {
-		set, err := c.replayRules([]string{path}, o.lenient)
+		set, err := c.replayRules(ctx, []string{path}, o.lenient)
 		if err != nil {
 			return err
 		}
@@ -185,9 +186,9 @@ func printLines[T any](w io.Writer, all []T) error {
 	return out.Flush()
 }
 
-func (c *cli) replayRules(paths []string, lenient bool) (*rules.Set, error) {
+func (c *cli) replayRules(ctx context.Context, paths []string, lenient bool) (*rules.Set, error) {
 	if !lenient {
-		return loadRules(paths)
+		return loadRules(ctx, paths)
 	}
 	files, err := readRules(paths)
 	if err != nil {

@@ -3,8 +3,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -83,7 +85,7 @@ func readRules(paths []string) ([]rules.File, error) {
 	}
 	var files []rules.File
 	for _, name := range t.files {
-		data, err := os.ReadFile(name)
+		data, err := readRuleFile(name)
 		if err != nil {
 			return nil, fmt.Errorf("rules: %w", err)
 		}
@@ -92,12 +94,49 @@ func readRules(paths []string) ([]rules.File, error) {
 	return files, nil
 }
 
-// loadRules reads and compiles the rules under some paths. The error joins all mistakes.
-func loadRules(paths []string) (*rules.Set, error) {
+// readRuleFile reads a file of rules, of one that is too large as much as shows it; a lookup list is read whole.
+func readRuleFile(name string) ([]byte, error) {
+	if ext := filepath.Ext(name); ext == ".txt" || ext == ".csv" {
+		return os.ReadFile(name)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, rules.MaxFile+1))
+}
+
+// loadRules reads and compiles the rules under some paths. The error joins all mistakes. If ctx ends nobody waits any
+// longer: compiling is pure, and goes on for nobody until it is done or the process ends.
+func loadRules(ctx context.Context, paths []string) (*rules.Set, error) {
 	files, err := readRules(paths)
 	if err != nil {
 		return nil, err
 	}
+	return unlessEnded(ctx, func() (*rules.Set, error) { return compileRules(files) })
+}
+
+// unlessEnded returns what f does, or that ctx ended before.
+func unlessEnded[T any](ctx context.Context, f func() (T, error)) (out T, err error) {
+	type result struct {
+		out T
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		out, err := f()
+		done <- result{out, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return out, fmt.Errorf("rules: %w", context.Cause(ctx))
+	case r := <-done:
+		return r.out, r.err
+	}
+}
+
+func compileRules(files []rules.File) (*rules.Set, error) {
 	set, err := rules.Compile(files)
 	if err != nil {
 		return nil, &usageError{err}

@@ -35,6 +35,7 @@ var kinds = map[string]string{
 	"guessed-placeholder": "A placeholder of a Sigma rule stands for what comes with the program, not for what is so here.",
 	"never-matches":       "A pattern asks for what one field cannot be at once.",
 	"no-witness":          "A pattern is evaluated for every event, since no index can find it.",
+	"reads-part":          "A pattern costs so much for each byte that it reads the beginning of a long text only.",
 	"no-tests":            "Nothing shows that the rule fires when it should, and only then.",
 	"beyond-retention":    "The rule looks further back than EVENTS keeps records: old evidence will lack its bytes.",
 }
@@ -61,7 +62,7 @@ func newRulesCheckCommand(c *cli) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		set, err := loadRules(args)
+		set, err := loadRules(cmd.Context(), args)
 		if form.word == "text" {
 			if err != nil {
 				return err

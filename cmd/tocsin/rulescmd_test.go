@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"tocsin/pipeline"
+	"tocsin/rules"
 )
 
 // command runs a command and returns what it prints, and its code.
@@ -32,6 +34,42 @@ func writeFile(t *testing.T, name, text string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// TestLargeRuleFilesAreNotReadWhole: of a file that is too large no more is read than shows it.
+func TestLargeRuleFilesAreNotReadWhole(t *testing.T) {
+	t.Parallel()
+	name := writeFile(t, "r.yml", "")
+	if err := os.Truncate(name, 1<<40); err != nil {
+		t.Skip(err) // not every file system has holes
+	}
+	files, err := readRules([]string{name})
+	if err != nil || len(files[0].Data) != rules.MaxFile+1 {
+		t.Fatal(len(files), err)
+	}
+	if _, stderr, code := command("rules", "check", name); code != 2 || !strings.Contains(stderr, "r.yml:1: a file of rules has at most 1048576 bytes, this one has more") {
+		t.Error(code, stderr)
+	}
+}
+
+// TestRulesCheckEndsWithItsContext: what is being compiled does not keep a command that was told to end, and a compilation
+// that never comes back is not waited for.
+func TestRulesCheckEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	never := make(chan struct{})
+	defer close(never)
+	began := make(chan struct{})
+	go func() {
+		<-began
+		cancel(errors.New("told to end"))
+	}()
+	if _, err := unlessEnded(ctx, func() (int, error) { close(began); <-never; return 1, nil }); err == nil || err.Error() != "rules: told to end" {
+		t.Error(err)
+	}
+	if n, err := unlessEnded(t.Context(), func() (int, error) { return 1, nil }); n != 1 || err != nil {
+		t.Error(n, err)
+	}
 }
 
 func TestRulesCheckFormats(t *testing.T) {

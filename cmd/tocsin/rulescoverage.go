@@ -55,12 +55,12 @@ func newRulesCoverageCommand(c *cli) *cobra.Command {
 		Short: "Print which ATT&CK techniques rules cover, and cover with tests, as a layer for the ATT&CK Navigator",
 		Long: "Coverage prints a layer for the ATT&CK Navigator: score 1 is a technique that a rule is about, 2 one of\n" +
 			"whose rules one has tests. Rules in shadow count for nothing. What is without a technique is said on stderr.",
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			_, args, err := c.rulePaths(args)
 			if err != nil {
 				return err
 			}
-			set, err := loadRules(args)
+			set, err := loadRules(cmd.Context(), args)
 			if err != nil {
 				return err
 			}

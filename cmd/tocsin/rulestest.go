@@ -75,7 +75,7 @@ func newRulesTestCommand(c *cli) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		set, err := loadRules(args)
+		set, err := loadRules(cmd.Context(), args)
 		if err != nil {
 			return err
 		}

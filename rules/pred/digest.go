@@ -42,31 +42,43 @@ func Digest(n Node) string {
 
 // Print writes a condition for people.
 func Print(n Node) string {
-	join := func(parts []Node, word string) string {
-		var out []string
-		for _, x := range parts {
-			s := Print(x)
+	var b strings.Builder
+	printNode(&b, n)
+	return b.String()
+}
+
+func printNode(b *strings.Builder, n Node) {
+	bracketed := func(n Node) {
+		b.WriteString("(")
+		printNode(b, n)
+		b.WriteString(")")
+	}
+	join := func(parts []Node, word string) {
+		for i, x := range parts {
+			if i > 0 {
+				b.WriteString(word)
+			}
 			switch x.(type) {
 			case And, Or, Gated:
-				s = "(" + s + ")"
+				bracketed(x)
+			default:
+				printNode(b, x)
 			}
-			out = append(out, s)
 		}
-		return strings.Join(out, " "+word+" ")
 	}
 	switch n := n.(type) {
 	case And:
-		return join(n, "and")
+		join(n, " and ")
 	case Or:
-		return join(n, "or")
+		join(n, " or ")
 	case Not:
-		return "not (" + Print(n.X) + ")"
+		b.WriteString("not ")
+		bracketed(n.X)
 	case Gated:
-		return join([]Node{n.Gate, n.X}, "and")
+		join([]Node{n.Gate, n.X}, " and ")
 	case Const:
-		return fmt.Sprint(bool(n))
+		fmt.Fprint(b, bool(n))
 	case *Test:
-		return n.String()
+		b.WriteString(n.String())
 	}
-	return ""
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"tocsin/event"
 	"tocsin/event/value"
@@ -69,7 +70,7 @@ func (s Source) read(e Event) value.Value {
 
 func (t *Test) eval(e Event) bool {
 	if t.Field.Everywhere {
-		return within(e.Object(), t.holds)
+		return t.among(e.Object())
 	}
 	v := t.Field.Read(e)
 	if t.Other != nil {
@@ -87,9 +88,44 @@ func (t *Test) of(v value.Value) bool {
 		v = Number(v)
 	}
 	if t.Loose && v.Kind() == value.Array && t.Op < Exists {
-		return within(v, t.holds)
+		return t.among(v)
 	}
 	return t.holds(v)
+}
+
+// among says whether one of the scalars in v fits.
+func (t *Test) among(v value.Value) bool {
+	if t.Reach == 0 {
+		return within(v, t.holds)
+	}
+	left := t.Reach
+	return within(v, func(x value.Value) bool {
+		s, ok := t.text(x)
+		return ok && t.rationed(s, &left)
+	})
+}
+
+// rationed says whether a text fits of which no more is read than is left. What comes when nothing is left does not.
+func (t *Test) rationed(s string, left *int) bool {
+	if *left == 0 {
+		return false
+	}
+	read := head(s, *left)
+	if *left -= len(read); len(read) < len(s) {
+		*left = 0
+	}
+	return t.fits(read)
+}
+
+// head is the beginning of a text, in whole runes.
+func head(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
 }
 
 // against compares with another field.
@@ -196,8 +232,15 @@ func ordered(op Op, a, b value.Value) bool {
 
 // fits says whether a text, folded if the test folds, fits.
 func (t *Test) fits(s string) bool {
+	if t.Reach > 0 {
+		s = head(s, t.Reach)
+	}
 	switch t.Op {
 	case Is:
+		if t.List != "" {
+			_, found := slices.BinarySearch(t.Texts, s)
+			return found
+		}
 		return slices.Contains(t.Texts, s)
 	case Contains:
 		return slices.ContainsFunc(t.Texts, func(x string) bool { return strings.Contains(s, x) })

@@ -45,9 +45,13 @@ func (t *Test) key() string {
 	var b strings.Builder
 	b.WriteString(t.Field.key())
 	fmt.Fprintf(&b, " %d %t %t %t %v %d %d", t.Op, t.Loose, t.Number, t.Fold, t.Nets, t.Part, t.Compare)
-	for _, s := range t.Texts {
-		b.WriteString(" ")
-		b.WriteString(strconv.Quote(s))
+	if t.List != "" { // a name says as much as a million values
+		fmt.Fprintf(&b, " list %q", t.List)
+	} else {
+		for _, s := range t.Texts {
+			b.WriteString(" ")
+			b.WriteString(strconv.Quote(s))
+		}
 	}
 	for _, v := range t.Values {
 		fmt.Fprintf(&b, " %d:%q", v.Kind(), v.Text())

@@ -108,13 +108,16 @@ type Test struct {
 	Regexp *regexp.Regexp
 	Nets   []netip.Prefix
 	Part   TimePart
-	// List names the lookup list that Texts are of, if they are.
+	// List names the lookup list that Texts are of, if they are: then they are sorted.
 	List string
 	// Compare is how Calendar compares: Equal, or Less to GreaterEqual.
 	Compare Op
 	Other   *Field
 	// OtherNumber is Number for Other.
 	OtherNumber bool
+	// Reach bounds how many bytes of a text Contains, Like and Match read, of all scalars of an array or a record
+	// together; 0 is all of them. It is set by [Ration].
+	Reach int
 }
 
 // TimePart is a part of a time, in UTC.

@@ -97,7 +97,7 @@ type ptest struct {
 func Compile(conds []Node) *Program {
 	c := &compiler{
 		Program: &Program{byKey: make(map[string]int32), paths: &pathNode{source: -1}, everywhere: -1},
-		nodes:   make(map[string]int32), tests: make(map[string]int32), sources: make(map[string]int32),
+		nodes:   make(map[string]int32), tests: make(map[string]int32), known: make(map[*Test]int32), sources: make(map[string]int32),
 		witnesses: make(map[witness]int32),
 	}
 	for i, n := range conds {
@@ -151,6 +151,7 @@ type compiler struct {
 	*Program
 	nodes     map[string]int32
 	tests     map[string]int32
+	known     map[*Test]int32 // nodes of tests that were met before
 	sources   map[string]int32
 	witnesses map[witness]int32
 	order     []witness
@@ -178,14 +179,22 @@ func (c *compiler) node(n Node) int32 {
 		x := c.node(n.X)
 		return c.intern(fmt.Sprint("not ", x), pnode{kind: isNot, kids: []int32{x}, cost: c.Program.nodes[x].cost})
 	case *Test:
+		if at, ok := c.known[n]; ok {
+			c.Program.nodes[at].shared = true
+			return at
+		}
 		key := n.key()
+		if n.Reach > 0 {
+			key = fmt.Sprint(n.Reach, " of ", key)
+		}
 		id, ok := c.tests[key]
 		if !ok {
 			id = int32(len(c.Program.tests))
 			c.tests[key] = id
 			c.Program.tests = append(c.Program.tests, c.test(n))
 		}
-		return c.intern(fmt.Sprint("test ", id), pnode{kind: isTest, test: id, cost: n.cost()})
+		c.known[n] = c.intern(fmt.Sprint("test ", id), pnode{kind: isTest, test: id, cost: n.cost()})
+		return c.known[n]
 	case Gated:
 		return c.several(isAnd, []Node{n.Gate, n.X})
 	case Const:
@@ -242,7 +251,7 @@ func (c *compiler) test(t *Test) *ptest {
 	if t.Other != nil {
 		c.field(*t.Other)
 	}
-	if t.Op == Is && len(t.Texts) >= manyTexts {
+	if t.Op == Is && t.List == "" && len(t.Texts) >= manyTexts { // a list is sorted, and may be as long as memory allows
 		p.set = make(map[string]struct{}, len(t.Texts))
 		for _, s := range t.Texts {
 			p.set[s] = struct{}{}

@@ -17,7 +17,7 @@ import (
 )
 
 // Texts are drawn of few pieces, so that they often fit.
-var pieces = []string{"a", "B", "abcd", "ABCDE", "cmd.exe", `\`, "*", "é", "Ⱥ", "K", "1", "4688", " ", "abcdabcd"}
+var pieces = []string{"a", "B", "abcd", "ABCDE", "cmd.exe", `\`, "*", "é", "Ⱥ", "K", "1", "4688", " ", "abcdabcd", "system", "\u017fy\u017ftem", "SYSTEM", "\u212aelvin", "kelvin", "\u03c3\u03af\u03c3\u03c5\u03c6\u03bf\u03c2", "\u03a3\u038a\u03a3\u03a5\u03a6\u039f\u03a3", "\u0130"}
 
 func text(t *rapid.T, label string) string {
 	var s string
@@ -118,12 +118,16 @@ func drawTest(t *rapid.T) *pred.Test {
 	if x.Fold {
 		flags = "(?i)"
 	}
-	x.Regexp = regexp.MustCompile(flags + rapid.SampledFrom([]string{`abcd`, `^(abcd|cmd)+\.`, `c?md\.exe$`, `[ab]+`, `(?i)ABCDE`, `(abcd){0,2}B`, `(abcd|4688){2}`}).Draw(t, "regexp"))
+	x.Regexp = regexp.MustCompile(flags + rapid.SampledFrom([]string{`abcd`, `^(abcd|cmd)+\.`, `c?md\.exe$`, `[ab]+`, `(?i)ABCDE`, `(abcd){0,2}B`, `(abcd|4688){2}`,
+		`(?i)system`, `(?i)kelvin|system`, `(?i)\x{3c3}\x{3af}\x{3c3}\x{3c5}\x{3c6}\x{3bf}\x{3c3}`, `(?i)[s]y[s]tem`, `\x{212a}elvin`, `(?i)\x{17f}ystem`, `(?i)\x{130}abcd`}).Draw(t, "regexp"))
+	if x.Op == pred.Contains || x.Op == pred.Like || x.Op == pred.Match {
+		x.Reach = rapid.SampledFrom([]int{0, 0, 0, 1, 5, 9}).Draw(t, "reach")
+	}
 	x.Nets = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	x.Part, x.Compare = pred.Hour, rapid.SampledFrom([]pred.Op{pred.Equal, pred.Less, pred.GreaterEqual}).Draw(t, "compare")
 	if x.Op <= pred.Suffix {
 		x.Number = x.Op < pred.Is && rapid.IntRange(0, 5).Draw(t, "number") == 0
-		if rapid.IntRange(0, 7).Draw(t, "other") == 0 && !x.Field.Everywhere {
+		if rapid.IntRange(0, 7).Draw(t, "other") == 0 && !x.Field.Everywhere && x.Reach == 0 {
 			o := drawField(t)
 			o.Everywhere = false
 			if len(o.Sources) > 0 {

@@ -2,7 +2,11 @@
 
 package pred
 
-import "regexp/syntax"
+import (
+	"regexp/syntax"
+	"slices"
+	"unicode"
+)
 
 // maxAlternatives bounds the texts that stand for one regular expression.
 const maxAlternatives = 32
@@ -32,6 +36,9 @@ func shortest(texts []string) int {
 func literals(re *syntax.Regexp) []string {
 	switch re.Op {
 	case syntax.OpLiteral:
+		if re.Flags&syntax.FoldCase != 0 {
+			return spellings(re.Rune)
+		}
 		return []string{string(re.Rune)}
 	case syntax.OpCapture, syntax.OpPlus:
 		return literals(re.Sub[0])
@@ -61,4 +68,39 @@ func literals(re *syntax.Regexp) []string {
 		}
 	}
 	return nil
+}
+
+// maxSpellings bounds the texts that stand for one literal.
+const maxSpellings = 8
+
+// spellings returns the texts, in lower case, of which one stands in each text in lower case of which some part is a
+// literal without regard to case; of the literal's beginning if they are too many. For a regular expression more runes are
+// one than have one lower case: s is also ſ, and σ is ς.
+func spellings(literal []rune) []string {
+	texts := []string{""}
+	for _, r := range literal {
+		lower := lowers(r)
+		if len(texts)*len(lower) > maxSpellings {
+			break
+		}
+		longer := make([]string, 0, len(texts)*len(lower))
+		for _, s := range texts {
+			for _, l := range lower {
+				longer = append(longer, s+string(l))
+			}
+		}
+		texts = longer
+	}
+	return texts
+}
+
+// lowers returns the lower cases of the runes that are one with r without regard to case.
+func lowers(r rune) []rune {
+	out := []rune{unicode.ToLower(r)}
+	for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
+		if l := unicode.ToLower(f); !slices.Contains(out, l) {
+			out = append(out, l)
+		}
+	}
+	return out
 }

@@ -358,7 +358,11 @@ func (r *Run) holds(id int32) bool {
 func (r *Run) test(t *ptest) bool {
 	switch {
 	case t.Field.Everywhere && t.Other == nil && t.Loose && t.Fold && !t.Number && t.Op >= Is && t.Op < Exists:
-		return slices.ContainsFunc(r.everything(), t.fits)
+		if t.Reach == 0 {
+			return slices.ContainsFunc(r.everything(), t.fits)
+		}
+		left := t.Reach
+		return slices.ContainsFunc(r.everything(), func(s string) bool { return t.rationed(s, &left) })
 	case t.Field.Everywhere || t.Other != nil:
 		return t.eval(r.e)
 	}

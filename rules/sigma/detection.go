@@ -3,6 +3,7 @@
 package sigma
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +23,8 @@ type reader struct {
 	gate bool
 	// guessed are the placeholders it met that only the program defines.
 	guessed []Guess
+	// program counts the instructions of the document's regular expressions.
+	program int
 }
 
 // field returns where a field of the rules is read (detection.md S4): under its name as written or with its spaces
@@ -147,13 +150,16 @@ func (r *reader) block(n ast.Node, ms []member) (pred.Node, error) {
 	if at == nil {
 		return nil, fail(n, "the detection has no condition")
 	}
-	done := make(map[string]pred.Node)
+	done, sizes := make(map[string]pred.Node), make(map[string]int)
 	leaf := func(name string) (pred.Node, error) {
 		if n, ok := done[name]; ok {
 			return n, nil
 		}
 		n, err := r.selection(selections[name])
 		done[name] = n
+		if err == nil {
+			sizes[name] = pred.Size(n)
+		}
 		return n, err
 	}
 	for _, name := range names { // also those that no condition names have to be right
@@ -161,13 +167,21 @@ func (r *reader) block(n ast.Node, ms []member) (pred.Node, error) {
 			return nil, err
 		}
 	}
+	written := 0
+	named := func(name string) (pred.Node, error) {
+		n, err := leaf(name)
+		if written += sizes[name]; written > pred.MaxSize {
+			return nil, fmt.Errorf("with each selection written out where it is named it is %d bytes, at most %d are allowed", written, pred.MaxSize)
+		}
+		return n, err
+	}
 	var either pred.Or
 	for _, c := range conditions {
 		src, ok := text(c)
 		if !ok {
 			return nil, fail(at, "a condition is a text")
 		}
-		n, err := parseCondition(src, names, leaf)
+		n, err := parseCondition(src, names, named)
 		if err != nil {
 			return nil, fail(at, "condition: %v", err)
 		}
@@ -239,6 +253,9 @@ func (r *reader) selection(n ast.Node) (pred.Node, error) {
 
 // keywords are texts of which one stands anywhere in the record.
 func (r *reader) keywords(ns []ast.Node) (pred.Node, error) {
+	if err := tooMany(ns[0], ns); err != nil {
+		return nil, err
+	}
 	it := &item{r: r, at: ns[0], field: pred.Field{Name: "the record", Everywhere: true}}
 	for _, n := range ns {
 		s, ok := text(n)

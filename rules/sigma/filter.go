@@ -3,6 +3,7 @@
 package sigma
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/goccy/go-yaml/ast"
@@ -128,6 +129,9 @@ func (f *Filter) Apply(r *Rule) (bool, error) {
 	}
 	if !f.keeps {
 		n = pred.Not{X: n}
+	}
+	if r.Size += pred.Size(n); r.Size > pred.MaxSize {
+		return false, fmt.Errorf("with it the rule %q is %d bytes written out, at most %d are allowed", r.Title, r.Size, pred.MaxSize)
 	}
 	r.Node = pred.And{r.Node, n}
 	return true, nil

@@ -3,8 +3,9 @@
 package sigma
 
 import (
+	"errors"
 	"net/netip"
-	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,7 +65,11 @@ func (r *reader) item(m member) (pred.Node, error) {
 		chain = strings.Split(rest, "|")
 	}
 	it.quote = slices.Contains(chain, "re")
-	for i, v := range list(m.value) {
+	written := list(m.value)
+	if err := tooMany(m.at, written); err != nil {
+		return nil, err
+	}
+	for i, v := range written {
 		o, err := readOperand(m.key, v)
 		if err != nil {
 			return nil, err
@@ -81,6 +86,16 @@ func (r *reader) item(m member) (pred.Node, error) {
 		return nil, err
 	}
 	return it.node()
+}
+
+// maxValues bounds the values of one item, written or made by modifiers, and the keywords of one selection.
+const maxValues = 10_000
+
+func tooMany(at ast.Node, values []ast.Node) error {
+	if len(values) > maxValues {
+		return fail(at, "a list has at most %d values, this one has %d", maxValues, len(values))
+	}
+	return nil
 }
 
 // readOperand reads one value.
@@ -167,7 +182,7 @@ func (it *item) compare(values []operand) (pred.Node, error) {
 	case it.fieldref:
 		return either(values, it.reference)
 	}
-	return it.textual(values), nil
+	return it.textual(values)
 }
 
 // either joins the conditions of values.
@@ -242,9 +257,15 @@ func (it *item) regexp(o operand) (pred.Node, error) {
 	if it.flags != "" {
 		expr = "(?" + it.flags + ")" + expr
 	}
-	re, err := regexp.Compile(expr)
+	re, program, err := pred.NewRegexp(expr)
+	if bad, syntactic := errors.AsType[*syntax.Error](err); syntactic {
+		return nil, fail(it.at, "%v: regular expressions are RE2, which has no look-around and no back references", bad)
+	}
 	if err != nil {
-		return nil, fail(it.at, "%v: regular expressions are RE2, which has no look-around and no back references", err)
+		return nil, fail(it.at, "%v", err)
+	}
+	if it.r.program += program; it.r.program > pred.MaxSteps {
+		return nil, fail(it.at, "the regular expressions so far are programs of %d instructions together, at most %d are allowed", it.r.program, pred.MaxSteps)
 	}
 	return &pred.Test{Field: it.field, Op: pred.Match, Loose: true, Regexp: re}, nil
 }
@@ -261,49 +282,4 @@ func (it *item) reference(o operand) (pred.Node, error) {
 		op = pred.Prefix
 	}
 	return &pred.Test{Field: it.field, Op: op, Loose: true, Fold: !it.cased, Other: &other}, nil
-}
-
-// textual compares texts; values of one shape share a test.
-func (it *item) textual(values []operand) pred.Node {
-	before, behind := it.before, it.behind
-	if it.field.Everywhere && !before && !behind {
-		before, behind = true, true // a keyword stands somewhere in the record
-	}
-	var out pred.Or
-	byOp := make(map[pred.Op]*pred.Test)
-	for _, o := range values {
-		if o.null {
-			out = append(out, &pred.Test{Field: it.field, Op: pred.Null})
-			continue
-		}
-		forms := []wild{o.wild}
-		if o.spelt != nil {
-			forms = append(forms, o.spelt)
-		}
-		for _, w := range forms {
-			op, s, glob := w.around(before, behind).shape()
-			if s == "" && op != pred.Is && op != pred.Like {
-				out = append(out, &pred.Test{Field: it.field, Op: pred.Exists}) // *: anything
-				continue
-			}
-			t := byOp[op]
-			if t == nil {
-				t = &pred.Test{Field: it.field, Op: op, Loose: true, Fold: !it.cased}
-				byOp[op] = t
-				out = append(out, t)
-			}
-			if t.Fold {
-				s, glob = pred.Fold(s), glob.Folded()
-			}
-			if op == pred.Like {
-				t.Globs = append(t.Globs, glob)
-			} else if !slices.Contains(t.Texts, s) {
-				t.Texts = append(t.Texts, s)
-			}
-		}
-	}
-	if len(out) == 1 {
-		return out[0]
-	}
-	return out
 }

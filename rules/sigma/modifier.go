@@ -130,9 +130,6 @@ func (it *item) modify(mod string) error {
 	return nil
 }
 
-// maxValues bounds the values of one item, written or made by modifiers.
-const maxValues = 10_000
-
 // each replaces every value by others.
 func (it *item) each(mod string, f func(wild) ([]wild, bool)) error {
 	var out []operand

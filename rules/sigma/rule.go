@@ -32,6 +32,8 @@ type Rule struct {
 	Node  pred.Node
 	// Guessed are the placeholders that the rule and its filters use and only the program defines.
 	Guessed []Guess
+	// Size is that of Node ([pred.Size]).
+	Size int
 
 	source    *logsource
 	logsource map[string]string
@@ -112,9 +114,11 @@ func ReadRule(doc *ast.MappingNode, config *Config) (*Rule, error) {
 	if rd.source != nil {
 		r.Gate, r.Known = rd.source.gate, true
 	}
-	r.Node, err = rd.detection(detection)
-	r.Guessed = rd.guessed
-	return r, err
+	if r.Node, err = rd.detection(detection); err != nil {
+		return r, err
+	}
+	r.Guessed, r.Size = rd.guessed, pred.Size(r.Node)
+	return r, nil
 }
 
 // readMeta reads what all documents have. A level that is missing is medium.
