@@ -15,8 +15,8 @@ import (
 type cell struct {
 	plan    *plan
 	group   rules.Key
-	windows []*window // in no order
-	byKey   map[windowKey]*window
+	windows []*window       // in no order
+	crowd   *crowd          // nil while there are few
 	chain   *incident.Chain // nil until there is a detection
 	news    *news           // nil if there are none
 	woken   int64
@@ -70,14 +70,14 @@ func (c *cell) take(path []int, key rules.Key, ref rules.EventRef, bits uint64, 
 	if p == nil {
 		return
 	}
-	w := c.window(p, key)
-	c.outdated, c.touched = true, true
 	if p.path == "" && p.fleeting() && c.chain != nil {
-		if born, ok := c.chain.Born(runID(w, ref.ID, 0)); ok && born <= ref.Arrival {
+		if born, ok := c.chain.Born(runID(p, key, ref.ID, 0)); ok && born <= ref.Arrival {
 			n.Duplicates++
 			return
 		}
 	}
+	w := c.window(p, key) // the engine has seen to it that there is room
+	c.outdated, c.touched = true, true
 	if w.put(ref, bits, vals, at) {
 		n.Matched++
 		n.Negative += w.negatives(ref.ID)
@@ -92,82 +92,40 @@ func (c *cell) take(path []int, key rules.Key, ref rules.EventRef, bits uint64, 
 		c.settleWindow(w, n)
 		n.Capped += int64(w.shrink(limit-limit/10)) + int64(w.dropped)
 		w.dropped = 0
+		c.cap(path, key)
 		return
 	}
 	c.carry(w, path, at, n)
 }
 
-// carry hands the firing points that came or went in a referenced rule's window to the rule above it.
-func (c *cell) carry(w *window, path []int, at now, n *Stats) {
-	if w.work == &idle {
-		return
-	}
-	flips := w.flips
-	w.flips = nil
-	if len(path) == 0 {
-		clear(flips)
-		w.flips = flips[:0]
-		return
-	}
-	up, last := path[:len(path)-1], path[len(path)-1]
-	parent := c.plan.planAt(up)
-	bits := parent.feeds[last]
-	key := w.key.Part(w.plan.rule.ParentKey)
-	for _, e := range flips {
-		pw := c.window(parent, key)
-		if e.fp {
-			ref := e.ref
-			if w.plan.settled {
-				// It was not to be known before its deadline, whatever armed it.
-				ref.Arrival = max(ref.Arrival, add(ref.Time, w.plan.delay()))
-			}
-			if pw.put(ref, bits, e.vals[min(len(w.plan.rule.Values), len(e.vals)):], at) {
-				n.Negative += pw.negatives(ref.ID)
-			}
-		} else if !c.firesElsewhere(w, e, key) {
-			pw.drop(e.ref.ID, bits, at)
-		}
-		c.carry(pw, up, at, n)
-	}
-}
-
-// firesElsewhere reports whether an event is a firing point of the same referenced rule for
-// another key that is part of the same key above.
-func (c *cell) firesElsewhere(w *window, e *match, key rules.Key) bool {
-	for _, o := range c.windows {
-		if o != w && o.plan == w.plan && o.key.Part(o.plan.rule.ParentKey) == key {
-			if m := o.find(e.ref.ID); m != nil && m.fp {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // tick lets deadlines fall due and forgets what can no longer matter.
 func (c *cell) tick(at now, n *Stats) {
 	// Deepest first: what a referenced rule finds is news to those above it.
-	ws := sorted(c.windows)
+	ws := sorted(c.awake(at.clock))
 	slices.SortStableFunc(ws, func(a, b *window) int { return len(b.plan.path) - len(a.plan.path) })
 	for _, w := range ws {
 		due := w.due
 		w.tick(at)
 		if len(w.flips) > 0 {
 			c.outdated, c.touched = true, true
+			c.touch(w)
 			c.carry(w, splitPath(w.plan.path), at, n)
 		} else if due != w.due {
 			c.outdated = true
 		}
 	}
 	c.settle(at.clock, n)
-	c.retain(func(w *window) bool {
+	for _, w := range ws {
 		if w.forget(at.clock) {
 			c.outdated = true
 		}
 		n.Capped += int64(w.dropped)
 		w.dropped = 0
-		return !w.empty()
-	})
+		if w.empty() {
+			c.remove(w)
+		}
+	}
+	c.arm(ws)
 	if c.chain != nil && c.chain.Forget(at.clock) {
 		c.outdated = true
 	}
@@ -187,36 +145,19 @@ func (c *cell) abandon() (n int64) {
 	return n
 }
 
-func splitPath(s string) []int {
-	var out []int
-	n := 0
-	for _, r := range s {
-		if r == '/' {
-			out = append(out, n)
-			n = 0
-		} else {
-			n = n*10 + int(r-'0')
-		}
-	}
-	return out
-}
-
 // settle brings detections and incidents up to date.
 func (c *cell) settle(clock int64, n *Stats) {
 	if !c.touched {
 		return
 	}
 	c.touched = false
-	var dirty []*window
-	for _, w := range c.windows {
-		if w.dirty {
-			dirty = append(dirty, w)
-		}
-	}
-	for _, w := range sorted(dirty) {
-		if w.plan.path == "" {
+	busy := sorted(c.busy())
+	for _, w := range busy {
+		switch {
+		case !w.dirty:
+		case w.plan.path == "":
 			c.settleWindow(w, n)
-		} else {
+		default:
 			w.settle() // its detections are nobody's, its firing points are
 		}
 	}
@@ -224,8 +165,12 @@ func (c *cell) settle(clock int64, n *Stats) {
 		c.settleChain(clock, n)
 	}
 	if c.plan.fleeting() {
-		c.retain(func(w *window) bool { return !slices.Contains(dirty, w) })
+		for _, w := range busy {
+			c.remove(w)
+		}
 	}
+	c.arm(busy)
+	c.rest()
 }
 
 // settleChain brings incidents up to date.
@@ -281,28 +226,16 @@ func (c *cell) settleWindow(w *window, n *Stats) {
 
 // evidenceOf returns the present evidence of a detection, as far as a window still has it.
 func (c *cell) evidenceOf(detection string) []incident.Evidence {
-	for _, w := range c.windows {
-		for _, r := range w.runs {
-			if r.id == detection {
-				return r.out.Evidence
+	for _, ws := range [][]*window{c.busy(), c.windows} { // mostly it is one that has just been told
+		for _, w := range ws {
+			for _, r := range w.runs {
+				if r.id == detection {
+					return r.out.Evidence
+				}
 			}
 		}
 	}
 	return nil
-}
-
-// wake is the next clock at which the cell has something to do, 0 if never.
-func (c *cell) wake() int64 {
-	next := int64(0)
-	if c.chain != nil {
-		next = c.chain.Wake()
-	}
-	for _, w := range c.windows {
-		if at := w.wake(); at != 0 && (next == 0 || at < next) {
-			next = at
-		}
-	}
-	return next
 }
 
 func (c *cell) empty() bool { return len(c.windows) == 0 && (c.chain == nil || c.chain.Empty()) }

@@ -161,11 +161,12 @@ func (e *Engine) match(m *rules.Match, set string) {
 	n := e.stat(p.rule.ID)
 	id := cellKey{p.rule.Revision, m.Group}
 	c := e.cells[id]
+	if c == nil && e.perRule[m.Rule] >= e.limits.Keys || !c.admits(p.planAt(m.Path), m.Key) {
+		c.cap(m.Path, m.Key)
+		n.Capped++
+		return
+	}
 	if c == nil {
-		if e.perRule[m.Rule] >= e.limits.Keys {
-			n.Capped++
-			return
-		}
 		if e.perRule[m.Rule] == 0 && !e.inForce(m.Rule) {
 			p.speak(e.sets, set)
 		}

@@ -24,6 +24,8 @@ type plan struct {
 	path     string
 	children []*plan
 	limits   *Limits
+	// windows is how many there are of the plan in all cells: the keys of a rule (B2).
+	windows int
 	// feeds lists, for each child, the bits of the patterns that its firing points match.
 	feeds []uint64
 

@@ -77,15 +77,26 @@ var mutants = []mutant{
 	{"firing points of a referenced rule are not taken back", "correlate/cell.go", "} else if !c.firesElsewhere(w, e, key) {", "} else if false {"},
 }
 
+// limitMutants are for the tests of limits, and of cells of many keys.
+var limitMutants = []mutant{
+	{"keys that share their incidents are not bounded", "correlate/engine.go", "|| !c.admits(p.planAt(m.Path), m.Key) {", "{"},
+	{"keys are not bounded", "correlate/engine.go", "c == nil && e.perRule[m.Rule] >= e.limits.Keys || !c", "!c"},
+	{"a key that went counts still", "correlate/windows.go", "\tw.plan.windows--\n", ""},
+	{"a key sleeps through what falls due sooner", "correlate/crowd.go", "at != 0 && (m.woken == 0 || at < m.woken)", "at != 0 && m.woken == 0"},
+	{"a key is woken once", "correlate/cell.go", "\tc.arm(ws)\n", ""},
+	{"after a restart many keys sleep", "correlate/snapshot.go", "\tc.arm(c.windows)\n", ""},
+}
+
 // changeMutants are for the tests of rules that change.
 var changeMutants = []mutant{
-	{"a rule that comes back remembers", "correlate/change.go", "c.retain(func(*window) bool { return false })", "_ = c"},
+	{"a rule that comes back remembers", "correlate/change.go", "c.removeAll()", "_ = c"},
 	{"a rule that goes keeps its absences", "correlate/change.go", "if n := c.abandon(); n > 0 {", "if n := int64(0); n > 0 {"},
 	{"a late marker switches back", "correlate/engine.go", "t.Generation >= e.now.generation", "true"},
 }
 
 func TestMutantsAreCaught(t *testing.T) {
 	caught(t, mutants, "^TestEngine", 120_000)
+	caught(t, limitMutants, "^Test(.*Bounded|EngineOfManyKeys|OneOfManyKeys)", 1)
 	caught(t, changeMutants, "^Test(Changes|ARule|ALate)", 2_000)
 }
 
