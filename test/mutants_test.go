@@ -43,7 +43,7 @@ var mutants = []mutant{
 	{"the first copy in the log counts, not the first to arrive", "correlate/window.go", "if bits&^old.bits == 0 && !earlier {", "if bits&^old.bits == 0 {"},
 	{"exceptions do not expire", "rules/match.go", "if x.e.Time <= ex.expires && pred.Eval(ex.covers, x.e) {", "if pred.Eval(ex.covers, x.e) {"},
 	{"exceptions are not looked at", "rules/match.go", "if x.e.Time <= ex.expires && pred.Eval(ex.covers, x.e) {", "if false && pred.Eval(ex.covers, x.e) {"},
-	{"a firing point loses its values", "correlate/cell.go", "pw.put(ref, bits, e.vals[min(len(w.plan.rule.Values), len(e.vals)):], at)", "pw.put(ref, bits, nil, at)"},
+	{"a firing point loses its values", "correlate/carry.go", "pw.put(ref, bits, e.vals[min(len(w.plan.rule.Values), len(e.vals)):], at)", "pw.put(ref, bits, nil, at)"},
 	{"a late event ends what folded firing points count", "correlate/window.go", "if m.late && !w.uneven() {", "if false {"},
 	{"late firing points of a referenced rule come too late", "correlate/plan.go", "p.lag = max(p.lag, c.reach+c.late+c.delay()+c.lag+c.hop())", "p.lag, _ = 0, c"},
 	{"events of one time run together in a rule without a window", "correlate/settle.go", "uneven, interval = false, g", "uneven, interval = false, interval"},
@@ -74,7 +74,7 @@ var mutants = []mutant{
 	{"hours are forgotten too early", "correlate/usual.go", "return usualSpan + day + h.tooLate() + h.w.retention() + 1", "return usualSpan"},
 	{"a late event does not count in the usual rate", "correlate/usual.go", "one = append(one, e)", "_ = e"},
 	{"a snapshot loses days", "correlate/usual.go", "h.days[d] = counts", "h.days[-d] = counts"},
-	{"firing points of a referenced rule are not taken back", "correlate/cell.go", "} else if !c.firesElsewhere(w, e, key) {", "} else if false {"},
+	{"firing points of a referenced rule are not taken back", "correlate/carry.go", "} else if !c.firesElsewhere(w, e, key) {", "} else if false {"},
 }
 
 // limitMutants are for the tests of limits, and of cells of many keys.
