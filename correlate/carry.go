@@ -46,7 +46,20 @@ func (c *cell) carry(w *window, path []int, at now, n *Stats) {
 			pw.drop(e.ref.ID, bits, at)
 		}
 		c.carry(pw, up, at, n)
+		c.bound(pw, up, n)
 	}
+}
+
+// bound drops the oldest matches of a window that has too many (B2).
+func (c *cell) bound(w *window, path []int, n *Stats) {
+	limit := w.plan.limits.Matches
+	if len(w.ms) <= limit {
+		return
+	}
+	c.settleWindow(w, n)
+	n.Capped += int64(w.shrink(limit-limit/10)) + int64(w.dropped)
+	w.dropped = 0
+	c.cap(path, w.key)
 }
 
 // firesElsewhere reports whether an event is a firing point of the same referenced rule for
@@ -64,13 +77,12 @@ func (c *cell) firesElsewhere(w *window, e *match, key rules.Key) bool {
 
 // cap notes that a limit dropped something of a key: the detections of those above it are lower bounds too (B2).
 func (c *cell) cap(path []int, key rules.Key) {
-	if c == nil {
-		return
-	}
 	for ; len(path) > 0; path = path[:len(path)-1] {
 		key = key.Part(c.plan.planAt(path).rule.ParentKey)
 		if w := c.find(c.plan.planAt(path[:len(path)-1]), key); w != nil && !w.capped {
-			w.capped, c.outdated = true, true
+			w.capped, w.dirty, w.full = true, true, true
+			c.touch(w)
+			c.outdated, c.touched = true, true
 		}
 	}
 }

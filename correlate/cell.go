@@ -87,15 +87,8 @@ func (c *cell) take(path []int, key rules.Key, ref rules.EventRef, bits uint64, 
 	} else {
 		n.Duplicates++
 	}
-	if limit := p.limits.Matches; len(w.ms) > limit {
-		c.carry(w, path, at, n)
-		c.settleWindow(w, n)
-		n.Capped += int64(w.shrink(limit-limit/10)) + int64(w.dropped)
-		w.dropped = 0
-		c.cap(path, key)
-		return
-	}
 	c.carry(w, path, at, n)
+	c.bound(w, path, n)
 }
 
 // tick lets deadlines fall due and forgets what can no longer matter.
@@ -153,13 +146,7 @@ func (c *cell) settle(clock int64, n *Stats) {
 	c.touched = false
 	busy := sorted(c.busy())
 	for _, w := range busy {
-		switch {
-		case !w.dirty:
-		case w.plan.path == "":
-			c.settleWindow(w, n)
-		default:
-			w.settle() // its detections are nobody's, its firing points are
-		}
+		c.settleWindow(w, n)
 	}
 	if c.chain != nil {
 		c.settleChain(clock, n)
@@ -199,7 +186,11 @@ func (c *cell) settleChain(clock int64, n *Stats) {
 }
 
 func (c *cell) settleWindow(w *window, n *Stats) {
-	for _, t := range w.settle() {
+	found := w.settle()
+	if w.plan.path != "" {
+		return // its detections are nobody's, its firing points are
+	}
+	for _, t := range found {
 		chain := c.startChain()
 		switch {
 		case t.gone:

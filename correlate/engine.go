@@ -162,8 +162,10 @@ func (e *Engine) match(m *rules.Match, set string) {
 	id := cellKey{p.rule.Revision, m.Group}
 	c := e.cells[id]
 	if c == nil && e.perRule[m.Rule] >= e.limits.Keys || !c.admits(p.planAt(m.Path), m.Key) {
-		c.cap(m.Path, m.Key)
-		n.Capped++
+		if n.Capped++; c != nil {
+			c.cap(m.Path, m.Key)
+			e.touch(c)
+		}
 		return
 	}
 	if c == nil {
