@@ -15,8 +15,8 @@ import (
 )
 
 // BenchmarkDenseKey is the most that one key may hold: 20,000 matches within T, one at a time with a tick after each, and
-// then ticks until all is decided. In order they come a millisecond apart; even ones all have one time; out of order they come
-// in any order, on time still.
+// then ticks until all is decided. In order they come a millisecond apart; even ones all have one time; out of order 5,000
+// come in any order, on time still.
 func BenchmarkDenseKey(b *testing.B) {
 	const n = 20_000
 	for _, bc := range []struct {
@@ -40,7 +40,11 @@ func BenchmarkDenseKey(b *testing.B) {
 		for _, order := range []string{"in order", "even", "out of order"} {
 			b.Run(bc.name+"/"+order, func(b *testing.B) {
 				for range b.N {
-					dense(b, bc.when, bc.other, order, n)
+					if order == "out of order" {
+						dense(b, bc.when, bc.other, order, n/4)
+					} else {
+						dense(b, bc.when, bc.other, order, n)
+					}
 				}
 			})
 		}
