@@ -35,6 +35,9 @@ type tracker interface {
 	clear()
 }
 
+// tallies are the places of those of an atom: of all of the window, and of a stretch of it.
+type tallies struct{ window, slide int }
+
 // need is how many events of a pattern a condition cannot do without.
 type need struct {
 	pattern int
@@ -46,6 +49,8 @@ type view struct {
 	w            *window
 	e            *match
 	back, around []*match
+	// timeline has the times of all of w, if all of it met e: what it can answer need not be looked for.
+	timeline timeline
 }
 
 // comparison is a condition that a further event could make false.
@@ -53,13 +58,18 @@ type comparison interface {
 	holds(v *view) bool
 	// ahead: it is read on what comes after the event (A5).
 	ahead() bool
+	// mask has the patterns that it reads.
+	mask() uint64
 }
 
 // guard is an absence beside an event that a positive atom has found.
 type guard interface {
-	holds(back, around []*match, t int64) bool
+	holds(v *view) bool
 	// end is up to when it looks; open says that it is judged no further than the input goes (C4).
 	end(v *view) (end int64, open bool)
+	// mask has the patterns that must be absent, ahead those of them that are looked for after the event.
+	mask() uint64
+	ahead() uint64
 }
 
 // counting holds of n events with a bit.
@@ -103,8 +113,14 @@ type counted struct {
 
 func (c counted) ahead() bool { return lookahead(c.op) }
 
+func (c counted) mask() uint64 { return c.bit }
+
 func (c counted) holds(v *view) bool {
 	n := int64(0)
+	if v.timeline != nil {
+		from, to := v.span(c.op)
+		return c.op.Holds(int64(v.timeline.count(c.bit, from, to)), c.n)
+	}
 	for _, m := range v.of(c.op) {
 		if m.bits&c.bit != 0 {
 			n++
@@ -116,10 +132,20 @@ func (c counted) holds(v *view) bool {
 // lookahead: fewer than n is read from the event on (A5).
 func lookahead(op rules.Op) bool { return op == rules.LT || op == rules.LE }
 
+// span is where a count is read.
+func (v *view) span(op rules.Op) (from, to int64) {
+	t := v.e.ref.Time
+	if lookahead(op) {
+		return t, add(t, v.w.plan.t)
+	}
+	return add(t, -v.w.plan.t), t
+}
+
 // of returns the events that a count is read on.
 func (v *view) of(op rules.Op) []*match {
-	if lookahead(op) {
-		return between(v.around, v.e.ref.Time, add(v.e.ref.Time, v.w.plan.t))
+	if !lookahead(op) {
+		return v.back
 	}
-	return v.back
+	from, to := v.span(op)
+	return between(v.around, from, to)
 }

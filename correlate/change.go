@@ -27,7 +27,7 @@ func (e *Engine) expect(x edition) {
 	}
 	for _, c := range e.sorted(back) {
 		e.drop(c)
-		c.retain(func(*window) bool { return false })
+		c.removeAll()
 		c.outdated = true
 		e.touch(c)
 		e.after(c)

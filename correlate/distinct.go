@@ -55,15 +55,18 @@ func (t *tuples) clear()       { clear(t.events) }
 
 // different compares the number of distinct tuples.
 type different struct {
-	bit    uint64
-	values []int
-	op     rules.Op
-	n      int64
+	distinct
+	op rules.Op
+	at int // the place of its tally
 }
 
 func (c different) ahead() bool { return lookahead(c.op) }
 
 func (c different) holds(v *view) bool {
+	if v.timeline != nil {
+		from, to := v.span(c.op)
+		return c.op.Holds(int64(len(v.w.slide(c.at, from, to).(*tuples).events)), c.n)
+	}
 	seen := make(map[string]struct{})
 	for _, m := range v.of(c.op) {
 		if v, ok := m.tuple(c.bit, c.values); ok {

@@ -161,11 +161,14 @@ func (e *Engine) match(m *rules.Match, set string) {
 	n := e.stat(p.rule.ID)
 	id := cellKey{p.rule.Revision, m.Group}
 	c := e.cells[id]
-	if c == nil {
-		if e.perRule[m.Rule] >= e.limits.Keys {
-			n.Capped++
-			return
+	if c == nil && e.perRule[m.Rule] >= e.limits.Keys || !c.admits(p.planAt(m.Path), m.Key) {
+		if n.Capped++; c != nil {
+			c.cap(m.Path, m.Key)
+			e.touch(c)
 		}
+		return
+	}
+	if c == nil {
 		if e.perRule[m.Rule] == 0 && !e.inForce(m.Rule) {
 			p.speak(e.sets, set)
 		}

@@ -41,6 +41,9 @@ func (w *window) enrolFolded() {
 // forget folds what can no longer matter into its detections and memories, and lets go of what those need no more. The
 // runs must be settled.
 func (w *window) forget(clock int64) (changed bool) {
+	if at := w.lapse(); clock < at {
+		return false
+	}
 	kept, uneven := w.ms[:0], w.uneven()
 	for _, m := range w.ms {
 		if clock < w.forgetAt(m) || m.holds && !m.fp && clock < m.due {
@@ -70,7 +73,7 @@ func (w *window) shrink(n int) (dropped int) {
 	rest := copy(w.ms, w.ms[dropped:])
 	clear(w.ms[rest:])
 	w.ms = w.ms[:rest]
-	w.capped, w.dirty, w.full = true, true, true // its detections have to say so, though nothing else may come
+	w.capped, w.dirty, w.full = true, true, true // its detections are told to say so
 	return dropped
 }
 
@@ -90,10 +93,18 @@ func (w *window) fold(m *match, uneven bool) {
 	w.leave(m)
 }
 
-// wake is the next clock at which the window has something to do, 0 if never. Forgetting may lag: it
-// is batched so that a busy window is not swept on every tick.
+// wake is the next clock at which the window has something to do, 0 if never.
 func (w *window) wake() int64 {
-	next := w.due
+	if at := w.lapse(); w.due == 0 || at != 0 && at < w.due {
+		return at
+	}
+	return w.due
+}
+
+// lapse is the next clock at which the window has something to forget, 0 if it has nothing that will be. Forgetting lags:
+// it is batched so that a busy window is not swept on every tick.
+func (w *window) lapse() int64 {
+	next := int64(0)
 	for _, m := range w.ms[:min(1, len(w.ms))] {
 		at := add(w.forgetAt(m), w.retention()/4)
 		if next == 0 || at < next {

@@ -11,6 +11,20 @@ const indexed = 4
 type index struct {
 	byID map[event.ID]*match
 	seen []int32
+	// What only windows of settled conditions have.
+	times  timeline
+	chases []*chase
+	slides []*slide
+	waits  waits
+	held   held
+}
+
+func newIndex(p *plan) *index {
+	x := &index{byID: make(map[event.ID]*match, 2*indexed), seen: make([]int32, p.facts)}
+	if p.settled {
+		x.times, x.chases, x.slides = make(timeline, p.facts), newChases(p), newSlides(p)
+	}
+	return x
 }
 
 func (x *index) note(m *match, n int32) {
@@ -18,6 +32,13 @@ func (x *index) note(m *match, n int32) {
 		if m.bits&(1<<s) != 0 {
 			x.seen[s] += n
 		}
+	}
+	x.times.note(m, n)
+	for _, c := range x.chases {
+		c.note(m, n)
+	}
+	for _, s := range x.slides {
+		s.note(m, n)
 	}
 }
 
@@ -52,12 +73,35 @@ func (w *window) enter(m *match) {
 	switch {
 	case w.index != nil:
 		w.index.byID[m.ref.ID] = m
+		w.index.stand(m)
 	case len(w.ms) > indexed:
-		w.index = &index{byID: make(map[event.ID]*match, 2*indexed), seen: make([]int32, w.plan.facts)}
+		w.index = newIndex(w.plan)
 		for _, m := range w.ms {
 			w.index.byID[m.ref.ID] = m
 			w.index.note(m, 1)
+			w.index.stand(m)
 		}
+	}
+}
+
+// stand notes how an event stands.
+func (x *index) stand(m *match) {
+	if x.times == nil {
+		return
+	}
+	x.held.hold(m)
+	if m.waits() {
+		x.waits.add(m)
+	}
+}
+
+// release ends what events are noted for.
+func (x *index) release() {
+	for _, w := range x.waits {
+		w.m.place = 0
+	}
+	for _, m := range x.held {
+		m.held = false
 	}
 }
 
@@ -65,13 +109,16 @@ func (w *window) enter(m *match) {
 func (w *window) leave(m *match) {
 	if w.index != nil {
 		delete(w.index.byID, m.ref.ID)
+		w.index.waits.remove(m)
+		w.index.held.remove(m)
 	}
 	w.note(m, -1)
 }
 
 // shrinkIndex lets go of the index of a window that has become small.
 func (w *window) shrinkIndex() {
-	if len(w.ms) <= indexed/2 {
+	if w.index != nil && len(w.ms) <= indexed/2 {
+		w.index.release()
 		w.index = nil
 	}
 }

@@ -19,7 +19,11 @@ func (w *window) judge(e *match, at now) verdict {
 	if !w.possible() {
 		return verdict{}
 	}
-	return w.plan.judge(w.sight(e), at.horizon)
+	x := w.sight(e)
+	if !w.plan.alone {
+		x.timeline = w.timeline()
+	}
+	return w.plan.judge(x, at.horizon)
 }
 
 // sight is what e is judged by.
@@ -38,8 +42,21 @@ func (w *window) sight(e *match) *view {
 
 // see fills in the plan's only view: a judgement makes no garbage.
 func (w *window) see(e *match, back, around []*match) *view {
-	w.plan.view = view{w, e, back, around}
+	w.plan.view = view{w: w, e: e, back: back, around: around}
 	return &w.plan.view
+}
+
+// enough reports whether an atom can hold of some part of the window; at is the place of its tally, -1 if it has none.
+func (w *window) enough(a atom, at int) bool {
+	if at >= 0 && !w.trackers[at].enough() {
+		return false
+	}
+	for _, n := range a.needs() {
+		if w.count(n.pattern) < n.events {
+			return false
+		}
+	}
+	return true
 }
 
 // possible reports whether the window has events enough for any of the conjunctions: most windows of a sequence
@@ -105,7 +122,7 @@ func (p *plan) judge(x *view, horizon int64) verdict {
 func (c *conj) start(x *view) (int64, bool) {
 	start := x.e.ref.Time
 	for _, a := range c.pos {
-		s, ok := a.latest(x.back)
+		s, ok := x.latest(a)
 		if !ok {
 			return 0, false
 		}
@@ -116,6 +133,12 @@ func (c *conj) start(x *view) (int64, bool) {
 
 // last returns the time of the last positive event of the tight window.
 func (c *conj) last(x *view, start int64) int64 {
+	if x.timeline != nil {
+		if last, ok := x.timeline.last(c.mask, start, x.e.ref.Time); ok {
+			return last
+		}
+		return x.e.ref.Time
+	}
 	for i := len(x.back) - 1; i >= 0 && x.back[i].ref.Time >= start; i-- {
 		if x.back[i].bits&c.mask != 0 {
 			return x.back[i].ref.Time
@@ -127,16 +150,13 @@ func (c *conj) last(x *view, start int64) int64 {
 // undisturbed reports whether the absences and comparisons of c hold.
 func (c *conj) undisturbed(p *plan, x *view, first, last int64) bool {
 	for _, g := range c.guards {
-		if !g.holds(x.back, x.around, p.t) {
+		if !g.holds(x) {
 			return false
 		}
 	}
-	if len(c.neg) > 0 {
-		near := between(x.around, add(last, -p.t), add(first, p.t))
-		for _, a := range c.neg {
-			if _, holds := a.latest(near); holds {
-				return false
-			}
+	for i, a := range c.neg {
+		if x.near(a, c.negTallies[i], add(last, -p.t), add(first, p.t)) {
+			return false
 		}
 	}
 	for _, cmp := range c.cmp {
@@ -166,10 +186,8 @@ func (p *plan) deadline(c *conj, x *view, first int64) (due, horizon int64) {
 			horizon = max(horizon, at)
 		}
 	}
-	for _, m := range x.back {
-		if m.ref.Time >= first {
-			end = max(end, m.ref.Arrival)
-		}
+	for _, m := range between(x.back, first, x.e.ref.Time) {
+		end = max(end, m.ref.Arrival)
 	}
 	return add(end, p.late), horizon
 }

@@ -4,6 +4,7 @@ package correlate
 
 import (
 	"bytes"
+	"cmp"
 	"sort"
 
 	"tocsin/rules"
@@ -20,7 +21,10 @@ type match struct {
 	verdict
 	late bool
 	// fp is set once the event is a firing point that shows: holds, and past its deadline.
-	fp bool
+	fp   bool
+	held bool
+	// place is 1 + where it stands among those that wait, 0 if it does not.
+	place int32
 	// barred is how many references up the rule is that leaves the event out, 0 if none does ([rules.Match]).
 	barred int32
 }
@@ -64,11 +68,13 @@ func (w *window) newMatch(ref rules.EventRef, bits uint64, barred int32, vals []
 }
 
 // before orders events by time, then id (W4).
-func (m *match) before(o *match) bool {
+func (m *match) before(o *match) bool { return m.compare(o) < 0 }
+
+func (m *match) compare(o *match) int {
 	if m.ref.Time != o.ref.Time {
-		return m.ref.Time < o.ref.Time
+		return cmp.Compare(m.ref.Time, o.ref.Time)
 	}
-	return bytes.Compare(m.ref.ID[:], o.ref.ID[:]) < 0
+	return bytes.Compare(m.ref.ID[:], o.ref.ID[:])
 }
 
 // keep is until when an event can meet another: max(time, arrival) + reach + L (C2).

@@ -123,7 +123,7 @@ func (a alternative) part(p *part) []Step {
 		_, step.Done = p.conj.pos[0].latest(a.x.back)
 	}
 	if len(p.conj.guards) > 0 && step.Done {
-		step.Done = p.conj.guards[0].holds(a.x.back, a.x.around, pl.t)
+		step.Done = p.conj.guards[0].holds(a.x)
 		if s, is := p.conj.guards[0].(silence); is && !step.Done && a.whom {
 			step.Against = a.against(s.bit, s)
 		}
@@ -159,7 +159,7 @@ func (a alternative) sequence(c rules.Sequence) []Step {
 		if served > 0 && at <= served {
 			one := sequence{steps: s.steps[:served], guards: make([]uint64, served+1)}
 			one.guards[at] = 1 << st.Pattern
-			if step.Done = one.holds(a.x.back, a.x.around, t); !step.Done && a.whom {
+			if step.Done = one.among(a.x.back, a.x.around, t); !step.Done && a.whom {
 				step.Against = a.against(one.guards[at], one)
 			}
 		}
@@ -167,7 +167,7 @@ func (a alternative) sequence(c rules.Sequence) []Step {
 		out = append(out, step)
 	}
 	// Each absence can hold of other events than the rest: together they do not, then.
-	if served == len(s.steps) && s.guarded() && allDone(out) && !s.holds(a.x.back, a.x.around, t) {
+	if served == len(s.steps) && s.guarded() && allDone(out) && !s.among(a.x.back, a.x.around, t) {
 		for _, i := range nots {
 			out[i].Done = false
 		}
@@ -196,7 +196,7 @@ func (a alternative) against(bit uint64, g guard) string {
 		if _, silent := g.(silence); !silent {
 			back = only(back)
 		}
-		if !g.holds(back, only(a.x.around), a.x.w.plan.t) {
+		if !g.holds(&view{w: a.x.w, e: a.x.e, back: back, around: only(a.x.around)}) {
 			return m.ref.About.EventID()
 		}
 	}

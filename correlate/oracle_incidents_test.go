@@ -101,7 +101,9 @@ func (o oracle) detections(key string, s []seen) []finding {
 			for p, pat := range o.rule.Patterns {
 				if x.bits&(1<<p) != 0 {
 					f.steps[pat.Name]++
-					f.evidence = append(f.evidence, pat.Name+":"+x.id.String())
+					if f.steps[pat.Name] <= 100 || x.id == fps[g[0]].id {
+						f.evidence = append(f.evidence, pat.Name+":"+x.id.String())
+					}
 				}
 			}
 		}

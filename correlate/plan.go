@@ -24,6 +24,8 @@ type plan struct {
 	path     string
 	children []*plan
 	limits   *Limits
+	// windows is how many there are of the plan in all cells: the keys of a rule (B2).
+	windows int
 	// feeds lists, for each child, the bits of the patterns that its firing points match.
 	feeds []uint64
 
@@ -33,7 +35,13 @@ type plan struct {
 	// reach is how far apart in time two events can matter to each other.
 	reach   int64
 	settled bool // some firing points wait for a deadline
-	ahead   bool // what comes after an event can matter to it
+	// ahead has the patterns that matter to events before them, of which they are no part: they can only make a
+	// condition false. against has all those that an absence or a comparison reads.
+	ahead, against uint64
+	// chased are the sequences with absences.
+	chased []sequence
+	// tallies make the tallies that slide along a window.
+	tallies []func() adder
 	// lag is how much later than by its own arrival a firing point of a referenced rule can turn up: a late
 	// event can make one of an event that was there long before.
 	lag   int64
@@ -65,8 +73,12 @@ type conj struct {
 	cmp    []comparison
 	mask   uint64 // patterns of the positive part
 	// needs is what pos cannot do without, trackers the places of its tallies.
-	needs     []need
-	trackers  []int
+	needs    []need
+	trackers []int
+	// negTallies are the places of the tallies of neg, -1 where there is none.
+	negTallies []tallies
+	// ahead has the patterns that guards and comparisons read after the event.
+	ahead     uint64
 	lookahead bool // a comparison reaches beyond the event (A5)
 	// waits: a late event can make a positive part false.
 	waits bool
@@ -117,13 +129,38 @@ func newPlan(r *rules.Rule, lateness int64, limits *Limits, path string) (*plan,
 		}
 		if c.settled() {
 			p.settled, p.reach = true, 2*p.t
-			p.ahead = p.ahead || c.lookahead || len(c.guards)+len(c.neg) > 0
 		}
+		p.negative(c)
 	}
 	for _, c := range p.children {
 		p.lag = max(p.lag, c.reach+c.late+c.delay()+c.lag+c.hop())
 	}
 	return p, nil
+}
+
+// negative notes what the absences and comparisons of c read.
+func (p *plan) negative(c *conj) {
+	for _, a := range c.neg {
+		p.ahead |= a.mask()
+		at := tallies{-1, -1}
+		if a, ok := a.(tracked); ok {
+			at = tallies{len(p.trackers), p.sliding(func() adder { return a.tracker() })}
+			p.trackers = append(p.trackers, a)
+		}
+		c.negTallies = append(c.negTallies, at)
+	}
+	for _, g := range c.guards {
+		c.ahead |= g.ahead()
+		p.against |= g.mask()
+	}
+	for _, x := range c.cmp {
+		p.against |= x.mask()
+		if x.ahead() {
+			c.ahead |= x.mask()
+		}
+	}
+	p.ahead |= c.ahead
+	p.against |= p.ahead
 }
 
 // delay is the longest time that a firing point of p waits after its event.
@@ -179,7 +216,9 @@ func (p *plan) disjunction(c rules.Cond, neg bool) ([]conj, error) {
 		if n, ok := atLeast(c.Op, c.N); ok {
 			return literal(distinct{1 << c.Pattern, c.Values, n}, neg), nil
 		}
-		return compared(different{1 << c.Pattern, c.Values, c.Op, c.N}, neg)
+		of := distinct{1 << c.Pattern, c.Values, c.N}
+		at := p.sliding(func() adder { return of.tracker() })
+		return compared(different{of, c.Op, at}, neg)
 	case rules.Score:
 		if n, ok := atLeast(c.Op, c.N); ok {
 			return literal(scoring{c.Weights, n}, neg), nil
@@ -196,7 +235,9 @@ func (p *plan) disjunction(c rules.Cond, neg bool) ([]conj, error) {
 		case c.Positive():
 			return literal(reaching{of, c.Op, c.N}, neg), nil
 		}
-		return compared(aggregated{of, c.Func, c.Rank, c.Op, c.N}, neg)
+		a := aggregated{column: of, f: c.Func, rank: c.Rank, op: c.Op, n: c.N}
+		a.at = p.sliding(func() adder { return &tallied{aggregated: a} })
+		return compared(a, neg)
 	case rules.FirstSeen:
 		out := literal(counting{p.fact(c), 1}, neg)
 		out[0].waits = true
@@ -214,7 +255,7 @@ func (p *plan) disjunction(c rules.Cond, neg bool) ([]conj, error) {
 		}
 		return guarded(counting{1 << c.Pattern, 1}, silence{1 << c.Pattern}), nil
 	case rules.Sequence:
-		return sequenced(c, neg)
+		return p.sequenced(c, neg)
 	}
 	return nil, fmt.Errorf("unknown condition %T", c)
 }
@@ -292,7 +333,7 @@ func compared(c comparison, neg bool) ([]conj, error) {
 	return []conj{{cmp: []comparison{c}, lookahead: c.ahead()}}, nil
 }
 
-func sequenced(c rules.Sequence, neg bool) ([]conj, error) {
+func (p *plan) sequenced(c rules.Sequence, neg bool) ([]conj, error) {
 	s := newSequence(c)
 	positive := ordered{steps: s.steps}
 	if !s.guarded() {
@@ -301,6 +342,8 @@ func sequenced(c rules.Sequence, neg bool) ([]conj, error) {
 	if neg {
 		return nil, fmt.Errorf("`not` of a sequence that has a `not`")
 	}
+	s.at = len(p.chased)
+	p.chased = append(p.chased, s)
 	return guarded(positive, s), nil
 }
 

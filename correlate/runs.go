@@ -151,9 +151,9 @@ func earliest(ev []evidence, first event.ID, known bool) []evidence {
 }
 
 // runID names a detection by the rule's revision, the window and the firing point that opened it.
-func runID(w *window, first event.ID, salt int) string {
+func runID(p *plan, key rules.Key, first event.ID, salt int) string {
 	h := sha256.New()
-	for _, s := range []string{w.plan.rule.Revision, w.plan.path, string(w.key), string(first[:]), strconv.Itoa(salt)} {
+	for _, s := range []string{p.rule.Revision, p.path, string(key), string(first[:]), strconv.Itoa(salt)} {
 		h.Write([]byte(strconv.Itoa(len(s))))
 		h.Write([]byte{0})
 		h.Write([]byte(s))
@@ -163,7 +163,7 @@ func runID(w *window, first event.ID, salt int) string {
 
 func (w *window) newRun(first *match) *run {
 	for salt := 0; ; salt++ {
-		id := runID(w, first.ref.ID, salt)
+		id := runID(w.plan, w.key, first.ref.ID, salt)
 		taken := false
 		for _, r := range w.runs {
 			if r.id == id {

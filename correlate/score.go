@@ -90,7 +90,8 @@ type scored struct {
 	n       int64
 }
 
-func (c scored) ahead() bool { return false }
+func (c scored) ahead() bool  { return false }
+func (c scored) mask() uint64 { return scoring{weights: c.weights}.mask() }
 
 func (c scored) holds(v *view) bool {
 	var seen uint64

@@ -29,8 +29,8 @@ func (w *window) settle() []told {
 	full := w.full
 	w.full = false
 	defer w.rest()
-	if !full {
-		if out, ok := w.extend(tail); ok {
+	if !full && !w.uneven() && !w.plan.alone {
+		if out, ok := w.extend(tail, w.shown); ok {
 			return out
 		}
 	}

@@ -6,13 +6,16 @@ package correlate
 // last is any of them.
 type silence struct{ bit uint64 }
 
-func (s silence) holds(back, around []*match, t int64) bool {
-	last, ok := counting{s.bit, 1}.latest(back)
-	return ok && !occurs(around, s.bit, add(last, 1), add(last, t))
+func (s silence) holds(x *view) bool {
+	last, ok := x.latest(counting{s.bit, 1})
+	return ok && !x.occurs(s.bit, add(last, 1), add(last, x.w.plan.t))
 }
+
+func (s silence) mask() uint64  { return s.bit }
+func (s silence) ahead() uint64 { return s.bit }
 
 // end is when the silence has lasted long enough. What follows the last event of the input is nobody's silence (C4).
 func (s silence) end(x *view) (end int64, open bool) {
-	last, _ := counting{s.bit, 1}.latest(x.back)
+	last, _ := x.latest(counting{s.bit, 1})
 	return add(last, x.w.plan.t), true
 }

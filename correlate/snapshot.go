@@ -101,12 +101,16 @@ func (e *Engine) decodeCell(r *event.Reader) error {
 	p.speak(e.sets, set)
 	c := &cell{plan: p, group: group}
 	c.decode(r)
-	if r.Err == nil {
-		e.cells[c.key()] = c
-		e.perRule[revision]++
-		e.schedule(c)
+	if r.Err != nil {
+		c.removeAll()
+		return r.Err
 	}
-	return r.Err
+	c.arm(c.windows)
+	c.rest()
+	e.cells[c.key()] = c
+	e.perRule[revision]++
+	e.schedule(c)
+	return nil
 }
 
 func (e *Engine) encode() []byte {
@@ -216,7 +220,11 @@ func (c *cell) decode(r *event.Reader) {
 			r.Err = event.ErrValue
 			return
 		}
-		c.window(p, key).decode(r)
+		if c.find(p, key) != nil {
+			r.Err = event.ErrValue
+			return
+		}
+		c.open(p, key).decode(r)
 		if r.Err != nil {
 			return
 		}

@@ -185,13 +185,18 @@ func newRated(u usual, at int, t int64, c rules.Rate) rated {
 	return rated{u, at, c.Op, c.Times, hours / both, t / both}
 }
 
-func (c rated) ahead() bool { return false }
+func (c rated) ahead() bool  { return false }
+func (c rated) mask() uint64 { return c.bit }
 
 func (c rated) holds(v *view) bool {
 	n := int64(0)
-	for _, m := range v.back {
-		if m.bits&c.bit != 0 {
-			n++
+	if v.timeline != nil {
+		n = int64(v.timeline.count(c.bit, add(v.e.ref.Time, -v.w.plan.t), v.e.ref.Time))
+	} else {
+		for _, m := range v.back {
+			if m.bits&c.bit != 0 {
+				n++
+			}
 		}
 	}
 	sum, ok := v.w.memories[c.at].(*history).sum(v.e)

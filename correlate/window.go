@@ -31,7 +31,7 @@ type window struct {
 	lates    int32 // how many of ms came late
 	dropped  int32 // what limits of memories dropped, to be counted
 	dirty    bool  // runs are behind ms
-	full     bool  // more changed than that events came in order, at the end
+	full     bool  // more changed than that events came in order, at the end, and firing points showed
 	capped   bool  // a limit dropped something
 }
 
@@ -46,6 +46,7 @@ type followers struct {
 type work struct {
 	flips []*match // events that became or ceased to be firing points
 	tail  []*match // events that came in order, at the end
+	shown []*match // events that became firing points
 }
 
 // What most windows have; neither is ever written.
@@ -92,7 +93,8 @@ func (w *window) rest() {
 	}
 	clear(w.flips)
 	clear(w.tail)
-	w.flips, w.tail = w.flips[:0], w.tail[:0]
+	clear(w.shown)
+	w.flips, w.tail, w.shown = w.flips[:0], w.tail[:0], w.shown[:0]
 	w.plan.spare = append(w.plan.spare, w.work)
 	w.work = &idle
 }
@@ -134,13 +136,13 @@ func (w *window) put(ref rules.EventRef, bits uint64, barred int32, vals []strin
 	w.note(m, 1)
 	w.enter(m)
 	one, around := w.stir(m)
-	w.rejudge(m, at)
+	w.rejudge(m, at, old == nil)
 	if old != nil {
-		w.rejudge(old, at) // after it is replaced: nothing is taken back because of a copy
+		w.rejudge(old, at, false) // after it is replaced: nothing is taken back because of a copy
 	}
 	w.rejudgeMore(one, around, at)
 	w.dirty = true
-	if w.full = w.full || i != len(w.ms)-1 || w.uneven() || w.plan.alone; !w.full {
+	if w.full = w.full || m.ref.Time != w.ms[len(w.ms)-1].ref.Time || w.uneven() || w.plan.alone; !w.full {
 		x := w.begin()
 		x.tail = append(x.tail, m)
 	}
@@ -164,7 +166,7 @@ func (w *window) drop(id event.ID, bits uint64, at now) {
 		}
 	}
 	one, around := w.stir(m)
-	w.rejudge(m, at)
+	w.rejudge(m, at, false)
 	w.rejudgeMore(one, around, at)
 	w.dirty = true
 }

@@ -9,12 +9,6 @@ import (
 	"tocsin/rules"
 )
 
-// windowKey is what tells the windows of a cell apart.
-type windowKey struct{ path, key string }
-
-// manyWindows is from when on the windows of a cell are looked up by key.
-const manyWindows = 8
-
 // planAt follows a path of children.
 func (p *plan) planAt(path []int) *plan {
 	for _, i := range path {
@@ -26,10 +20,18 @@ func (p *plan) planAt(path []int) *plan {
 	return p
 }
 
+// admits reports whether there is a window of a plan and key, or room for one. A cell that is yet to be made has none.
+func (c *cell) admits(p *plan, key rules.Key) bool {
+	return p == nil || p.windows < p.limits.Keys || c != nil && c.find(p, key) != nil
+}
+
 // find returns the window of a plan and key, nil if there is none.
 func (c *cell) find(p *plan, key rules.Key) *window {
-	if c.byKey != nil {
-		return c.byKey[windowKey{p.path, string(key)}]
+	if c.crowd != nil {
+		if m := c.crowd.members[windowKey{p.path, string(key)}]; m != nil {
+			return m.window
+		}
+		return nil
 	}
 	for _, w := range c.windows {
 		if w.plan == p && w.key == key {
@@ -39,51 +41,72 @@ func (c *cell) find(p *plan, key rules.Key) *window {
 	return nil
 }
 
+// window returns the window of a plan and key, to be changed: a new one if there is none, nil if its rule has as many
+// keys as it may (B2).
 func (c *cell) window(p *plan, key rules.Key) *window {
 	w := c.find(p, key)
-	if w != nil {
-		return w
+	if w == nil {
+		if p.windows >= p.limits.Keys {
+			return nil
+		}
+		w = c.open(p, key)
 	}
+	c.touch(w)
+	return w
+}
+
+// open adds a window.
+func (c *cell) open(p *plan, key rules.Key) *window {
 	if key == c.group {
 		key = c.group // one string for both
 	}
-	w = newWindow(p, key)
+	w := newWindow(p, key)
+	p.windows++
 	c.windows = append(c.windows, w)
-	switch {
-	case c.byKey != nil:
-		c.byKey[windowKey{p.path, string(key)}] = w
-	case len(c.windows) > manyWindows:
-		c.byKey = make(map[windowKey]*window, 2*manyWindows)
-		for _, w := range c.windows {
-			c.byKey[windowKey{w.plan.path, string(w.key)}] = w
+	if c.crowd != nil {
+		c.crowd.join(w, len(c.windows)-1)
+	} else if len(c.windows) > manyWindows {
+		c.crowd = &crowd{members: make(map[windowKey]*member, 2*manyWindows)}
+		for i, w := range c.windows {
+			c.crowd.join(w, i)
+			c.touch(w)
 		}
 	}
 	return w
 }
 
-// retain lets go of the windows that keep does not want.
-func (c *cell) retain(keep func(*window) bool) {
-	kept := c.windows[:0]
-	for _, w := range c.windows {
-		if keep(w) {
-			kept = append(kept, w)
-		} else {
-			delete(c.byKey, windowKey{w.plan.path, string(w.key)})
-			c.outdated = true
-		}
+// remove lets go of a window.
+func (c *cell) remove(w *window) {
+	last := len(c.windows) - 1
+	if c.crowd == nil {
+		c.windows[slices.Index(c.windows, w)] = c.windows[last]
+	} else if i := c.crowd.leave(w); i != last {
+		c.windows[i] = c.windows[last]
+		c.crowd.of(c.windows[i]).place = i
 	}
-	clear(c.windows[len(kept):])
-	c.windows = kept
-	if len(kept) == 0 {
-		c.windows, c.byKey = nil, nil
+	c.windows[last] = nil
+	c.windows = c.windows[:last]
+	c.outdated = true
+	w.plan.windows--
+	if last == 0 {
+		c.windows, c.crowd = nil, nil
+	}
+}
+
+// removeAll lets go of all windows.
+func (c *cell) removeAll() {
+	for len(c.windows) > 0 {
+		c.remove(c.windows[len(c.windows)-1])
 	}
 }
 
 // sorted returns windows in an order of their own.
 func sorted(ws []*window) []*window {
 	ws = slices.Clone(ws)
-	slices.SortFunc(ws, func(a, b *window) int {
-		return cmp.Or(cmp.Compare(a.plan.path, b.plan.path), cmp.Compare(a.key, b.key))
-	})
-	return ws
+	slices.SortFunc(ws, (*window).compare)
+	return slices.Compact(ws)
+}
+
+func (w *window) compare(o *window) int {
+	return cmp.Or(cmp.Compare(w.plan.path, o.plan.path), cmp.Compare(w.key, o.key))
 }

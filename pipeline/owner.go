@@ -225,6 +225,9 @@ func (o *owner) commit(ctx context.Context, changes correlate.Changes, last bool
 		if errors.Is(err, store.ErrFenced) || errors.Is(err, store.ErrBehind) {
 			return fmt.Errorf("partition %d: %w: %w", o.lease.Partition, errLost, err)
 		}
+		if errors.Is(err, store.ErrUnwritable) {
+			return fmt.Errorf("commit partition %d, no later try can succeed: %w", o.lease.Partition, err)
+		}
 		o.Log.Error("commit waits for the store", "partition", o.lease.Partition, "err", err)
 		if last || !pause(ctx, wait) {
 			return fmt.Errorf("commit partition %d: %w", o.lease.Partition, err)

@@ -18,6 +18,9 @@ var (
 	// ErrBehind says that a commit accounts for less of the stream than the store
 	// already does: a fault of the caller, not a race. Nothing was written.
 	ErrBehind = errors.New("store: the commit is behind what was applied")
+	// ErrUnwritable says that a commit cannot be written, however often it is tried: it has what no store can hold. Nothing
+	// was written.
+	ErrUnwritable = errors.New("store: the commit cannot be written")
 	// ErrCorrupt says that a stored snapshot is not what was written.
 	ErrCorrupt = errors.New("store: the snapshot is damaged")
 	// ErrUnavailable says that the database does not answer now and may again.

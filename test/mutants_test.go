@@ -21,7 +21,7 @@ var mutants = []mutant{
 	{"a small window finds nothing", "correlate/index.go", "if m.ref.ID == id {", "if false {"},
 	{"an index misses what was there before", "correlate/index.go", "w.index.note(m, 1)\n", "\n"},
 	{"no deduplication", "correlate/window.go", "old := w.find(ref.ID)", "old := w.find(event.ID{})"},
-	{"arrival order instead of event time", "correlate/match.go", "if m.ref.Time != o.ref.Time {\n\t\treturn m.ref.Time < o.ref.Time", "if m.ref.Arrival != o.ref.Arrival {\n\t\treturn m.ref.Arrival < o.ref.Arrival"},
+	{"arrival order instead of event time", "correlate/match.go", "if m.ref.Time != o.ref.Time {\n\t\treturn cmp.Compare(m.ref.Time, o.ref.Time)", "if m.ref.Arrival != o.ref.Arrival {\n\t\treturn cmp.Compare(m.ref.Arrival, o.ref.Arrival)"},
 	{"half-open windows: < for <=", "correlate/judge.go", "between(around, add(t, -p.t), t), around)", "between(around, add(t, 1-p.t), t), around)"},
 	{"no tight window", "correlate/judge.go", "start = min(start, s)", "start = min(start, s, add(x.e.ref.Time, -1))"},
 	{"firing points are not chained", "correlate/settle.go", "b.ref.Time-a.ref.Time <= w.plan.t", "b.ref.Time-a.ref.Time < w.plan.t"},
@@ -29,12 +29,12 @@ var mutants = []mutant{
 	{"incidents are not merged", "incident/settle.go", "if i == 0 || l.first-end > c.quiet {", "if i == 0 || l.first-end >= c.quiet {"},
 	{"closings do not cut", "incident/settle.go", "if min(l.firing, l.born) <= cl.at {", "if true {"},
 	{"absence looks back only", "correlate/judge.go", "add(last, -p.t), add(first, p.t))", "add(last, -p.t), x.e.ref.Time)"},
-	{"absence at the end of a sequence is not waited for", "correlate/sequence.go", "!occurs(around, s.guards[n], time+1, time+t)", "true"},
+	{"absence at the end of a sequence is not waited for", "correlate/absence.go", "!occurs(around, s.guards[n], time+1, time+t)", "true"},
 	{"an event serves two steps", "correlate/sequence.go", "if m.owner[i] < 0 || m.augment(m.owner[i], seen) {", "if true {"},
 	{"equal times have one order", "correlate/sequence.go", "for begin > 0 && ms[begin-1].ref.Time == ms[begin].ref.Time {", "for false {"},
-	{"a guard's own event contradicts", "correlate/sequence.go", "if x.bits&s.guards[k] == 0 || s.isChosen(chosen, from, k, i) {", "if x.bits&s.guards[k] == 0 {"},
+	{"a guard's own event contradicts", "correlate/absence.go", "if x.bits&s.guards[k] == 0 || s.isChosen(chosen, from, k, i) {", "if x.bits&s.guards[k] == 0 {"},
 	{"tuples run together", "correlate/distinct.go", "out = append(out, v...)", "out = append(out[:0], v...)"},
-	{"fewer-than looks back", "correlate/atom.go", "return between(v.around, v.e.ref.Time, add(v.e.ref.Time, v.w.plan.t))", "return v.back"},
+	{"fewer-than looks back", "correlate/atom.go", "return t, add(t, v.w.plan.t)", "return add(t, -v.w.plan.t), t"},
 	{"contradiction is forgotten", "correlate/rejudge.go", "case !e.holds && e.fp:\n\t\tw.unfire(e, at)", "case !e.holds && e.fp:"},
 	{"events are forgotten too early", "correlate/forget.go", "return 2*(w.plan.reach+w.plan.late) + w.plan.delay() + w.plan.lag", "return w.plan.t"},
 	{"what never met is counted", "correlate/match.go", "return max(m.ref.Arrival, o.ref.Arrival) <= min(p.keep(m), p.keep(o))", "return true"},
@@ -43,12 +43,12 @@ var mutants = []mutant{
 	{"the first copy in the log counts, not the first to arrive", "correlate/window.go", "if bits&^old.bits == 0 && !earlier {", "if bits&^old.bits == 0 {"},
 	{"exceptions do not expire", "rules/except.go", "if e.Time <= x.expires && pred.Eval(x.covers, e) {", "if pred.Eval(x.covers, e) {"},
 	{"exceptions are not looked at", "rules/except.go", "if e.Time <= x.expires && pred.Eval(x.covers, e) {", "if false && pred.Eval(x.covers, e) {"},
-	{"exceptions do not cover what a referenced rule fires", "correlate/cell.go", "return m.fp && m.barred != 1", "return m.fp"},
+	{"exceptions do not cover what a referenced rule fires", "correlate/carry.go", "return m.fp && m.barred != 1", "return m.fp"},
 	{"exceptions reach into a referenced rule", "rules/match.go", "if barred > 0 {\n\t\tx.tally.Excepted = 1", "if barred > 0 {\n\t\tx.tally.Excepted = 1\n\t\treturn"},
-	{"exceptions two references up are forgotten", "correlate/cell.go", "max(e.barred-1, 0)", "0"},
+	{"exceptions two references up are forgotten", "correlate/carry.go", "max(e.barred-1, 0)", "0"},
 	{"a snapshot loses what exceptions above say", "correlate/snapshotwindow.go", "int32(r.Uint())", "int32(r.Uint())&0"},
 	{"what an exception above covers is not counted", "rules/match.go", "if barred > 0 {", "if false {"},
-	{"a firing point loses its values", "correlate/cell.go", "e.vals[min(len(w.plan.rule.Values), len(e.vals)):], at)", "nil, at)"},
+	{"a firing point loses its values", "correlate/carry.go", "e.vals[min(len(w.plan.rule.Values), len(e.vals)):], at)", "nil, at)"},
 	{"a late event ends what folded firing points count", "correlate/window.go", "if m.late && !w.uneven() {", "if false {"},
 	{"late firing points of a referenced rule come too late", "correlate/plan.go", "p.lag = max(p.lag, c.reach+c.late+c.delay()+c.lag+c.hop())", "p.lag, _ = 0, c"},
 	{"events of one time run together in a rule without a window", "correlate/settle.go", "uneven, interval = false, g", "uneven, interval = false, interval"},
@@ -59,8 +59,8 @@ var mutants = []mutant{
 	{"a detection of a told incident is not told", "incident/settle.go", "s.changed |= Grown // also", "s.changed |= 0 // also"},
 	{"a sum takes in negative values", "correlate/numeric.go", "return n, ok && n.Sign() >= 0", "return n, ok"},
 	{"a sum forgets what overflowed", "correlate/total.go", "t.large = big.NewInt(t.small)", "t.large = new(big.Int)"},
-	{"a percentile takes the rank below", "correlate/numeric.go", "(n*int64(p.Digits)+per-1)/per", "n*int64(p.Digits)/per"},
-	{"a median takes one of the middle two", "correlate/numeric.go", "if low < 0 && high > 0 {", "if false {"},
+	{"a percentile takes the rank below", "correlate/aggregate.go", "(n*int64(p.Digits)+per-1)/per", "n*int64(p.Digits)/per"},
+	{"a median takes one of the middle two", "correlate/aggregate.go", "if low < 0 && high > 0 {", "if false {"},
 	{"a pattern scores for each of its events", "correlate/score.go", "&^ seen; fresh != 0", "&^ 0; fresh != 0"},
 	{"what is folded is not remembered", "correlate/firstseen.go", "v.seen[value] = v.seen[value].add(m.ref.Time, v.learn)", "v.seen[value] = v.seen[value].add(0, v.learn)"},
 	{"memories are lost too early", "correlate/firstseen.go", "add(v.learn, v.tooLate()+v.w.retention()+1)", "v.learn"},
@@ -70,7 +70,7 @@ var mutants = []mutant{
 	{"a young key knows", "correlate/firstseen.go", "return v.w.began(e, v.all, v.learn, enough, v.takes) <= enough", "return v.w.began(e, v.all, v.learn, enough, v.takes) <= enough || true"},
 	{"what is new is not judged long enough", "correlate/plan.go", "if p.facts > len(p.rule.Patterns) {", "if false {"},
 	{"a snapshot loses memories", "correlate/firstseen.go", "v.seen[value] = s\n", "v.seen[value+value] = s\n"},
-	{"a silence ends at its event", "correlate/silence.go", "return ok && !occurs(around, s.bit, add(last, 1), add(last, t))", "return ok && !occurs(around, s.bit, add(last, 1), last)"},
+	{"a silence ends at its event", "correlate/silence.go", "return ok && !x.occurs(s.bit, add(last, 1), add(last, x.w.plan.t))", "return ok && !x.occurs(s.bit, add(last, 1), last)"},
 	{"the end of the input is a silence", "correlate/judge.go", "if horizon != 0 && ahead > horizon {", "if false {"},
 	{"a silence outlasts the input where another alternative holds", "correlate/rejudge.go", "if e.verdict = w.judge(e, at); !e.holds {", "if !e.holds {"},
 	{"today is among the days before", "correlate/usual.go", "d := today - rules.UsualDays; d < today; d++", "d := today - rules.UsualDays + 1; d <= today; d++"},
@@ -79,12 +79,47 @@ var mutants = []mutant{
 	{"hours are forgotten too early", "correlate/usual.go", "return usualSpan + day + h.tooLate() + h.w.retention() + 1", "return usualSpan"},
 	{"a late event does not count in the usual rate", "correlate/usual.go", "one = append(one, e)", "_ = e"},
 	{"a snapshot loses days", "correlate/usual.go", "h.days[d] = counts", "h.days[-d] = counts"},
-	{"firing points of a referenced rule are not taken back", "correlate/cell.go", "} else if !c.firesElsewhere(w, e, key) {", "} else if false {"},
+	{"firing points of a referenced rule are not taken back", "correlate/carry.go", "} else if !c.firesElsewhere(w, e, key) {", "} else if false {"},
+}
+
+// limitMutants are for the tests of limits, and of cells of many keys.
+var limitMutants = []mutant{
+	{"keys that share their incidents are not bounded", "correlate/engine.go", "|| !c.admits(p.planAt(m.Path), m.Key) {", "{"},
+	{"keys are not bounded", "correlate/engine.go", "c == nil && e.perRule[m.Rule] >= e.limits.Keys || !c", "!c"},
+	{"a key that went counts still", "correlate/windows.go", "\tw.plan.windows--\n", ""},
+	{"a key sleeps through what falls due sooner", "correlate/crowd.go", "at != 0 && (m.woken == 0 || at < m.woken)", "at != 0 && m.woken == 0"},
+	{"a key is woken once", "correlate/cell.go", "\tc.arm(ws)\n", ""},
+	{"matches of a key are not bounded", "correlate/carry.go", "if len(w.ms) <= limit {", "if true {"},
+	{"a key is bounded one match early", "correlate/carry.go", "if len(w.ms) <= limit {", "if len(w.ms) < limit {"},
+	{"what a rule has from another is not bounded", "correlate/carry.go", "\t\tc.bound(pw, up, n)\n", ""},
+	{"matches that are dropped are not counted", "correlate/carry.go", "n.Capped += int64(w.shrink(limit-limit/10)) + int64(w.dropped)", "w.shrink(limit-limit/10)"},
+	{"a rule does not hear what another dropped", "correlate/carry.go", "\tc.cap(path, w.key)\n", ""},
+	{"capped is told with the next match", "correlate/forget.go", "w.capped, w.dirty, w.full = true, true, true //", "w.capped = true //"},
+	{"a snapshot forgets what was dropped", "correlate/snapshotwindow.go", "w.capped, w.due, w.unevenTo = r.Bool()", "w.capped, w.due, w.unevenTo = r.Bool() && false"},
+	{"evidence has no end", "correlate/runs.go", "const evidenceLimit = 100", "const evidenceLimit = 100_000"},
+	{"evidence ends one early", "correlate/runs.go", "const evidenceLimit = 100", "const evidenceLimit = 99"},
+	{"the first firing point is no evidence", "correlate/runs.go", "seen[e.step] <= evidenceLimit || known && e.ref.ID == first", "seen[e.step] <= evidenceLimit"},
+	{"evidence of one time is the first to come", "correlate/extend.go", "if even && w.displaces(last, more) {", "if false {"},
+	{"after a restart many keys sleep", "correlate/snapshot.go", "\tc.arm(c.windows)\n", ""},
+}
+
+// followMutants are for the tests of what a window keeps to answer quickly.
+var followMutants = []mutant{
+	{"what disturbs disturbs nothing before it", "correlate/chase.go", "c.ended = c.ended[:i]", "_ = i"},
+	{"what must not come before has come and gone", "correlate/chase.go", "\t\tc.lead = c.at\n", ""},
+	{"what comes late follows", "correlate/chase.go", "case n < 0 || m.ref.Time < c.at:", "case n < 0:"},
+	{"what goes stays in what followed", "correlate/chase.go", "case n < 0 || m.ref.Time < c.at:", "case m.ref.Time < c.at:"},
+	{"the first way is kept, not the last", "correlate/chase.go", "c.with[k] = max(c.with[k], start)", "c.with[k] = start"},
+	{"like events are one", "correlate/chase.go", "if alike > len(c.steps)+2 {", "if alike > 0 {"},
+	{"a count looks to what is open", "correlate/timeline.go", "return max(0, until(s, to)-before(s, from))", "return max(0, before(s, to)-before(s, from))"},
+	{"what comes late is last", "correlate/timeline.go", "case n > 0 && (i == 0 || s[i-1] <= at):", "case n > 0:"},
+	{"a slide does not see what comes", "correlate/slide.go", "if s.from <= m.ref.Time && m.ref.Time <= s.to {", "if false {"},
+	{"a slide keeps what it has passed", "correlate/slide.go", "{s.from, add(from, -1), -1}, {", "{"},
 }
 
 // changeMutants are for the tests of rules that change.
 var changeMutants = []mutant{
-	{"a rule that comes back remembers", "correlate/change.go", "c.retain(func(*window) bool { return false })", "_ = c"},
+	{"a rule that comes back remembers", "correlate/change.go", "c.removeAll()", "_ = c"},
 	{"a rule that goes keeps its absences", "correlate/change.go", "if n := c.abandon(); n > 0 {", "if n := int64(0); n > 0 {"},
 	{"a late marker switches back", "correlate/engine.go", "t.Generation >= e.now.generation", "true"},
 }
@@ -101,6 +136,8 @@ var nearMutants = []mutant{
 func TestMutantsAreCaught(t *testing.T) {
 	caught(t, mutants, "^TestEngine", 120_000)
 	caught(t, nearMutants, "^TestNearest", 20_000)
+	caught(t, limitMutants, "^Test(.*Bounded|Capped|Counts|Evidence|EngineOfManyKeys|OneOfManyKeys)", 1)
+	caught(t, followMutants, "^Test(WhatFollows|ASlide)", 2_000)
 	caught(t, changeMutants, "^Test(Changes|ARule|ALate)", 2_000)
 }
 

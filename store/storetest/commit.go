@@ -196,7 +196,7 @@ func allOrNothing(t *testing.T, k Kind) {
 	// The last thing that a commit writes fails in the database itself.
 	k.Exec(t, s.Store, "DROP TABLE snapshot_cells")
 	c.Snapshot = &store.Snapshot{Seq: 2, Format: 1, Cells: []correlate.Cell{{ID: "x", State: []byte("one")}}}
-	if err := s.Commit(t.Context(), c); err == nil || is(err, store.ErrFenced) || is(err, store.ErrBehind) {
+	if err := s.Commit(t.Context(), c); err == nil || is(err, store.ErrFenced) || is(err, store.ErrBehind) || is(err, store.ErrUnwritable) {
 		t.Fatalf("Commit without a table: %v", err)
 	}
 	if got := s.incident(in.ID); got.Title == "changed" {
@@ -213,9 +213,14 @@ func allOrNothing(t *testing.T, k Kind) {
 		"no rule":           {Incidents: []incident.Incident{{ID: in.ID}}},
 		"an evidence of no": {Detections: []correlate.DetectionChange{{Detection: incident.Detection{ID: ""}}}},
 	} {
-		if err := s.Commit(t.Context(), s.next(bad)); err == nil {
-			t.Errorf("%s: Commit took it", name)
+		if err := s.Commit(t.Context(), s.next(bad)); !is(err, store.ErrUnwritable) {
+			t.Errorf("%s: %v, want ErrUnwritable", name, err)
 		}
+	}
+	c = s.next(correlate.Changes{})
+	c.Snapshot = &store.Snapshot{Seq: 3, Format: 1, Cells: []correlate.Cell{{ID: "x", State: make([]byte, 256<<20+1)}}}
+	if err := s.Commit(t.Context(), c); !is(err, store.ErrUnwritable) {
+		t.Errorf("a cell above what is ever read: %v, want ErrUnwritable", err)
 	}
 }
 

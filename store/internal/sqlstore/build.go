@@ -10,8 +10,17 @@ import (
 	"tocsin/store"
 )
 
-// NewPlan makes a commit's plan. What is in it twice is written once, as it was last.
+// NewPlan makes a commit's plan. What is in it twice is written once, as it was last. The plan is a function of the
+// commit: an error is [store.ErrUnwritable], now and ever.
 func NewPlan(c store.Commit) (*Plan, error) {
+	p, err := newPlan(c)
+	if err != nil {
+		return nil, fmt.Errorf("%w: partition %d: %w", store.ErrUnwritable, c.Partition, err)
+	}
+	return p, nil
+}
+
+func newPlan(c store.Commit) (*Plan, error) {
 	p := &Plan{}
 	p.fence(c)
 	ids, incidents, labels, err := incidentRows(c)
