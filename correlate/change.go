@@ -71,11 +71,15 @@ func (e *Engine) enforce(x edition) {
 
 // reword gives what is in force the titles and severities of the Set in force, and what is only coming those of the next.
 func (e *Engine) reword() {
+	reworded := make(map[*plan]bool) // plans that are not in force: their cells say whose words they have
 	for _, p := range e.plans {
+		was := p.set
 		p.speak(e.sets, e.next.set)
 		p.speak(e.sets, e.now.set)
+		reworded[p] = p.set != was && p.set != e.now.set
 	}
 	for _, c := range e.cells {
+		c.outdated = c.outdated || reworded[c.plan]
 		if c.chain != nil {
 			c.chain.SetRule(c.plan.rule)
 		}

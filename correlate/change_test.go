@@ -199,6 +199,39 @@ func TestChangesAreOfTheLog(t *testing.T) {
 	})
 }
 
+// TestWordsOutliveARestart: a rule that was only coming, in the words of one Set and then of another, and has gone, has those
+// of the last, restart or not (R2).
+func TestWordsOutliveARestart(t *testing.T) {
+	t.Parallel()
+	text := plainRule("top", "own", 10, rules.Sequence{Steps: []rules.Step{{Pattern: 0, Times: 2}}}).lasting(1).text()
+	var sets []*rules.Set
+	for i, without := range []bool{true, false, false, true} {
+		sets = append(sets, edit(t, text, i, without))
+	}
+	turns := []turn{
+		{at("1", 1000, 1000, "", ""), 0, 0},
+		{at("2", 1000, 1000, "a", ""), 1, 0},
+		{at("3", 1000, 1000, "", ""), 2, 0},
+		{at("4", 1000, 1000, "", ""), 3, 3},
+		{at("5", 1000, 1000, "a", ""), 2, 3},
+	}
+	for split := range turns {
+		v, _ := changing(t, sets, turns, split)
+		found := false
+		for _, in := range v.incidents {
+			if in.Rule.ID == "top" {
+				found = true
+				if in.Rule.Title != "edition 2" {
+					t.Errorf("restarted before turn %d: the incident is one of %q", split, in.Rule.Title)
+				}
+			}
+		}
+		if !found {
+			t.Errorf("restarted before turn %d: there is no incident", split)
+		}
+	}
+}
+
 // TestARuleThatGoesAndComesBack: what waits for an absence is dropped and counted when its rule goes (R3); when it comes back
 // it has not seen what came meanwhile, and does not take it for absent.
 func TestARuleThatGoesAndComesBack(t *testing.T) {
