@@ -21,6 +21,10 @@ type ServerConfig struct {
 	Creds string
 	// CA, Cert and Key are PEM files: whom to believe, and who we are.
 	CA, Cert, Key string
+	// Refused is told of each subject that NATS does not permit, from a goroutine of the connection.
+	Refused func(*RefusedError)
+	// Trouble is told of what else NATS says beside its answers.
+	Trouble func(error)
 }
 
 // Connect connects to a NATS cluster. It goes on trying when a connection is lost, and refuses servers whose settings
@@ -31,6 +35,14 @@ func Connect(cfg ServerConfig) (*nats.Conn, error) {
 		// A server whose host is gone closes nothing: after three pings without an answer another is tried.
 		nats.PingInterval(2 * time.Second), nats.MaxPingsOutstanding(2),
 		nats.ReconnectWait(250 * time.Millisecond), nats.ReconnectJitter(250*time.Millisecond, 250*time.Millisecond),
+		nats.CustomInboxPrefix(inboxPrefix),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			if r, ok := refused(err); ok && cfg.Refused != nil {
+				cfg.Refused(r)
+			} else if !ok && cfg.Trouble != nil {
+				cfg.Trouble(err)
+			}
+		}),
 	}
 	if cfg.Creds != "" {
 		opts = append(opts, nats.UserCredentials(cfg.Creds))

@@ -36,6 +36,7 @@ func open(cons jetstream.Consumer, size int, each func(jetstream.Msg), opts ...j
 			}
 		}
 	}))
+	acked := cons.CachedInfo().Config.AckPolicy != jetstream.AckNonePolicy
 	cc, err := cons.Consume(func(m jetstream.Msg) {
 		if each != nil {
 			each(m)
@@ -43,7 +44,9 @@ func open(cons jetstream.Consumer, size int, each func(jetstream.Msg), opts ...j
 		select {
 		case in.ch <- m:
 		case <-in.done:
-			_ = m.Nak() // as in EventsConsumer.Close
+			if acked {
+				_ = m.Nak() // as in EventsConsumer.Close
+			}
 		}
 	}, opts...)
 	if err != nil {

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stream_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/conf"
+	"github.com/nats-io/nats-server/v2/server"
+
+	"tocsin/event"
+	"tocsin/stream"
+	"tocsin/stream/natstest"
+)
+
+// rights are those that docs/nats.md gives Tocsin.
+func rights(t *testing.T) (publish, subscribe []any) {
+	t.Helper()
+	page, err := os.ReadFile("../docs/nats.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := regexp.MustCompile("(?s)```\n(# nats-server.conf.*?)```").FindSubmatch(page)
+	if block == nil {
+		t.Fatal("docs/nats.md shows no nats-server.conf")
+	}
+	all, err := conf.Parse(strings.ReplaceAll(string(block[1]), "$NATS_NAME", "n0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	user := all["accounts"].(map[string]any)["TOCSIN"].(map[string]any)["users"].([]any)[0].(map[string]any)
+	p := user["permissions"].(map[string]any)
+	return p["publish"].([]any), p["subscribe"].([]any)
+}
+
+// TestEveryRightIsNeeded: with the rights that docs/nats.md gives a user all that Tocsin does goes well; without one of them it does
+// not, and the subject is named.
+func TestEveryRightIsNeeded(t *testing.T) {
+	publish, subscribe := rights(t)
+	if len(publish) < 20 || len(subscribe) != 1 {
+		t.Fatalf("docs/nats.md has %d subjects to publish to and %d to subscribe to", len(publish), len(subscribe))
+	}
+	accounts := make(map[string]any) // one for each right, so that none finds what another made
+	missing := map[string]string{"all": ""}
+	account := func(name string, publish, subscribe []any) {
+		accounts[name] = map[string]any{"jetstream": "enabled", "users": []any{map[string]any{
+			"user": name, "password": "secret", "permissions": map[string]any{"publish": publish, "subscribe": subscribe},
+		}}}
+	}
+	account("all", publish, subscribe)
+	for i, right := range publish {
+		rest := append(append([]any{}, publish[:i]...), publish[i+1:]...)
+		name := fmt.Sprintf("without%d", i)
+		account(name, rest, subscribe)
+		missing[name] = right.(string)
+	}
+	account("mute", publish, []any{"_INBOX.others.>"})
+	missing["mute"] = subscribe[0].(string)
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false) // the server's reader of JSON knows no \u003e
+	if err := enc.Encode(map[string]any{"accounts": accounts}); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "nats-server.conf")
+	if err := os.WriteFile(file, text.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := natstest.Start(t, 3, func(o *server.Options) {
+		shown, err := server.ProcessConfigFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Accounts, o.Users = shown.Accounts, shown.Users
+		o.JetStreamMaxStore, o.SyncAlways = 20<<30, false // nothing here outlives its server
+	})
+	for name, right := range missing {
+		t.Run(strings.ReplaceAll(name+" "+right, "/", "_"), func(t *testing.T) {
+			t.Parallel()
+			replicas := 1
+			switch {
+			case strings.Contains(right, "MSG.GET"):
+				replicas = 3 // what one server keeps is read otherwise
+			case strings.Contains(right, "$JS.FC"):
+				t.Skip("asked only of who reads a megabyte of keys' headers: of thousands of keys")
+			case right == "$JS.API.CONSUMER.INFO.MATCHES.*":
+				t.Skip("asked only by a reader that hears nothing from a server that was restarted: TestReaderAfterARestart")
+			}
+			refused, err := useAll(t, strings.ReplaceAll(c.URL(), "nats://", "nats://"+name+":secret@"), replicas)
+			if right == "" {
+				if err != nil || len(refused) > 0 {
+					t.Errorf("%v, refused %v", err, refused)
+				}
+				return
+			}
+			if len(refused) == 0 {
+				t.Fatalf("nothing is refused (%v): docs/nats.md gives more than is needed", err)
+			}
+			for _, r := range refused {
+				if !covers(right, r.Subject) || !strings.Contains(r.Error(), `"`+r.Subject+`"`) {
+					t.Errorf("without %s: %v", right, r)
+				}
+			}
+		})
+	}
+}
+
+// covers reports whether a subject is one of those that a right is for.
+func covers(right, subject string) bool {
+	expr := strings.NewReplacer(`\*`, `[^.]+`, `\.>`, `\..+`, `>`, `.+`).Replace(regexp.QuoteMeta(right))
+	return regexp.MustCompile("^" + expr + "$").MatchString(subject)
+}
+
+// useAll does once what Tocsin does, until something is refused.
+func useAll(t *testing.T, url string, replicas int) (refused []*stream.RefusedError, err error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	told := make(chan *stream.RefusedError, 1000)
+	nc, err := stream.Connect(stream.ServerConfig{URL: url, Refused: func(r *stream.RefusedError) {
+		told <- r
+		cancel() // else what was refused waits for its answer
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := small()
+	cfg.Replicas, cfg.Events.Age, cfg.Matches.Age = replicas, 1, 1 // all is old enough to go
+	s, err := stream.Open(ctx, nc, cfg)
+	for _, use := range []func(context.Context, *stream.Streams) error{keys, sets, write, readEvents, readMatches, look, trim} {
+		if err == nil {
+			err = use(ctx, s)
+		}
+	}
+	// An acknowledgement has no answer: what is said of it comes before that of a ping.
+	err = errors.Join(err, nc.FlushTimeout(10*time.Second))
+	nc.Close()
+	for {
+		select {
+		case r := <-told:
+			refused = append(refused, r)
+		default:
+			return refused, err
+		}
+	}
+}
+
+func keys(ctx context.Context, s *stream.Streams) error {
+	kv, err := s.KV(ctx, "tocsin-kyverno", "what was told")
+	if err != nil {
+		return err
+	}
+	revision, err := kv.Put(ctx, "a", []byte("v"), 0)
+	if err != nil {
+		return err
+	}
+	if _, _, err := kv.Get(ctx, "a"); err != nil {
+		return err
+	}
+	if _, err := kv.Keys(ctx); err != nil {
+		return err
+	}
+	return kv.Delete(ctx, "a", revision)
+}
+
+func sets(ctx context.Context, s *stream.Streams) error {
+	if err := s.PutSet(ctx, "hash", []byte("rules")); err != nil {
+		return err
+	}
+	if _, err := s.Set(ctx, "hash"); err != nil {
+		return err
+	}
+	_, err := s.NameSet(ctx, "hash")
+	return err
+}
+
+func write(ctx context.Context, s *stream.Streams) error {
+	if err := s.PublishMarker(ctx, stream.Stamp{Set: "hash"}); err != nil {
+		return err
+	}
+	if err := s.PublishMatches(ctx, []stream.MatchMsg{{Partition: 0, ID: "m", Data: []byte("match")}}); err != nil {
+		return err
+	}
+	return s.Quarantine(ctx, []stream.Quarantined{{Record: record(1), Reason: "odd"}})
+}
+
+func readEvents(ctx context.Context, s *stream.Streams) error {
+	cons, err := s.Events(ctx)
+	if err != nil {
+		return err
+	}
+	defer cons.Close()
+	msgs, err := cons.Next(ctx, 1)
+	if err != nil {
+		return err
+	}
+	if err := msgs[0].Ack(); err != nil {
+		return err
+	}
+	if _, _, err := s.Record(ctx, msgs[0].Seq, 0); err != nil {
+		return err
+	}
+	if _, err := cons.AckFloor(ctx); err != nil {
+		return err
+	}
+	return tail(ctx, s)
+}
+
+// tail follows what comes until something has.
+func tail(ctx context.Context, s *stream.Streams) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	tailed, came := make(chan error, 1), errors.New("a record came")
+	go func() {
+		tailed <- s.Tail(ctx, func(event.Record, int64) error { return came })
+	}()
+	c := stream.NewCommitter(s, 1, func() stream.Stamp { return stream.Stamp{Set: "hash"} })
+	defer c.Close()
+	for i := 0; ; i++ {
+		if err := c.Commit(ctx, []event.Record{record(i)}); err != nil {
+			return err
+		}
+		select {
+		case err := <-tailed:
+			if errors.Is(err, came) {
+				return nil
+			}
+			return err
+		default:
+		}
+	}
+}
+
+func readMatches(ctx context.Context, s *stream.Streams) error {
+	r, err := s.Partition(ctx, 0, 1)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	_, err = r.Next(ctx, 1)
+	return err
+}
+
+func look(ctx context.Context, s *stream.Streams) error {
+	if err := s.Ping(ctx); err != nil {
+		return err
+	}
+	if _, err := s.LastSeqs(ctx); err != nil {
+		return err
+	}
+	_, err := s.QuarantineList(ctx, 1)
+	return err
+}
+
+func trim(ctx context.Context, s *stream.Streams) error {
+	if err := s.TrimEvents(ctx, math.MaxUint64-1); err != nil {
+		return err
+	}
+	return s.TrimMatches(ctx, math.MaxUint64-1)
+}
