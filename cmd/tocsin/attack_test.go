@@ -36,6 +36,14 @@ type serving struct {
 	stop func() int
 }
 
+// localConfig is that of a tocsin on free ports.
+func localConfig(storeURL, data string) Config {
+	cfg := defaultConfig()
+	cfg.Data, cfg.Store.URL, cfg.Rules = data, storeURL, []string{"../../rules.d"}
+	cfg.Ingest.Listen, cfg.Vector.Listen, cfg.API.Listen, cfg.Admin.Listen = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
+	return cfg
+}
+
 // serveHere starts tocsin on free ports and waits until it is ready.
 func serveHere(t testing.TB, storeURL, data string, change ...func(*Config)) *serving {
 	t.Helper()
@@ -43,9 +51,7 @@ func serveHere(t testing.TB, storeURL, data string, change ...func(*Config)) *se
 	started := make(chan *node, 1)
 	code := make(chan int, 1)
 	var log bytes.Buffer
-	cfg := defaultConfig()
-	cfg.Data, cfg.Store.URL, cfg.Rules = data, storeURL, []string{"../../rules.d"}
-	cfg.Ingest.Listen, cfg.Vector.Listen, cfg.API.Listen, cfg.Admin.Listen = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
+	cfg := localConfig(storeURL, data)
 	for _, f := range change {
 		f(&cfg)
 	}
@@ -168,141 +174,147 @@ func TestTheSameAttackIsTheSameIncident(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			data := t.TempDir()
-			falcos := []*falcotest.Falco{{}, {}}
 			where, cluster := start(t, data)
-			s := serveHere(t, where, data, onCluster(cluster), func(c *Config) { c.Falco.GRPC = serveFalcos(t, falcos) })
-			vector := "http://" + s.node.ingest.Addr().String() + "/ingest/vector"
-			start := time.Now().Add(-time.Minute).UTC()
-			var events []map[string]any
-			for i := range 6 {
-				outcome := "failure"
-				if i == 5 {
-					outcome = "success"
-				}
-				events = append(events, map[string]any{
-					"event.id": fmt.Sprintf("login-%d", i), "timestamp": start.Add(time.Duration(i) * time.Second).Format(time.RFC3339Nano),
-					"event.category": "authentication", "event.outcome": outcome, "user.name": "ana", "source.ip": "203.0.113.9",
-					"big": int64(9007199254740993),
-				})
+			attack(t, where, data, onCluster(cluster))
+		})
+	}
+}
+
+// attack sends it, restart included.
+func attack(t *testing.T, where, data string, change func(*Config)) {
+	t.Helper()
+	falcos := []*falcotest.Falco{{}, {}}
+	s := serveHere(t, where, data, change, func(c *Config) { c.Falco.GRPC = serveFalcos(t, falcos) })
+	vector := "http://" + s.node.ingest.Addr().String() + "/ingest/vector"
+	start := time.Now().Add(-time.Minute).UTC()
+	var events []map[string]any
+	for i := range 6 {
+		outcome := "failure"
+		if i == 5 {
+			outcome = "success"
+		}
+		events = append(events, map[string]any{
+			"event.id": fmt.Sprintf("login-%d", i), "timestamp": start.Add(time.Duration(i) * time.Second).Format(time.RFC3339Nano),
+			"event.category": "authentication", "event.outcome": outcome, "user.name": "ana", "source.ip": "203.0.113.9",
+			"big": int64(9007199254740993),
+		})
+	}
+	ctx := context.Background()
+	for _, framing := range vectortest.Framings {
+		for _, compression := range vectortest.Compressions {
+			sink := &vectortest.Sink{URL: vector, Framing: framing, Compression: compression}
+			if err := sink.Send(ctx, events); err != nil {
+				t.Fatalf("%s %s: %v", framing, compression, err)
 			}
-			ctx := context.Background()
-			for _, framing := range vectortest.Framings {
-				for _, compression := range vectortest.Compressions {
-					sink := &vectortest.Sink{URL: vector, Framing: framing, Compression: compression}
-					if err := sink.Send(ctx, events); err != nil {
-						t.Fatalf("%s %s: %v", framing, compression, err)
-					}
-				}
-			}
-			native, err := grpc.NewClient(s.node.vector.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+		}
+	}
+	native, err := grpc.NewClient(s.node.vector.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, compression := range []string{"", "gzip", "zstd"} {
+		sink := &vectortest.Native{Conn: native, Compression: compression}
+		var logs []vectortest.Log
+		for _, e := range events {
+			logs = append(logs, vectortest.Log{Root: e})
+		}
+		if err := sink.Send(ctx, logs...); err != nil {
+			t.Fatalf("native %s: %v", compression, err)
+		}
+	}
+	if err := native.Close(); err != nil {
+		t.Error(err)
+	}
+	falco := newFalcoAttack(start)
+	for range 2 { // Falco repeats after a time-out of its own
+		for _, body := range falco.posted {
+			resp, err := http.Post("http://"+s.node.ingest.Addr().String()+"/ingest/falco", "application/json", strings.NewReader(body))
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, compression := range []string{"", "gzip", "zstd"} {
-				sink := &vectortest.Native{Conn: native, Compression: compression}
-				var logs []vectortest.Log
-				for _, e := range events {
-					logs = append(logs, vectortest.Log{Root: e})
-				}
-				if err := sink.Send(ctx, logs...); err != nil {
-					t.Fatalf("native %s: %v", compression, err)
-				}
+			_ = resp.Body.Close()
+			if resp.StatusCode != http.StatusOK {
+				t.Fatalf("falco: %s", resp.Status)
 			}
-			if err := native.Close(); err != nil {
-				t.Error(err)
-			}
-			falco := newFalcoAttack(start)
-			for range 2 { // Falco repeats after a time-out of its own
-				for _, body := range falco.posted {
-					resp, err := http.Post("http://"+s.node.ingest.Addr().String()+"/ingest/falco", "application/json", strings.NewReader(body))
-					if err != nil {
-						t.Fatal(err)
-					}
-					_ = resp.Body.Close()
-					if resp.StatusCode != http.StatusOK {
-						t.Fatalf("falco: %s", resp.Status)
-					}
-				}
-			}
-			for _, f := range falcos {
-				f.Put(falco.sent...)
-			}
-			waitFor(t, 30*time.Second, func() bool { return true }, func() error {
-				var metrics bytes.Buffer
-				resp, err := http.Get("http://" + s.node.admin.Addr().String() + "/metrics")
-				if err != nil {
-					return err
-				}
-				defer resp.Body.Close()
-				if _, err := metrics.ReadFrom(resp.Body); err != nil {
-					return err
-				}
-				// Six by HTTP, three by each gRPC.
-				if !strings.Contains(metrics.String(), `tocsin_ingest_records_total{outcome="accepted",source="falco"} 12`) {
-					return errors.New("not all alerts of Falco are in")
-				}
-				return nil
-			})
-			s.settled()
+		}
+	}
+	for _, f := range falcos {
+		f.Put(falco.sent...)
+	}
+	waitFor(t, 30*time.Second, func() bool { return true }, func() error {
+		var metrics bytes.Buffer
+		resp, err := http.Get("http://" + s.node.admin.Addr().String() + "/metrics")
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		if _, err := metrics.ReadFrom(resp.Body); err != nil {
+			return err
+		}
+		// Six by HTTP, three by each gRPC.
+		if !strings.Contains(metrics.String(), `tocsin_ingest_records_total{outcome="accepted",source="falco"} 12`) {
+			return errors.New("not all alerts of Falco are in")
+		}
+		return nil
+	})
+	s.settled()
 
-			var list struct {
-				Items      []incident.View `json:"items"`
-				NextCursor string          `json:"next_cursor"`
-			}
-			if code := s.get("/api/v1/incidents", &list); code != http.StatusOK {
-				t.Fatalf("incidents: %d", code)
-			}
-			byRule := make(map[string]incident.View)
-			for _, v := range list.Items {
-				if _, twice := byRule[v.Rule.ID]; twice {
-					t.Errorf("two incidents of %s", v.Rule.ID)
-				}
-				byRule[v.Rule.ID] = v
-			}
-			if len(byRule) != 3 {
-				t.Errorf("incidents of %d rules, want those of brute-force-then-login, shell-then-sensitive-read and container-takeover", len(byRule))
-			}
-			login := byRule["brute-force-then-login"]
-			if login.EventCount != 6 || len(login.Detections) != 1 || login.Detections[0].Steps["failed"] != 5 || login.Detections[0].Steps["worked"] != 1 {
-				t.Errorf("the login incident is %+v", login)
-			}
-			if login.Key["user.name"] != "ana" || login.Severity != "high" || login.Title != "Password of ana may have been guessed from 203.0.113.9" {
-				t.Errorf("the login incident is %+v", login)
-			}
-			s.evidence(login.ID, 6, func(i int, item incident.EvidenceItem) {
-				if item.EventID != fmt.Sprintf("login-%d", i) {
-					t.Errorf("evidence %d is %s", i, item.EventID)
-				}
-				if !strings.Contains(string(item.Raw), "9007199254740993") {
-					t.Errorf("the record lost a digit: %s", item.Raw)
-				}
-			})
-			takeover := byRule["container-takeover"]
-			if takeover.EventCount != 3 || takeover.Severity != "critical" {
-				t.Errorf("the takeover is %+v", takeover)
-			}
-			s.evidence(takeover.ID, 3, func(i int, item incident.EvidenceItem) {
-				if string(item.Raw) != falco.posted[i] {
-					t.Errorf("the record is %s\nit was sent as %s", item.Raw, falco.posted[i])
-				}
-				sum := sha256.Sum256([]byte(falco.posted[i]))
-				if item.SHA256 != hex.EncodeToString(sum[:]) {
-					t.Errorf("the hash of %s is %s", item.EventID, item.SHA256)
-				}
-			})
+	var list struct {
+		Items      []incident.View `json:"items"`
+		NextCursor string          `json:"next_cursor"`
+	}
+	if code := s.get("/api/v1/incidents", &list); code != http.StatusOK {
+		t.Fatalf("incidents: %d", code)
+	}
+	byRule := make(map[string]incident.View)
+	for _, v := range list.Items {
+		if _, twice := byRule[v.Rule.ID]; twice {
+			t.Errorf("two incidents of %s", v.Rule.ID)
+		}
+		byRule[v.Rule.ID] = v
+	}
+	if len(byRule) != 3 {
+		t.Errorf("incidents of %d rules, want those of brute-force-then-login, shell-then-sensitive-read and container-takeover", len(byRule))
+	}
+	login := byRule["brute-force-then-login"]
+	if login.EventCount != 6 || len(login.Detections) != 1 || login.Detections[0].Steps["failed"] != 5 || login.Detections[0].Steps["worked"] != 1 {
+		t.Errorf("the login incident is %+v", login)
+	}
+	if login.Key["user.name"] != "ana" || login.Severity != "high" || login.Title != "Password of ana may have been guessed from 203.0.113.9" {
+		t.Errorf("the login incident is %+v", login)
+	}
+	s.evidence(login.ID, 6, func(i int, item incident.EvidenceItem) {
+		if item.EventID != fmt.Sprintf("login-%d", i) {
+			t.Errorf("evidence %d is %s", i, item.EventID)
+		}
+		if !strings.Contains(string(item.Raw), "9007199254740993") {
+			t.Errorf("the record lost a digit: %s", item.Raw)
+		}
+	})
+	takeover := byRule["container-takeover"]
+	if takeover.EventCount != 3 || takeover.Severity != "critical" {
+		t.Errorf("the takeover is %+v", takeover)
+	}
+	s.evidence(takeover.ID, 3, func(i int, item incident.EvidenceItem) {
+		if string(item.Raw) != falco.posted[i] {
+			t.Errorf("the record is %s\nit was sent as %s", item.Raw, falco.posted[i])
+		}
+		sum := sha256.Sum256([]byte(falco.posted[i]))
+		if item.SHA256 != hex.EncodeToString(sum[:]) {
+			t.Errorf("the hash of %s is %s", item.EventID, item.SHA256)
+		}
+	})
 
-			// A restart shows the same and opens nothing.
-			if got := s.stop(); got != 0 {
-				t.Fatalf("stop: %d", got)
-			}
-			again := serveHere(t, where, data, onCluster(cluster))
-			again.settled()
-			var after struct{ Items []incident.View }
-			again.get("/api/v1/incidents", &after)
-			if len(after.Items) != len(list.Items) {
-				t.Errorf("after a restart there are %d incidents, before %d", len(after.Items), len(list.Items))
-			}
-		})
+	// A restart shows the same and opens nothing.
+	if got := s.stop(); got != 0 {
+		t.Fatalf("stop: %d", got)
+	}
+	again := serveHere(t, where, data, change)
+	again.settled()
+	var after struct{ Items []incident.View }
+	again.get("/api/v1/incidents", &after)
+	if len(after.Items) != len(list.Items) {
+		t.Errorf("after a restart there are %d incidents, before %d", len(after.Items), len(list.Items))
 	}
 }
 

@@ -54,9 +54,19 @@ func (n *node) joinStream(ctx context.Context) error {
 		n.onClose("data directory", func() { _ = lock.Close() }) // the lock goes with the process at the latest
 	}
 	c := n.cfg.NATS
+	n.refused = make(chan *stream.RefusedError, 1)
 	var nc *nats.Conn
 	err = n.patiently(ctx, func() (err error) {
-		nc, err = stream.Connect(stream.ServerConfig{URL: c.URL, Creds: c.Creds, CA: c.CA, Cert: c.Cert, Key: c.Key})
+		nc, err = stream.Connect(stream.ServerConfig{
+			URL: c.URL, Creds: c.Creds, CA: c.CA, Cert: c.Cert, Key: c.Key,
+			Refused: func(r *stream.RefusedError) {
+				select {
+				case n.refused <- r:
+				default: // the first says enough
+				}
+			},
+			Trouble: func(err error) { n.log.Warn("NATS", "err", err) },
+		})
 		return err
 	})
 	if err != nil {
@@ -73,12 +83,28 @@ func (n *node) joinStream(ctx context.Context) error {
 	return nil
 }
 
+// watchRefusals ends with the first subject that NATS does not permit. What is refused once always is, and whoever asked
+// would wait for ever: a node that takes records in and can do nothing with them would look well.
+func (n *node) watchRefusals(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case r := <-n.refused:
+		return fmt.Errorf("nats.url: %w", r)
+	}
+}
+
 // patiently tries until it goes well, or goes wrong for another reason than that NATS is away.
 func (n *node) patiently(ctx context.Context, try func() error) error {
 	for {
 		err := try()
 		if err == nil || !stream.Away(err) || ctx.Err() != nil {
 			return err
+		}
+		select {
+		case r := <-n.refused:
+			return r // it looks like a NATS that is away
+		default:
 		}
 		n.log.Warn("NATS is away: the start waits for it", "err", err)
 		select {

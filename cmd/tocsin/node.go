@@ -50,6 +50,8 @@ type node struct {
 	name string
 	// embedded is nil with a NATS of one's own.
 	embedded *stream.Embedded
+	// refused has the first subject that a NATS of one's own does not permit.
+	refused  chan *stream.RefusedError
 	streams  *stream.Streams
 	consumer *stream.EventsConsumer
 	store    store.Store
@@ -186,6 +188,7 @@ func (n *node) run(ctx context.Context) error {
 	if n.embedded != nil {
 		w.Go(func() error { return n.embedded.Supervise(wctx, n.log.With("part", "nats")) })
 	}
+	w.Go(func() error { return n.watchRefusals(wctx) })
 	w.Go(func() error { return n.matcher.Run(wctx) })
 	w.Go(func() error { return n.matcher.RunMarkers(wctx) })
 	w.Go(func() error { return n.matcher.RunTicks(wctx) })
