@@ -186,7 +186,10 @@ func TestReaderAfterARestart(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	c := natstest.Start(t, 1, nil)
+	publishTo, subscribeTo := rights(t) // to ask whether one's consumer is still there is one of them
+	c := natstest.Start(t, 1, func(o *server.Options) {
+		permit(t, o, map[string]any{"all": account("all", publishTo, subscribeTo)})
+	})
 	s, err := connect(ctx, t, c, small())
 	if err != nil {
 		t.Fatal(err)

@@ -44,6 +44,33 @@ func rights(t *testing.T) (publish, subscribe []any) {
 	return p["publish"].([]any), p["subscribe"].([]any)
 }
 
+// account is one with a user of its name.
+func account(name string, publish, subscribe []any) map[string]any {
+	return map[string]any{"jetstream": "enabled", "users": []any{map[string]any{
+		"user": name, "password": "secret", "permissions": map[string]any{"publish": publish, "subscribe": subscribe},
+	}}}
+}
+
+// permit gives a server accounts; whoever shows no password is the user all.
+func permit(t *testing.T, o *server.Options, accounts map[string]any) {
+	t.Helper()
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false) // the server's reader of JSON knows no \u003e
+	if err := enc.Encode(map[string]any{"accounts": accounts, "no_auth_user": "all"}); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "nats-server.conf")
+	if err := os.WriteFile(file, text.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	shown, err := server.ProcessConfigFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Accounts, o.Users, o.NoAuthUser = shown.Accounts, shown.Users, shown.NoAuthUser
+}
+
 // TestEveryRightIsNeeded: with the rights that docs/nats.md gives a user all that Tocsin does goes well; without one of them it does
 // not, and the subject is named.
 func TestEveryRightIsNeeded(t *testing.T) {
@@ -53,36 +80,17 @@ func TestEveryRightIsNeeded(t *testing.T) {
 	}
 	accounts := make(map[string]any) // one for each right, so that none finds what another made
 	missing := map[string]string{"all": ""}
-	account := func(name string, publish, subscribe []any) {
-		accounts[name] = map[string]any{"jetstream": "enabled", "users": []any{map[string]any{
-			"user": name, "password": "secret", "permissions": map[string]any{"publish": publish, "subscribe": subscribe},
-		}}}
-	}
-	account("all", publish, subscribe)
+	accounts["all"] = account("all", publish, subscribe)
 	for i, right := range publish {
 		rest := append(append([]any{}, publish[:i]...), publish[i+1:]...)
 		name := fmt.Sprintf("without%d", i)
-		account(name, rest, subscribe)
+		accounts[name] = account(name, rest, subscribe)
 		missing[name] = right.(string)
 	}
-	account("mute", publish, []any{"_INBOX.others.>"})
+	accounts["mute"] = account("mute", publish, []any{"_INBOX.others.>"})
 	missing["mute"] = subscribe[0].(string)
-	var text bytes.Buffer
-	enc := json.NewEncoder(&text)
-	enc.SetEscapeHTML(false) // the server's reader of JSON knows no \u003e
-	if err := enc.Encode(map[string]any{"accounts": accounts}); err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "nats-server.conf")
-	if err := os.WriteFile(file, text.Bytes(), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	c := natstest.Start(t, 3, func(o *server.Options) {
-		shown, err := server.ProcessConfigFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		o.Accounts, o.Users = shown.Accounts, shown.Users
+		permit(t, o, accounts)
 		o.JetStreamMaxStore, o.SyncAlways = 20<<30, false // nothing here outlives its server
 	})
 	for name, right := range missing {

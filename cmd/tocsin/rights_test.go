@@ -20,8 +20,8 @@ import (
 )
 
 // shownCluster starts three servers with the nats-server.conf of docs/nats.md, after an edit. Only where they are is the test's own.
-// The change is for a tocsin with the tocsin.yaml that is shown beside it.
-func shownCluster(t *testing.T, edit func(conf string) string) (*natstest.Cluster, func(*Config)) {
+// It returns the change of a tocsin with the tocsin.yaml that is shown beside it.
+func shownCluster(t *testing.T, edit func(conf string) string) func(*Config) {
 	t.Helper()
 	text := page(t, "docs/nats.md")
 	conf := regexp.MustCompile("(?s)```\n(# nats-server.conf.*?)```").FindStringSubmatch(text)
@@ -47,7 +47,7 @@ func shownCluster(t *testing.T, edit func(conf string) string) (*natstest.Cluste
 		*o = *shown
 	})
 	text = strings.ReplaceAll(ours[1], "/etc/tocsin", dir)
-	return cluster, func(c *Config) {
+	return func(c *Config) {
 		if err := (&configFile{name: "docs/nats.md", origins: make(map[string]string)}).read([]byte(text), c); err != nil {
 			t.Error(err)
 		}
@@ -60,7 +60,7 @@ func shownCluster(t *testing.T, edit func(conf string) string) (*natstest.Cluste
 // A subject that is refused ends the process, and so the test.
 func TestTheAttackWithTheLeastRights(t *testing.T) {
 	t.Parallel()
-	_, change := shownCluster(t, func(conf string) string { return conf })
+	change := shownCluster(t, func(conf string) string { return conf })
 	data := t.TempDir()
 	attack(t, "sqlite:"+filepath.Join(data, "tocsin.db"), data, change)
 }
@@ -77,7 +77,7 @@ func TestARightIsMissing(t *testing.T) {
 	} {
 		t.Run(strings.NewReplacer(".", "-", "*", "", ">", "").Replace(right), func(t *testing.T) {
 			t.Parallel()
-			_, change := shownCluster(t, func(conf string) string { return strings.Replace(conf, `"`+right+`"`, `"some.other"`, 1) })
+			change := shownCluster(t, func(conf string) string { return strings.Replace(conf, `"`+right+`"`, `"some.other"`, 1) })
 			data := t.TempDir()
 			cfg := localConfig("sqlite:"+filepath.Join(data, "tocsin.db"), data)
 			change(&cfg)
