@@ -85,7 +85,7 @@ func TestARightIsMissing(t *testing.T) {
 			c := &cli{stdin: strings.NewReader(""), stdout: io.Discard, stderr: &log}
 			ctx, cancel := context.WithCancel(context.Background()) // requests wait for as long as they always do
 			defer cancel()
-			defer time.AfterFunc(time.Minute, cancel).Stop()
+			defer time.AfterFunc(2*time.Minute, cancel).Stop()
 			if err := c.serve(ctx, cfg, false); err == nil || !strings.Contains(err.Error(), "NATS does not permit its user to "+subject) {
 				t.Errorf("it ends with %v, want one that names %s\n%s", err, subject, &log)
 			}
