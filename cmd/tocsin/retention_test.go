@@ -172,7 +172,7 @@ func TestMatchesPutBack(t *testing.T) {
 	s.settled()
 	s.stop()
 	changeStore(t, file, "UPDATE partitions SET applied = applied + 1000000")
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	read, write := io.Pipe()
 	defer read.Close()
