@@ -68,7 +68,7 @@ func (m *Matcher) tick(ctx context.Context) error {
 	if waiting == 0 {
 		return nil
 	}
-	floor, err := m.Consumer.AckFloor(ctx)
+	floor, err := m.Streams.AckFloor(ctx)
 	if err != nil {
 		return fmt.Errorf("ack floor: %w", err)
 	}

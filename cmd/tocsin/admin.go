@@ -25,7 +25,7 @@ func (n *node) unready(ctx context.Context) map[string]string {
 	}
 	if err := n.streamHealth(ctx); err != nil {
 		bad["stream"] = err.Error()
-	} else if _, err := n.consumer.Lag(ctx); err != nil {
+	} else if _, err := n.streams.MatchLag(ctx); err != nil {
 		bad["stream"] = err.Error()
 	}
 	if at, err := n.standings(ctx); err != nil {
@@ -79,7 +79,7 @@ func (n *node) registerGauges() {
 		}))
 	}
 	gauge("tocsin_match_lag_messages", "EVENTS messages that are not matched yet; -1 if it cannot be read.", func(ctx context.Context) (float64, error) {
-		lag, err := n.consumer.Lag(ctx)
+		lag, err := n.streams.MatchLag(ctx)
 		return float64(lag), err
 	})
 	gauge("tocsin_outbox_pending", "Alerts that wait; -1 if it cannot be read.", func(ctx context.Context) (float64, error) {

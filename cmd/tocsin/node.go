@@ -189,7 +189,7 @@ func (n *node) run(ctx context.Context) error {
 	w.Go(func() error { return n.matcher.Run(wctx) })
 	w.Go(func() error { return n.matcher.RunMarkers(wctx) })
 	w.Go(func() error { return n.matcher.RunTicks(wctx) })
-	trimmer := &pipeline.Trimmer{Streams: n.streams, Consumer: n.consumer, Store: n.store, Log: n.log.With("part", "retention")}
+	trimmer := &pipeline.Trimmer{Streams: n.streams, Store: n.store, Log: n.log.With("part", "retention")}
 	w.Go(func() error { return n.withStore(wctx, trimmer.Run) })
 	g.Go(func() error {
 		n.rules.run(gctx, hup, func() bool {
