@@ -155,17 +155,16 @@ func (n *node) start(ctx context.Context) error {
 	if err := n.startAlerts(); err != nil {
 		return err
 	}
-	metrics := pipeline.NewMetrics(n.reg)
 	n.seen = pipeline.NewSources()
 	n.matcher = pipeline.NewMatcher(pipeline.MatcherConfig{
-		Streams: n.streams, Consumer: n.consumer, Parser: n.parser, Sets: n.sets, Metrics: metrics,
+		Streams: n.streams, Consumer: n.consumer, Parser: n.parser, Sets: n.sets, Metrics: pipeline.NewMatchMetrics(n.reg),
 		Seen: n.seen, Log: n.log.With("part", "match"), Published: n.points.published,
 	})
 	n.owners = &pipeline.Owners{
 		Name: n.name,
 		OwnerConfig: pipeline.OwnerConfig{
 			Store: n.store, Streams: n.streams, Sets: n.sets, Parser: n.parser, Lateness: n.cfg.Lateness,
-			Alerts: n.alerts, Metrics: metrics, Log: n.log.With("part", "correlate"), Points: n.points.owner,
+			Alerts: n.alerts, Metrics: pipeline.NewCorrelateMetrics(n.reg), Log: n.log.With("part", "correlate"), Points: n.points.owner,
 			SnapshotEvery: n.points.snapshotEvery, OffsetEvery: n.offsetEvery(),
 		},
 	}
@@ -186,6 +185,7 @@ func (n *node) run(ctx context.Context) error {
 	if n.embedded != nil {
 		w.Go(func() error { return n.embedded.Supervise(wctx, n.log.With("part", "nats")) })
 	}
+	w.Go(func() error { return n.sets.Follow(wctx) })
 	w.Go(func() error { return n.matcher.Run(wctx) })
 	w.Go(func() error { return n.matcher.RunMarkers(wctx) })
 	w.Go(func() error { return n.matcher.RunTicks(wctx) })
