@@ -5,7 +5,6 @@ package pipeline
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"sync"
 	"testing"
@@ -60,7 +59,7 @@ func TestAttend(t *testing.T) {
 			}
 		}
 		want := errors.New("it ended")
-		err := Attend(ctx, m, "a", slog.New(slog.NewTextHandler(io.Discard, nil)), func(ctx context.Context) error {
+		err := Attend(ctx, m, "a", slog.New(slog.DiscardHandler), func(ctx context.Context) error {
 			watch("while it works", 10*leaseTTL)
 			stop()
 			<-ctx.Done()

@@ -4,7 +4,6 @@ package pipeline
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"sync"
 	"testing"
@@ -72,7 +71,7 @@ func TestSetsOfAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		log := slog.New(slog.NewTextHandler(io.Discard, nil))
+		log := slog.New(slog.DiscardHandler)
 		store := &setsInMemory{}
 		joined := make(chan *Sets, 1)
 		go func() {
@@ -117,7 +116,7 @@ func TestJoinSetsEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		if s, err := JoinSets(ctx, &setsInMemory{}, slog.New(slog.NewTextHandler(io.Discard, nil))); err == nil {
+		if s, err := JoinSets(ctx, &setsInMemory{}, slog.New(slog.DiscardHandler)); err == nil {
 			t.Errorf("there are Sets, and nobody named one: %v", s)
 		}
 	})

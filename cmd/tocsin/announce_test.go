@@ -5,7 +5,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"io"
 	"log/slog"
 	"regexp"
 	"strings"
@@ -25,7 +24,7 @@ func TestListenersOfRoles(t *testing.T) {
 		cfg := defaultConfig()
 		cfg.Roles, cfg.API.Token = strings.Split(roles, ","), "secret"
 		cfg.Ingest.Listen, cfg.Vector.Listen, cfg.API.Listen, cfg.Admin.Listen = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
-		n := &node{cfg: cfg, log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+		n := &node{cfg: cfg, log: slog.New(slog.DiscardHandler)}
 		if err := n.listen(); err != nil {
 			t.Fatal(err)
 		}
