@@ -20,12 +20,9 @@ const (
 )
 
 // RunMarkers publishes a marker a second until ctx ends. One that fails is not
-// repeated: the next one says as much. Each is of the Set that is current by then, whichever process named it.
+// repeated: the next one says as much. Each is of the Set that is current by then.
 func (m *Matcher) RunMarkers(ctx context.Context) error {
 	for {
-		if err := m.Sets.Refresh(ctx); err != nil && ctx.Err() == nil {
-			m.Log.Warn("the current rule set is not known: the last one is used on", "err", err)
-		}
 		if err := m.Streams.PublishMarker(ctx, m.Sets.Stamp()); err != nil && ctx.Err() == nil {
 			m.Log.Warn("clock stands still", "err", err)
 		}
@@ -68,7 +65,7 @@ func (m *Matcher) tick(ctx context.Context) error {
 	if waiting == 0 {
 		return nil
 	}
-	floor, err := m.Consumer.AckFloor(ctx)
+	floor, err := m.Streams.AckFloor(ctx)
 	if err != nil {
 		return fmt.Errorf("ack floor: %w", err)
 	}

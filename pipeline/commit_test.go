@@ -50,7 +50,7 @@ func TestCommitWaitsForAStoreAndNotForever(t *testing.T) {
 				s := &failing{errs: tc.errs}
 				o := &owner{
 					OwnerConfig: OwnerConfig{
-						Store: s, Streams: &stream.Streams{}, Metrics: NewMetrics(prometheus.NewRegistry()), Log: slog.New(slog.DiscardHandler),
+						Store: s, Streams: &stream.Streams{}, Metrics: NewCorrelateMetrics(prometheus.NewRegistry()), Log: slog.New(slog.DiscardHandler),
 						Alerts: func(incident.View, incident.Change, []string) ([]store.OutboxItem, error) { return nil, nil },
 					},
 					engine: correlate.New(1, correlate.Limits{}), place: &Progress{}, stats: make(map[string]correlate.Stats), stepped: 1,

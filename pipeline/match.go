@@ -26,7 +26,7 @@ type MatcherConfig struct {
 	Consumer *stream.EventsConsumer
 	Parser   Parser
 	Sets     *Sets
-	Metrics  *Metrics
+	Metrics  *MatchMetrics
 	// Seen is told of each record.
 	Seen *Sources
 	Log  *slog.Logger

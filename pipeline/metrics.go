@@ -10,10 +10,28 @@ import (
 	"tocsin/correlate"
 )
 
-// Metrics are the numbers of matching and correlation.
-type Metrics struct {
-	Parsed  *prometheus.CounterVec
-	Floor   prometheus.Gauge
+// MatchMetrics are the numbers of matching.
+type MatchMetrics struct {
+	Parsed *prometheus.CounterVec
+	Floor  prometheus.Gauge
+}
+
+// NewMatchMetrics registers the metrics.
+func NewMatchMetrics(reg prometheus.Registerer) *MatchMetrics {
+	m := &MatchMetrics{
+		Parsed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tocsin_records_parsed_total", Help: "Records that a matcher read, by source and outcome.",
+		}, []string{"source", "outcome"}),
+		Floor: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "tocsin_match_floor", Help: "EVENTS sequence up to which everything is matched.",
+		}),
+	}
+	reg.MustRegister(m.Parsed, m.Floor)
+	return m
+}
+
+// CorrelateMetrics are the numbers of correlation.
+type CorrelateMetrics struct {
 	Stepped prometheus.Counter
 	Commits *prometheus.HistogramVec
 
@@ -23,15 +41,9 @@ type Metrics struct {
 	last map[place]correlate.Stats
 }
 
-// NewMetrics registers the metrics.
-func NewMetrics(reg prometheus.Registerer) *Metrics {
-	m := &Metrics{
-		Parsed: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "tocsin_records_parsed_total", Help: "Records that a matcher read, by source and outcome.",
-		}, []string{"source", "outcome"}),
-		Floor: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "tocsin_match_floor", Help: "EVENTS sequence up to which everything is matched.",
-		}),
+// NewCorrelateMetrics registers the metrics.
+func NewCorrelateMetrics(reg prometheus.Registerer) *CorrelateMetrics {
+	m := &CorrelateMetrics{
 		Stepped: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "tocsin_correlate_messages_total", Help: "Messages of partitions' logs that engines took in.",
 		}),
@@ -41,7 +53,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"outcome"}),
 		rule: make(map[string]*prometheus.CounterVec), last: make(map[place]correlate.Stats),
 	}
-	reg.MustRegister(m.Parsed, m.Floor, m.Stepped, m.Commits)
+	reg.MustRegister(m.Stepped, m.Commits)
 	for _, n := range ruleNumbers {
 		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tocsin_rule_" + n.name + "_total", Help: n.help}, []string{"rule"})
 		m.rule[n.name] = c
@@ -74,7 +86,7 @@ type place struct {
 }
 
 // prime says where a partition's numbers stand before this process adds to them.
-func (m *Metrics) prime(partition int, stats []correlate.Stats) {
+func (m *CorrelateMetrics) prime(partition int, stats []correlate.Stats) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, s := range stats {
@@ -83,7 +95,7 @@ func (m *Metrics) prime(partition int, stats []correlate.Stats) {
 }
 
 // count adds what the numbers of one partition say since the last ones.
-func (m *Metrics) count(partition int, stats []correlate.Stats) {
+func (m *CorrelateMetrics) count(partition int, stats []correlate.Stats) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, s := range stats {

@@ -53,7 +53,7 @@ type OwnerConfig struct {
 	Lateness time.Duration
 	// Alerts makes outbox items of incidents that changed; fresh are the ids of their detections that are new.
 	Alerts  func(v incident.View, changed incident.Change, fresh []string) ([]store.OutboxItem, error)
-	Metrics *Metrics
+	Metrics *CorrelateMetrics
 	Log     *slog.Logger
 	Points  Points
 	// SnapshotEvery is the time between snapshots; 0 is 10 s.

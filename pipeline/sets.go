@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"time"
 
 	"tocsin/rules"
 	"tocsin/stream"
@@ -16,6 +17,9 @@ import (
 
 // keptSets is how many Sets stay compiled beside the current one: those that batches and state still name are few.
 const keptSets = 3
+
+// refreshEvery is how long a Set that another process named may go unnoticed.
+const refreshEvery = time.Second
 
 // setStore keeps rule Sets by their hash, for whoever has to match or correlate what they were stamped on, and names
 // one of them the current one for all processes (R1).
@@ -43,6 +47,33 @@ type Sets struct {
 func NewSets(ctx context.Context, store setStore, set *rules.Set, log *slog.Logger) (*Sets, error) {
 	s := &Sets{store: store, log: log}
 	return s, s.Enforce(ctx, set)
+}
+
+// JoinSets begins with the Set that another process has named, and waits until one has.
+func JoinSets(ctx context.Context, store setStore, log *slog.Logger) (*Sets, error) {
+	s := &Sets{store: store, log: log}
+	for told := false; ; told = true {
+		err := s.Refresh(ctx)
+		if !errors.Is(err, stream.ErrNoSet) {
+			return s, err
+		}
+		if !told {
+			log.Warn("the start waits for a process that reads rule files", "err", err)
+		}
+		if !pause(ctx, refreshEvery) {
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// Follow makes current here what other processes name, until ctx ends.
+func (s *Sets) Follow(ctx context.Context) error {
+	for pause(ctx, refreshEvery) {
+		if err := s.Refresh(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("the current rule set is not known: the last one is used on", "err", err)
+		}
+	}
+	return nil
 }
 
 // Current returns the Set that new batches are stamped with.

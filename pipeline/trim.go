@@ -15,10 +15,9 @@ import (
 // Trimmer removes from the streams what is older, or more, than their retention and decided: of EVENTS what is matched, of
 // MATCHES what every partition's snapshot has. Several may do it at once.
 type Trimmer struct {
-	Streams  *stream.Streams
-	Consumer *stream.EventsConsumer
-	Store    store.Partitions
-	Log      *slog.Logger
+	Streams *stream.Streams
+	Store   store.Partitions
+	Log     *slog.Logger
 }
 
 // Run trims until ctx ends.
@@ -35,7 +34,7 @@ func (t *Trimmer) Run(ctx context.Context) error {
 }
 
 func (t *Trimmer) events(ctx context.Context) error {
-	floor, err := t.Consumer.AckFloor(ctx)
+	floor, err := t.Streams.AckFloor(ctx)
 	if err != nil {
 		return err
 	}

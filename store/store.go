@@ -54,7 +54,10 @@ type Partitions interface {
 	// Renew keeps owner alive and its leases for another ttl. It returns the partitions of held that
 	// are not its own any more.
 	Renew(ctx context.Context, owner string, ttl time.Duration, held []Lease) (lost []int, err error)
-	// Share returns how many of total partitions each live member should hold; who has more releases some.
+	// Attend makes owner a live member for ttl that takes no partitions and counts in nobody's share: one that only claims
+	// alerts. Of an owner that takes partitions it changes nothing else.
+	Attend(ctx context.Context, owner string, ttl time.Duration) error
+	// Share returns how many of total partitions each live member that takes some should hold; who has more releases some.
 	Share(ctx context.Context, total int) (int, error)
 	// Release gives a partition back, if epoch still holds it.
 	Release(ctx context.Context, partition int, epoch int64) error

@@ -48,13 +48,17 @@ func ensure(ctx context.Context, js jetstream.JetStream, name, subject string, k
 	// good as the leader.
 	want.AllowDirect = want.Replicas == 1
 	if meta != nil {
-		want.Metadata = maps.Clone(want.Metadata)
-		if want.Metadata == nil {
-			want.Metadata = make(map[string]string)
-		}
-		maps.Copy(want.Metadata, meta)
+		all := maps.Clone(meta)
+		maps.Copy(all, want.Metadata) // what was chosen before stays
+		want.Metadata = all
 	}
-	st, err := js.CreateOrUpdateStream(ctx, want)
+	var st jetstream.Stream
+	if old != nil {
+		st, err = js.UpdateStream(ctx, want)
+	} else if st, err = js.CreateStream(ctx, want); errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+		// Another process has made it meanwhile, with a first sequence of its own.
+		return ensure(ctx, js, name, subject, k, r, replicas, meta)
+	}
 	if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.ErrorCode == noStorageLeft {
 		return nil, fmt.Errorf("stream %s: its retention of %d MiB does not fit on the disk, beside that of the streams before it: "+
 			"set retention.events.bytes, retention.matches.bytes and retention.quarantine.bytes lower (%w)", name, r.Bytes>>20, err)

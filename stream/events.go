@@ -19,7 +19,6 @@ type EventsConsumer struct {
 	in      *inbox // of the one who calls Next
 
 	mu     sync.Mutex
-	cons   jetstream.Consumer
 	held   map[uint64]jetstream.Msg // by sequence: come, and neither acknowledged nor given back
 	end    chan struct{}
 	beaten chan struct{}
@@ -111,7 +110,6 @@ func (c *EventsConsumer) open(ctx context.Context) error {
 		return fmt.Errorf("consumer of %s: %w", eventsStream, err)
 	}
 	c.mu.Lock()
-	c.cons = cons
 	clear(c.held)
 	c.mu.Unlock()
 	// What the client has taken and not handed over yet nobody holds: it is little.
@@ -121,12 +119,6 @@ func (c *EventsConsumer) open(ctx context.Context) error {
 	}
 	c.in = in
 	return nil
-}
-
-func (c *EventsConsumer) consumer() jetstream.Consumer {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.cons
 }
 
 // hold notes that a message has come.
@@ -190,24 +182,6 @@ func (c *EventsConsumer) Next(ctx context.Context, limit int) ([]EventsMsg, erro
 		out = append(out, x)
 	}
 	return out, nil
-}
-
-// AckFloor returns the EVENTS sequence up to which everything is acknowledged.
-func (c *EventsConsumer) AckFloor(ctx context.Context) (uint64, error) {
-	info, err := c.consumer().Info(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("consumer of %s: %w", eventsStream, err)
-	}
-	return info.AckFloor.Stream, nil
-}
-
-// Lag returns how many messages are not matched yet, markers included.
-func (c *EventsConsumer) Lag(ctx context.Context) (uint64, error) {
-	info, err := c.consumer().Info(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("consumer of %s: %w", eventsStream, err)
-	}
-	return info.NumPending + uint64(max(info.NumAckPending, 0)), nil
 }
 
 // Close stops reading and gives back what nobody has taken from it.

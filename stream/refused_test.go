@@ -234,7 +234,7 @@ func readEvents(ctx context.Context, s *stream.Streams) error {
 	if _, _, err := s.Record(ctx, msgs[0].Seq, 0); err != nil {
 		return err
 	}
-	if _, err := cons.AckFloor(ctx); err != nil {
+	if _, err := s.AckFloor(ctx); err != nil {
 		return err
 	}
 	return tail(ctx, s)

@@ -21,6 +21,9 @@ type Stamp struct {
 	Generation uint64
 }
 
+// ErrNoSet says that no rule Set has been named yet.
+var ErrNoSet = errors.New("no rule set is in force yet")
+
 // ErrSetTooLarge says that a rule Set does not fit into a message.
 var ErrSetTooLarge = errors.New("the rules and lists are too large")
 
@@ -52,7 +55,7 @@ func (s *Streams) NameSet(ctx context.Context, hash string) (Stamp, error) {
 	if err == nil && now.Set == hash {
 		return now, nil
 	}
-	if err != nil && !errors.Is(err, jetstream.ErrKeyNotFound) {
+	if err != nil && !errors.Is(err, ErrNoSet) {
 		return Stamp{}, err
 	}
 	// Of two that name one at once the later wins; if they name the same, its being named twice is no change.
@@ -63,9 +66,12 @@ func (s *Streams) NameSet(ctx context.Context, hash string) (Stamp, error) {
 	return Stamp{hash, generation}, nil
 }
 
-// CurrentSet returns the name of the current Set.
+// CurrentSet returns the name of the current Set. The error may be ErrNoSet.
 func (s *Streams) CurrentSet(ctx context.Context) (Stamp, error) {
 	e, err := s.sets.Get(ctx, currentKey)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return Stamp{}, ErrNoSet
+	}
 	if err != nil {
 		return Stamp{}, fmt.Errorf("name of the rule set: %w", err)
 	}

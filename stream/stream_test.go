@@ -111,7 +111,7 @@ func TestCommittedIsThere(t *testing.T) {
 		t.Errorf("%d messages for %d records: nothing was grouped", messages, clients*each)
 	}
 	for {
-		floor, err := cons.AckFloor(ctx)
+		floor, err := s.AckFloor(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -75,20 +75,17 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Streams, error) {
 	if err != nil {
 		return nil, fmt.Errorf("jetstream: %w", err)
 	}
-	s := &Streams{js: js, cache: newBatchCache(64), partitions: cfg.Partitions, retention: cfg}
-	if old, err := js.Stream(ctx, matchesStream); err == nil {
-		if n, err := strconv.Atoi(old.CachedInfo().Config.Metadata[partitionsKey]); err == nil && n > 0 {
-			s.partitions = n
-		}
-	} else if !errors.Is(err, jetstream.ErrStreamNotFound) {
-		return nil, fmt.Errorf("stream %s: %w", matchesStream, err)
-	}
-	meta := map[string]string{partitionsKey: strconv.Itoa(s.partitions)}
+	s := &Streams{js: js, cache: newBatchCache(64), retention: cfg}
+	meta := map[string]string{partitionsKey: strconv.Itoa(cfg.Partitions)}
 	if s.events, err = ensure(ctx, js, eventsStream, eventsSubject+">", trimmed, cfg.Events, cfg.Replicas, nil); err != nil {
 		return nil, err
 	}
 	if s.matches, err = ensure(ctx, js, matchesStream, matchesSubject+">", trimmed, cfg.Matches, cfg.Replicas, meta); err != nil {
 		return nil, err
+	}
+	chosen := s.matches.CachedInfo().Config.Metadata[partitionsKey]
+	if s.partitions, err = strconv.Atoi(chosen); err != nil || s.partitions < 1 {
+		return nil, fmt.Errorf("stream %s: its metadata %s is %q, it must be the number of partitions", matchesStream, partitionsKey, chosen)
 	}
 	if _, err = ensure(ctx, js, quarantineStream, quarantineSubject+">", rolling, cfg.Quarantine, cfg.Replicas, nil); err != nil {
 		return nil, err

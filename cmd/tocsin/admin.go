@@ -20,20 +20,34 @@ func (n *node) unready(ctx context.Context) map[string]string {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	bad := make(map[string]string)
-	if err := n.store.Ping(ctx); err != nil {
-		bad["store"] = err.Error()
-	}
-	if err := n.streamHealth(ctx); err != nil {
-		bad["stream"] = err.Error()
-	} else if _, err := n.consumer.Lag(ctx); err != nil {
-		bad["stream"] = err.Error()
-	}
-	if at, err := n.standings(ctx); err != nil {
-		bad["partitions"] = err.Error()
-	} else if want := n.streams.Partitions(); len(at) < want {
-		bad["partitions"] = fmt.Sprintf("%d of %d are owned", len(at), want)
+	for name, check := range n.checks() {
+		if err := check(ctx); err != nil {
+			bad[name] = err.Error()
+		}
 	}
 	return bad
+}
+
+// checks are what the roles of this process need, by name. Only who correlates answers for the partitions: the API is
+// wanted most when nobody does.
+func (n *node) checks() map[string]func(context.Context) error {
+	checks := make(map[string]func(context.Context) error)
+	if n.store != nil {
+		checks["store"] = n.store.Ping
+	}
+	if n.streams != nil {
+		checks["stream"] = n.streamHealth
+	}
+	if n.owners != nil {
+		checks["partitions"] = func(ctx context.Context) error {
+			at, err := n.standings(ctx)
+			if want := n.streams.Partitions(); err == nil && len(at) < want {
+				err = fmt.Errorf("%d of %d are owned", len(at), want)
+			}
+			return err
+		}
+	}
+	return checks
 }
 
 // adminHandler serves what operators and their tools look at.
@@ -44,11 +58,17 @@ func (n *node) adminHandler() http.Handler {
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		bad := n.unready(r.Context())
-		checks := map[string]string{"rules": "ok", "store": "ok", "stream": "ok", "partitions": "ok"}
+		checks := make(map[string]string)
+		for name := range n.checks() {
+			checks[name] = "ok"
+		}
 		maps.Copy(checks, bad)
-		// Files that are wrong take nothing from what is in force: records are taken in as before.
-		if why := n.reloader.problem(); why != "" {
-			checks["rules"] = "the rules in force stay: " + why
+		if n.reloader != nil {
+			checks["rules"] = "ok"
+			// Files that are wrong take nothing from what is in force: records are taken in as before.
+			if why := n.reloader.problem(); why != "" {
+				checks["rules"] = "the rules in force stay: " + why
+			}
 		}
 		w.Header().Set("Content-Type", "application/json")
 		if len(bad) > 0 {
@@ -65,7 +85,8 @@ func (n *node) adminHandler() http.Handler {
 	return mux
 }
 
-// registerGauges adds the numbers that are read when somebody asks.
+// registerGauges adds the numbers that are read when somebody asks. Of work that waits the API's processes tell, too: they tell
+// of it also when nobody does it.
 func (n *node) registerGauges() {
 	gauge := func(name, help string, read func(context.Context) (float64, error)) {
 		n.reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
@@ -78,10 +99,39 @@ func (n *node) registerGauges() {
 			return v
 		}))
 	}
+	if n.sets != nil {
+		gauge("tocsin_rules", "Rules in force.", func(context.Context) (float64, error) {
+			return float64(len(n.sets.Current().Rules)), nil
+		})
+	}
+	if n.cfg.runs(roleMatch, roleAPI) {
+		n.matchGauges(gauge)
+	}
+	if n.cfg.runs(roleAlert, roleAPI) {
+		n.outboxGauges(gauge)
+	}
+	if n.owners != nil {
+		gauge("tocsin_correlate_cells", "States (rule, grouping key) that are held.", func(context.Context) (float64, error) {
+			var cells int64
+			for _, p := range n.owners.Progress() {
+				cells += p.Cells.Load()
+			}
+			return float64(cells), nil
+		})
+	}
+}
+
+// gauges registers one number that is read when somebody asks.
+type gauges func(name, help string, read func(context.Context) (float64, error))
+
+func (n *node) matchGauges(gauge gauges) {
 	gauge("tocsin_match_lag_messages", "EVENTS messages that are not matched yet; -1 if it cannot be read.", func(ctx context.Context) (float64, error) {
-		lag, err := n.consumer.Lag(ctx)
+		lag, err := n.streams.MatchLag(ctx)
 		return float64(lag), err
 	})
+}
+
+func (n *node) outboxGauges(gauge gauges) {
 	gauge("tocsin_outbox_pending", "Alerts that wait; -1 if it cannot be read.", func(ctx context.Context) (float64, error) {
 		s, err := n.store.OutboxStats(ctx)
 		return float64(s.Pending), err
@@ -93,12 +143,5 @@ func (n *node) registerGauges() {
 	gauge("tocsin_outbox_oldest_seconds", "Age of the oldest alert that waits; -1 if it cannot be read.", func(ctx context.Context) (float64, error) {
 		s, err := n.store.OutboxStats(ctx)
 		return s.Oldest.Seconds(), err
-	})
-	gauge("tocsin_correlate_cells", "States (rule, grouping key) that are held.", func(context.Context) (float64, error) {
-		var cells int64
-		for _, p := range n.owners.Progress() {
-			cells += p.Cells.Load()
-		}
-		return float64(cells), nil
 	})
 }

@@ -9,6 +9,7 @@ import (
 
 	"tocsin/alert"
 	"tocsin/incident"
+	"tocsin/pipeline"
 	"tocsin/store"
 )
 
@@ -44,18 +45,23 @@ func (o outbox) Dead(ctx context.Context, it alert.Item, reason string) error {
 	return o.store.OutboxDead(ctx, it.ID, it.Attempt, reason)
 }
 
-// startAlerts makes the router and the deliverer.
+// startAlerts makes the deliverer.
 func (n *node) startAlerts() error {
 	var err error
-	if n.router, err = alert.NewRouter(n.cfg.Alert, ""); err != nil {
-		return &usageError{err}
-	}
 	n.deliverer, err = alert.NewDeliverer(n.cfg.Alert, outbox{n.store, n.name}, n.out, n.log.With("part", "alert"), n.reg)
 	if err != nil {
 		return &usageError{err}
 	}
 	n.deliverer.Told = n.points.told
 	return nil
+}
+
+// tell delivers alerts until ctx ends.
+func (n *node) tell(ctx context.Context) error {
+	if n.owners != nil {
+		return n.deliverer.Run(ctx) // who takes partitions is a member by that
+	}
+	return pipeline.Attend(ctx, n.store, n.name, n.log.With("part", "alert"), n.deliverer.Run)
 }
 
 // alerts makes the outbox items of an incident that changed.

@@ -78,7 +78,7 @@ func (b backend) Status(ctx context.Context) (api.Status, error) {
 	set := n.sets.Current()
 	st := api.Status{Version: version, Partitions: n.streams.Partitions(), Set: set.Hash, Rules: len(set.Rules), Incidents: make(map[string]int64)}
 	var err error
-	if st.MatchLag, err = n.consumer.Lag(ctx); err != nil {
+	if st.MatchLag, err = n.streams.MatchLag(ctx); err != nil {
 		return st, err
 	}
 	last, err := n.streams.LastSeqs(ctx)

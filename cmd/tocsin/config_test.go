@@ -52,6 +52,11 @@ func TestConfigMistakes(t *testing.T) {
 		{"replicas of one server", "nats: {replicas: 3}\n", nil, "FILE:1: nats.replicas: the embedded NATS is one server"},
 		{"half a certificate", "nats: {url: 'nats://x', cert: a}\n", nil, "FILE:1: nats.cert: nats.cert and nats.key go together"},
 		{"unknown role", "roles: [ingst]\n", nil, `FILE:1: roles: there is no role "ingst"`},
+		{"no role", "roles: []\n", nil, "FILE:1: roles: it names none: leave the key out for all"},
+		{"a role without a NATS of one's own", "roles: [ingest, match]\n", nil, "FILE:1: roles: a process with ingest, match alone meets those with the other roles in NATS, and the embedded one is reachable from nowhere else: set nats.url, or run all"},
+		{"a role without a store of all", "nats: {url: 'nats://x'}\n", map[string]string{"TOCSIN_ROLES": "ingest,correlate"}, "TOCSIN_ROLES: roles: a process with ingest, correlate alone shares the store with those of the other roles, and SQLite is a file of one process: set store.url to a PostgreSQL, or run all"},
+		{"a role on SQLite by name", "roles: [alert]\nstore: {url: 'sqlite:x.db'}\n", nil, "FILE:1: roles: a process with alert alone shares the store"},
+		{"open ingest of a process that runs it", "roles: [ingest]\nnats: {url: 'nats://x'}\ningest: {listen: '0.0.0.0:1'}\n", nil, "FILE:3: ingest.listen: 0.0.0.0:1 is not loopback"},
 		{"receiver without a URL", "alert:\n  receivers: [{name: a, type: webhook}]\n", nil, "alert.receivers[0]"},
 		{"secret on the line", "store:\n  url: {a: hunter2}\n", nil, "FILE:2: store.url is text"},
 	} {
@@ -62,6 +67,23 @@ func TestConfigMistakes(t *testing.T) {
 				t.Errorf("exit %d:\n%s\nwant 2 and %q", code, said, tc.want)
 			}
 		})
+	}
+}
+
+// TestConfigOfRoles: what each set of roles needs, and no more; listeners of other roles may be anything.
+func TestConfigOfRoles(t *testing.T) {
+	t.Parallel()
+	open := "ingest: {listen: '0.0.0.0:1'}\n"
+	const nats, postgres = "nats: {url: 'nats://x'}\n", "store: {url: 'postgres://x/y'}\n"
+	for _, text := range []string{
+		"roles: [all]\n", "roles: [api, alert, correlate, match, ingest]\n", "roles: [match, all]\n",
+		"roles: [ingest]\n" + nats, "roles: [match]\n" + nats + open, "roles: [ingest, match]\n" + nats, "roles: [correlate]\n" + nats + postgres + open,
+		"roles: [api, alert]\n" + nats + postgres + open, "roles: [ingest]\n" + nats + "api: {listen: '0.0.0.0:1'}\n",
+		"roles: [alert]\n" + postgres, // what it does is in the store
+	} {
+		if code, said := configured(t, text, nil); code != 0 {
+			t.Errorf("%s is refused:\n%s", text, said)
+		}
 	}
 }
 

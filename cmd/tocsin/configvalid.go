@@ -29,9 +29,6 @@ func wrongKey(key, format string, args ...any) *keyError {
 	return &keyError{key, fmt.Errorf(format, args...)}
 }
 
-// roles are the parts that one process can run.
-var roles = [...]string{"ingest", "match", "correlate", "alert", "api"}
-
 // validate returns the first mistake, a [*keyError].
 func (c *Config) validate() error {
 	switch {
@@ -58,35 +55,19 @@ func (c *Config) validate() error {
 	return err
 }
 
-func (c *Config) validateRoles() error {
-	if slices.Contains(c.Roles, "all") {
-		return nil
-	}
-	for _, r := range c.Roles {
-		if !slices.Contains(roles[:], r) {
-			return wrongKey("roles", "there is no role %q: they are all, %s", r, strings.Join(roles[:], ", "))
-		}
-	}
-	for _, r := range roles {
-		if !slices.Contains(c.Roles, r) {
-			return wrongKey("roles", "this version runs all roles in one process: leave the key out, or name all")
-		}
-	}
-	return nil
-}
-
+// validateListeners looks at those of the roles that the process runs; the others are not bound.
 func (c *Config) validateListeners() error {
 	for _, l := range []struct {
-		key, addr string
+		key, role, addr string
 		// open says that other machines may ask without TLS: metrics are scraped from elsewhere.
 		open bool
 	}{
-		{"ingest.listen", c.Ingest.Listen, c.Ingest.AllowPlaintext},
-		{"vector.listen", c.Vector.Listen, c.Vector.AllowPlaintext || c.Vector.Cert != ""},
-		{"api.listen", c.API.Listen, c.API.AllowPlaintext},
-		{"admin.listen", c.Admin.Listen, true},
+		{"ingest.listen", roleIngest, c.Ingest.Listen, c.Ingest.AllowPlaintext},
+		{"vector.listen", roleIngest, c.Vector.Listen, c.Vector.AllowPlaintext || c.Vector.Cert != ""},
+		{"api.listen", roleAPI, c.API.Listen, c.API.AllowPlaintext},
+		{"admin.listen", "", c.Admin.Listen, true},
 	} {
-		if l.key == "vector.listen" && l.addr == off {
+		if l.role != "" && !c.runs(l.role) || l.key == "vector.listen" && l.addr == off {
 			continue
 		}
 		if _, _, err := net.SplitHostPort(l.addr); err != nil {
@@ -96,6 +77,9 @@ func (c *Config) validateListeners() error {
 			part, _, _ := strings.Cut(l.key, ".")
 			return wrongKey(l.key, "%s is not loopback, and there is no TLS: put a proxy with TLS before it, or say %s.allow_plaintext: true", l.addr, part)
 		}
+	}
+	if !c.runs(roleIngest) {
+		return nil
 	}
 	if !loopback(c.Ingest.Listen) && len(c.ingestTokens()) == 0 {
 		return wrongKey("ingest.listen", "%s is not loopback, and whoever reaches it could post: set ingest.token or ingest.tokens", c.Ingest.Listen)

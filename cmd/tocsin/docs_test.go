@@ -79,7 +79,7 @@ func TestDocsNameEveryMetric(t *testing.T) {
 	}
 	for _, name := range regexp.MustCompile("`(tocsin_[a-z_]+)`").FindAllStringSubmatch(text, -1) {
 		src := false
-		for _, dir := range []string{"../../pipeline/metrics.go", "../../ingest/handler.go", "node.go", "inputs.go", "admin.go", "reload.go", "../../alert/deliver.go"} {
+		for _, dir := range []string{"../../pipeline/metrics.go", "../../ingest/handler.go", "run.go", "inputs.go", "admin.go", "reload.go", "../../alert/deliver.go"} {
 			b, err := os.ReadFile(dir)
 			if err != nil {
 				t.Fatal(err)

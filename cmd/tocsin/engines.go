@@ -14,15 +14,27 @@ import (
 	"github.com/nats-io/nuid"
 
 	"tocsin/store"
+	"tocsin/store/open"
 	"tocsin/stream"
 )
+
+// processName returns what tells a process from the others that share a store with it. One with a NATS of its own is alone.
+func processName(c Config) string {
+	if c.usesStreams() && c.NATS.URL == "" {
+		return "local"
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "tocsin"
+	}
+	return host + "-" + nuid.Next()
+}
 
 // startStream starts the embedded NATS, or connects to the one that is configured, and opens the streams.
 func (n *node) startStream(ctx context.Context) error {
 	if n.cfg.NATS.URL != "" {
 		return n.joinStream(ctx)
 	}
-	n.name = "local"
 	var err error
 	if n.embedded, err = stream.StartEmbedded(stream.EmbeddedConfig{Dir: n.cfg.Data}); err != nil {
 		return err
@@ -41,12 +53,7 @@ func (n *node) startStream(ctx context.Context) error {
 
 // joinStream shares a NATS of one's own with other processes.
 func (n *node) joinStream(ctx context.Context) error {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "tocsin"
-	}
-	n.name = host + "-" + nuid.Next()
-	if strings.HasPrefix(n.cfg.storeURL(), "sqlite:") {
+	if n.cfg.usesStore() && strings.HasPrefix(n.cfg.storeURL(), "sqlite:") {
 		lock, err := stream.LockDir(n.cfg.Data)
 		if err != nil {
 			return err
@@ -56,7 +63,7 @@ func (n *node) joinStream(ctx context.Context) error {
 	c := n.cfg.NATS
 	n.refused = make(chan *stream.RefusedError, 1)
 	var nc *nats.Conn
-	err = n.patiently(ctx, func() (err error) {
+	err := n.patiently(ctx, func() (err error) {
 		nc, err = stream.Connect(stream.ServerConfig{
 			URL: c.URL, Creds: c.Creds, CA: c.CA, Cert: c.Cert, Key: c.Key,
 			Refused: func(r *stream.RefusedError) {
@@ -132,8 +139,10 @@ type standing struct {
 // standings returns how far each partition is that somebody owns: as this process knows, else as the store does.
 func (n *node) standings(ctx context.Context) (map[int]standing, error) {
 	out := make(map[int]standing)
-	for p, x := range n.owners.Progress() {
-		out[p] = standing{x.Seq.Load(), x.Clock.Load()}
+	if n.owners != nil {
+		for p, x := range n.owners.Progress() {
+			out[p] = standing{x.Seq.Load(), x.Clock.Load()}
+		}
 	}
 	if len(out) == n.streams.Partitions() {
 		return out, nil
@@ -150,12 +159,37 @@ func (n *node) standings(ctx context.Context) (map[int]standing, error) {
 	return out, nil
 }
 
-// streamHealth reports a NATS that does not take messages in.
+// streamHealth reports a NATS that does not take messages in, or does not say what is to be matched.
 func (n *node) streamHealth(ctx context.Context) error {
+	var err error
 	if n.embedded != nil {
-		return n.embedded.Healthy()
+		err = n.embedded.Healthy()
+	} else {
+		err = n.streams.Ping(ctx)
 	}
-	return n.streams.Ping(ctx)
+	if err == nil && n.matcher != nil {
+		_, err = n.streams.MatchLag(ctx)
+	}
+	return err
+}
+
+// startStore opens the store. One that is away may come later.
+func (n *node) startStore(ctx context.Context) error {
+	var err error
+	if n.store, err = open.Store(ctx, n.cfg.storeURL()); err != nil {
+		return fmt.Errorf("store.url: %w", err)
+	}
+	n.onClose("store", func() {
+		if err := n.store.Close(); err != nil {
+			n.log.Warn("close store", "err", err)
+		}
+	})
+	err = n.prepareStore(ctx)
+	if errors.Is(err, store.ErrUnavailable) {
+		n.log.Warn("the store is away: records are taken in, what needs it waits for it", "err", err)
+		return nil
+	}
+	return err
 }
 
 // prepareStore brings the tables up to date and frees the partitions, once.

@@ -4,28 +4,22 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
-	"os"
-	"os/signal"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/sync/errgroup"
 
 	"tocsin/alert"
 	"tocsin/ingest"
 	"tocsin/ingest/falcogrpc"
 	"tocsin/pipeline"
+	"tocsin/rules"
 	"tocsin/store"
-	"tocsin/store/open"
 	"tocsin/stream"
 )
 
@@ -38,7 +32,7 @@ type points struct {
 	started func(*node)
 }
 
-// node is one running tocsin: every part, in the order of the data.
+// node is one running tocsin: the parts of the roles that it runs, in the order of the data. Those of other roles are nil.
 type node struct {
 	cfg    Config
 	log    *slog.Logger
@@ -95,16 +89,73 @@ func (n *node) close() {
 
 // start builds the node, upstream first: what each part needs exists before it.
 func (n *node) start(ctx context.Context) error {
+	if err := n.listen(); err != nil {
+		return err
+	}
+	var set *rules.Set
+	if n.cfg.readsRules() {
+		n.rules = watchRules(n.cfg.Rules, n.log.With("part", "rules")) // from before they are read
+		n.onClose("rule watch", n.rules.close)
+		var err error
+		if set, err = loadRules(ctx, n.cfg.Rules); err != nil {
+			return err
+		}
+	}
+	n.name = processName(n.cfg)
+	if n.cfg.usesStreams() {
+		if err := n.startStream(ctx); err != nil {
+			return err
+		}
+	}
+	if n.cfg.usesStore() {
+		if err := n.startStore(ctx); err != nil {
+			return err
+		}
+	}
+	if n.cfg.usesStreams() {
+		if err := n.startSets(ctx, set); err != nil {
+			return err
+		}
+	}
+	n.parser = ingest.NewParser(n.cfg.parserConfig())
+	n.seen = pipeline.NewSources()
+	if n.cfg.runs(roleIngest) {
+		n.commit = stream.NewCommitter(n.streams, 2, n.sets.Stamp)
+	}
+	if n.cfg.runs(roleMatch) {
+		if err := n.startMatcher(ctx); err != nil {
+			return err
+		}
+	}
+	if n.cfg.runs(roleCorrelate) {
+		if err := n.startOwners(); err != nil {
+			return err
+		}
+	}
+	if n.cfg.runs(roleAlert) {
+		if err := n.startAlerts(); err != nil {
+			return err
+		}
+	}
+	if n.cfg.runs(roleAPI) {
+		n.closer = &pipeline.Closer{Store: n.store, Streams: n.streams, Wait: 5 * time.Second}
+	}
+	return nil
+}
+
+// listen binds the addresses of the roles that run, and of the admin listener, which every process has.
+func (n *node) listen() error {
 	for _, l := range []struct {
 		key, addr string
+		wanted    bool
 		to        *net.Listener
 	}{
-		{"ingest.listen", n.cfg.Ingest.Listen, &n.ingest},
-		{"vector.listen", n.cfg.Vector.Listen, &n.vector},
-		{"api.listen", n.cfg.API.Listen, &n.api},
-		{"admin.listen", n.cfg.Admin.Listen, &n.admin},
+		{"ingest.listen", n.cfg.Ingest.Listen, n.cfg.runs(roleIngest), &n.ingest},
+		{"vector.listen", n.cfg.Vector.Listen, n.cfg.runs(roleIngest) && n.cfg.Vector.Listen != off, &n.vector},
+		{"api.listen", n.cfg.API.Listen, n.cfg.runs(roleAPI), &n.api},
+		{"admin.listen", n.cfg.Admin.Listen, true, &n.admin},
 	} {
-		if l.addr == off {
+		if !l.wanted {
 			continue
 		}
 		ln, err := net.Listen("tcp", l.addr)
@@ -114,39 +165,28 @@ func (n *node) start(ctx context.Context) error {
 		*l.to = ln
 		n.onClose(l.key, func() { _ = ln.Close() }) // the server has closed it already
 	}
-	n.rules = watchRules(n.cfg.Rules, n.log.With("part", "rules")) // from before they are read
-	n.onClose("rule watch", n.rules.close)
-	set, err := loadRules(ctx, n.cfg.Rules)
-	if err != nil {
-		return err
-	}
-	if err := n.startStream(ctx); err != nil {
-		return err
-	}
-	if n.store, err = open.Store(ctx, n.cfg.storeURL()); err != nil {
-		return fmt.Errorf("store.url: %w", err)
-	}
-	n.onClose("store", func() {
-		if err := n.store.Close(); err != nil {
-			n.log.Warn("close store", "err", err)
+	return nil
+}
+
+// startSets puts in force what was read of rule files, or waits for what another process has.
+func (n *node) startSets(ctx context.Context, set *rules.Set) error {
+	log := n.log.With("part", "rules")
+	err := n.patiently(ctx, func() (err error) {
+		if n.cfg.readsRules() {
+			n.sets, err = pipeline.NewSets(ctx, n.streams, set, log)
+		} else {
+			n.sets, err = pipeline.JoinSets(ctx, n.streams, log)
 		}
-	})
-	if err := n.prepareStore(ctx); errors.Is(err, store.ErrUnavailable) {
-		n.log.Warn("the store is away: records are taken in, correlation waits for it", "err", err)
-	} else if err != nil {
-		return err
-	}
-	err = n.patiently(ctx, func() (err error) {
-		n.sets, err = pipeline.NewSets(ctx, n.streams, set, n.log.With("part", "rules"))
 		return err
 	})
-	if err != nil {
-		return err
+	if err == nil && n.cfg.readsRules() {
+		n.reloader = newReloader(n.cfg.Rules, n.sets, n.reg, log)
 	}
-	n.reloader = newReloader(n.cfg.Rules, n.sets, n.reg, n.log.With("part", "rules"))
-	n.parser = ingest.NewParser(n.cfg.parserConfig())
-	n.commit = stream.NewCommitter(n.streams, 2, n.sets.Stamp)
-	err = n.patiently(ctx, func() (err error) {
+	return err
+}
+
+func (n *node) startMatcher(ctx context.Context) error {
+	err := n.patiently(ctx, func() (err error) {
 		n.consumer, err = n.streams.Events(ctx)
 		return err
 	})
@@ -154,122 +194,25 @@ func (n *node) start(ctx context.Context) error {
 		return err
 	}
 	n.onClose("events consumer", n.consumer.Close)
-	if err := n.startAlerts(); err != nil {
-		return err
-	}
-	metrics := pipeline.NewMetrics(n.reg)
-	n.seen = pipeline.NewSources()
 	n.matcher = pipeline.NewMatcher(pipeline.MatcherConfig{
-		Streams: n.streams, Consumer: n.consumer, Parser: n.parser, Sets: n.sets, Metrics: metrics,
+		Streams: n.streams, Consumer: n.consumer, Parser: n.parser, Sets: n.sets, Metrics: pipeline.NewMatchMetrics(n.reg),
 		Seen: n.seen, Log: n.log.With("part", "match"), Published: n.points.published,
 	})
+	return nil
+}
+
+func (n *node) startOwners() error {
+	var err error
+	if n.router, err = alert.NewRouter(n.cfg.Alert, ""); err != nil {
+		return &usageError{err}
+	}
 	n.owners = &pipeline.Owners{
 		Name: n.name,
 		OwnerConfig: pipeline.OwnerConfig{
 			Store: n.store, Streams: n.streams, Sets: n.sets, Parser: n.parser, Lateness: n.cfg.Lateness,
-			Alerts: n.alerts, Metrics: metrics, Log: n.log.With("part", "correlate"), Points: n.points.owner,
+			Alerts: n.alerts, Metrics: pipeline.NewCorrelateMetrics(n.reg), Log: n.log.With("part", "correlate"), Points: n.points.owner,
 			SnapshotEvery: n.points.snapshotEvery, OffsetEvery: n.offsetEvery(),
 		},
 	}
-	n.closer = &pipeline.Closer{Store: n.store, Streams: n.streams, Wait: 5 * time.Second}
 	return nil
-}
-
-// run serves until ctx ends, then stops upstream first: nothing that was accepted is left behind.
-func (n *node) run(ctx context.Context) error {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
-	g, gctx := errgroup.WithContext(ctx)
-	// What follows the data stops only after what feeds it.
-	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopWork()
-	w, wctx := errgroup.WithContext(work)
-	if n.embedded != nil {
-		w.Go(func() error { return n.embedded.Supervise(wctx, n.log.With("part", "nats")) })
-	}
-	w.Go(func() error { return n.watchRefusals(wctx) })
-	w.Go(func() error { return n.matcher.Run(wctx) })
-	w.Go(func() error { return n.matcher.RunMarkers(wctx) })
-	w.Go(func() error { return n.matcher.RunTicks(wctx) })
-	trimmer := &pipeline.Trimmer{Streams: n.streams, Consumer: n.consumer, Store: n.store, Log: n.log.With("part", "retention")}
-	w.Go(func() error { return n.withStore(wctx, trimmer.Run) })
-	g.Go(func() error {
-		n.rules.run(gctx, hup, func() bool {
-			_, err := n.reloader.reload(gctx) // it says itself what went wrong
-			return err != nil && mistakes(err) == nil
-		})
-		return nil
-	})
-	w.Go(func() error { return n.withStore(wctx, n.owners.Run) })
-	telling, stopTelling := context.WithCancel(wctx)
-	defer stopTelling()
-	told := make(chan struct{})
-	w.Go(func() error {
-		defer close(told)
-		return n.withStore(telling, n.deliverer.Run)
-	})
-
-	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "tocsin_http_request_duration_seconds", Help: "Time of HTTP requests, by handler and code.",
-		Buckets: prometheus.ExponentialBuckets(0.0005, 2.5, 12),
-	}, []string{"handler", "code"})
-	n.reg.MustRegister(durations)
-	in := n.newInputs(durations)
-	if n.vector != nil {
-		g.Go(func() error { return in.serveVector(gctx, n.vector) })
-	}
-	var err error
-	if n.falcos, err = in.falcos(); err != nil {
-		return err
-	}
-	for _, f := range n.falcos {
-		g.Go(func() error { return f.Run(gctx) })
-	}
-	if n.cfg.Kyverno.Enabled {
-		g.Go(func() error { return in.watchKyverno(gctx) })
-	}
-	for _, s := range []struct {
-		ln      net.Listener
-		handler http.Handler
-		// read bounds how long a request may take to come; a tail of the API is read for as long as it lasts.
-		read time.Duration
-	}{{n.ingest, in.handler(), time.Minute}, {n.api, n.apiHandler(durations), 0}, {n.admin, n.adminHandler(), 0}} {
-		srv := &http.Server{Handler: s.handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: s.read, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug)}
-		g.Go(func() error {
-			if err := srv.Serve(s.ln); !errors.Is(err, http.ErrServerClosed) {
-				return err
-			}
-			return nil
-		})
-		g.Go(func() error {
-			<-gctx.Done()
-			end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-			defer cancel()
-			if err := srv.Shutdown(end); err != nil {
-				return srv.Close()
-			}
-			return nil
-		})
-	}
-	// A part that cannot go on ends the process: a node that takes records in and does nothing with them
-	// would look well.
-	g.Go(func() error {
-		select {
-		case <-gctx.Done():
-			return nil
-		case <-wctx.Done():
-			return context.Cause(wctx)
-		}
-	})
-	err = g.Wait()
-	n.commit.Close()
-	// The owners leave last: what a member that left had claimed is another's to tell.
-	stopTelling()
-	<-told
-	stopWork()
-	if broken := w.Wait(); broken != nil {
-		return broken
-	}
-	return err
 }

@@ -98,8 +98,11 @@ func engines() map[string]func(t *testing.T, data string) (storeURL string, clus
 }
 
 // clusterYAML is the part of a configuration that names a cluster of three, with limits that fit a test's servers.
-func clusterYAML(c interface{ URL() string }) string {
-	return fmt.Sprintf("nats: {url: %q, replicas: 3}\nretention:\n  events: {bytes: 200000000}\n  matches: {bytes: 200000000}\n  quarantine: {bytes: 100000000}\n", c.URL())
+func clusterYAML(c interface{ URL() string }) string { return natsYAML(c, 3) }
+
+// natsYAML is the same for so many servers.
+func natsYAML(c interface{ URL() string }, replicas int) string {
+	return fmt.Sprintf("nats: {url: %q, replicas: %d}\nretention:\n  events: {bytes: 200000000}\n  matches: {bytes: 200000000}\n  quarantine: {bytes: 100000000}\n", c.URL(), replicas)
 }
 
 // onCluster is the same for a tocsin in this process; without a cluster it changes nothing.

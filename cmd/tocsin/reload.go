@@ -49,9 +49,7 @@ func newReloader(paths []string, sets *pipeline.Sets, reg prometheus.Registerer,
 			Name: "tocsin_rules_loaded_timestamp_seconds", Help: "When the rule files were read without a mistake last.",
 		}),
 	}
-	reg.MustRegister(r.reloads, r.successful, r.loaded, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "tocsin_rules", Help: "Rules in force.",
-	}, func() float64 { return float64(len(sets.Current().Rules)) }))
+	reg.MustRegister(r.reloads, r.successful, r.loaded)
 	for _, outcome := range []string{"changed", "unchanged", "failed"} {
 		r.reloads.WithLabelValues(outcome)
 	}

@@ -34,6 +34,9 @@ func newServeCommand(c *cli) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if demo && !cfg.runsAll() {
+				return &usageError{errors.New("--demo shows an attack from its records to its incident: it needs a process that runs all roles")}
+			}
 			if demo && c.flags.data == "" && os.Getenv("TOCSIN_DATA") == "" {
 				cfg.Data = filepath.Join(os.TempDir(), fmt.Sprintf("tocsin-demo-%d", os.Getuid()))
 			}
@@ -51,8 +54,10 @@ func (c *cli) serve(ctx context.Context, cfg Config, demo bool) error {
 	log := newLogger(cfg, c.stderr)
 	signal.Ignore(syscall.SIGXFSZ) // a limit on file sizes is a full disk, and no reason to crash
 	var err error
-	if cfg.API.Token, err = adminToken(cfg); err != nil {
-		return err
+	if cfg.runs(roleAPI) {
+		if cfg.API.Token, err = adminToken(cfg); err != nil {
+			return err
+		}
 	}
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -61,11 +66,7 @@ func (c *cli) serve(ctx context.Context, cfg Config, demo bool) error {
 	if err := n.start(ctx); err != nil {
 		return err
 	}
-	rules := n.sets.Current().Rules
-	fmt.Fprintf(c.stdout, "tocsin %s: %d rules, data in %s\n", version, len(rules), cfg.Data)
-	fmt.Fprintf(c.stdout, "  incidents  http://%s/#token=%s\n", n.api.Addr(), cfg.API.Token)
-	fmt.Fprintf(c.stdout, "  ingest     http://%s/ingest/vector and /ingest/falco\n", n.ingest.Addr())
-	fmt.Fprintf(c.stdout, "  metrics    http://%s/metrics\n", n.admin.Addr())
+	n.announce(c.stdout)
 	if c.points.started != nil {
 		c.points.started(n)
 	}
@@ -75,6 +76,22 @@ func (c *cli) serve(ctx context.Context, cfg Config, demo bool) error {
 	err = n.run(ctx)
 	log.Info("stopped")
 	return err
+}
+
+// announce says what runs, and where it can be reached.
+func (n *node) announce(w io.Writer) {
+	if n.cfg.runsAll() {
+		fmt.Fprintf(w, "tocsin %s: %d rules, data in %s\n", version, len(n.sets.Current().Rules), n.cfg.Data)
+	} else {
+		fmt.Fprintf(w, "tocsin %s: %s\n", version, strings.Join(n.cfg.Roles, ", "))
+	}
+	if n.api != nil {
+		fmt.Fprintf(w, "  incidents  http://%s/#token=%s\n", n.api.Addr(), n.cfg.API.Token)
+	}
+	if n.ingest != nil {
+		fmt.Fprintf(w, "  ingest     http://%s/ingest/vector and /ingest/falco\n", n.ingest.Addr())
+	}
+	fmt.Fprintf(w, "  metrics    http://%s/metrics\n", n.admin.Addr())
 }
 
 func newLogger(cfg Config, w io.Writer) *slog.Logger {

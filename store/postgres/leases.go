@@ -31,6 +31,11 @@ func (s *Store) Renew(ctx context.Context, owner string, ttl time.Duration, held
 	return s.leases.core.Renew(ctx, owner, ttl, held)
 }
 
+// Attend implements [store.Partitions].
+func (s *Store) Attend(ctx context.Context, owner string, ttl time.Duration) error {
+	return s.leases.core.Attend(ctx, owner, ttl)
+}
+
 // Share implements [store.Partitions].
 func (s *Store) Share(ctx context.Context, total int) (int, error) {
 	return s.leases.core.Share(ctx, total)

@@ -42,6 +42,7 @@ func Run(t *testing.T, k Kind) {
 		{"a commit never goes back", behind},
 		{"leases are shared and run out", leases},
 		{"members share fairly", fairShare},
+		{"onlookers have no share", onlookers},
 		{"snapshots come back", snapshots},
 		{"a damaged snapshot is refused", damaged},
 

@@ -179,7 +179,7 @@ func (n *tocsin) nothing() {
 				n.c.t.Errorf("%q is told, expected nothing", short(e))
 			}
 		}
-		lag, err := n.consumer.Lag(n.c.ctx)
+		lag, err := n.streams.MatchLag(n.c.ctx)
 		return lag == 0, err
 	})
 }

@@ -15,7 +15,10 @@ import (
 const (
 	leaseColumns = "id, epoch, stream, applied, snapshot_seq, snapshot_format, clock"
 
-	heartbeat = `INSERT INTO members (owner, alive_until) VALUES (?, {now} + ?)
+	heartbeat = `INSERT INTO members (owner, alive_until, correlates) VALUES (?, {now} + ?, TRUE)
+ON CONFLICT (owner) DO UPDATE SET alive_until = excluded.alive_until, correlates = TRUE`
+
+	attend = `INSERT INTO members (owner, alive_until, correlates) VALUES (?, {now} + ?, FALSE)
 ON CONFLICT (owner) DO UPDATE SET alive_until = excluded.alive_until`
 
 	// The dead are kept for an hour: two members that sweep each other's row at once would deadlock.
@@ -81,7 +84,7 @@ func addPartitions(ctx context.Context, q Querier, total int) error {
 }
 
 func shareOf(ctx context.Context, q Querier, total int) (int, error) {
-	n, err := number(ctx, q, "SELECT count(*) FROM members WHERE alive_until > {now}")
+	n, err := number(ctx, q, "SELECT count(*) FROM members WHERE correlates AND alive_until > {now}")
 	members := max(int(n), 1)
 	return (total + members - 1) / members, err
 }
@@ -99,7 +102,7 @@ func scanLease(scan Scan, more ...any) (store.Lease, error) {
 	return l, err
 }
 
-// Share returns how many of total partitions each live member should hold.
+// Share returns how many of total partitions each live member that correlates should hold.
 func (c *Core) Share(ctx context.Context, total int) (int, error) {
 	n, err := shareOf(ctx, c.db, total)
 	if err != nil {
@@ -142,6 +145,11 @@ func (c *Core) Renew(ctx context.Context, owner string, ttl time.Duration, held 
 		}
 	}
 	return lost, nil
+}
+
+// Attend keeps owner a live member, without a share of the partitions unless it has one.
+func (c *Core) Attend(ctx context.Context, owner string, ttl time.Duration) error {
+	return c.exec(ctx, "keep a membership", attend, clean(owner), int64(ttl))
 }
 
 // Release gives a partition back, if epoch still holds it.
