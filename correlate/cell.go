@@ -79,7 +79,7 @@ func (c *cell) take(m *rules.Match, at now, n *Stats) {
 	}
 	w := c.window(p, m.Key) // the engine has seen to it that there is room
 	c.outdated, c.touched = true, true
-	if w.put(ref, m.Patterns, int32(m.Barred), m.Values, at) {
+	if w.put(ref, m.Patterns, int8(m.Barred), m.Values, at) {
 		n.Matched++
 		n.Negative += w.negatives(ref.ID)
 		if ref.Arrival > add(ref.Time, p.late) {

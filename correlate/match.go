@@ -23,10 +23,11 @@ type match struct {
 	// fp is set once the event is a firing point that shows: holds, and past its deadline.
 	fp   bool
 	held bool
+	// barred is how many references up the rule is that leaves the event out, 0 if none does ([rules.Match]); a rule has 100 of
+	// them at the most.
+	barred int8
 	// place is 1 + where it stands among those that wait, 0 if it does not.
 	place int32
-	// barred is how many references up the rule is that leaves the event out, 0 if none does ([rules.Match]).
-	barred int32
 }
 
 // details are what few events have.
@@ -60,7 +61,7 @@ func (m *match) countIn(runs []*run) {
 }
 
 // newMatch makes a match of an event of the window.
-func (w *window) newMatch(ref rules.EventRef, bits uint64, barred int32, vals []string) *match {
+func (w *window) newMatch(ref rules.EventRef, bits uint64, barred int8, vals []string) *match {
 	return &match{
 		ref: ref, bits: bits, barred: barred, details: newDetails(w.plan, vals),
 		late: ref.Arrival > add(ref.Time, w.plan.late),

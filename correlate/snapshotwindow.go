@@ -59,7 +59,7 @@ func (w *window) decode(r *event.Reader) {
 	for range r.Len() {
 		var ref rules.EventRef
 		decodeRef(r, &ref)
-		m := w.newMatch(ref, r.Uint(), int32(r.Uint()), decodeStrings(r))
+		m := w.newMatch(ref, r.Uint(), int8(r.Uint()), decodeStrings(r))
 		m.holds, m.fp = r.Bool(), r.Bool()
 		m.start, m.due, m.horizon = r.Int(), r.Int(), r.Int()
 		m.run = at(r.Uint())

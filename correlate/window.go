@@ -106,7 +106,7 @@ func (w *window) flipped(m *match) {
 
 // put adds an event's patterns. Of copies of one event the one that arrived first counts (W2).
 // It reports whether anything was new.
-func (w *window) put(ref rules.EventRef, bits uint64, barred int32, vals []string, at now) bool {
+func (w *window) put(ref rules.EventRef, bits uint64, barred int8, vals []string, at now) bool {
 	old := w.find(ref.ID)
 	if old != nil {
 		earlier := cmp.Or(cmp.Compare(ref.Arrival, old.ref.Arrival), cmp.Compare(ref.Time, old.ref.Time),

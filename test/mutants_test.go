@@ -46,7 +46,7 @@ var mutants = []mutant{
 	{"exceptions do not cover what a referenced rule fires", "correlate/carry.go", "return m.fp && m.barred != 1", "return m.fp"},
 	{"exceptions reach into a referenced rule", "rules/match.go", "if barred > 0 {\n\t\tx.tally.Excepted = 1", "if barred > 0 {\n\t\tx.tally.Excepted = 1\n\t\treturn"},
 	{"exceptions two references up are forgotten", "correlate/carry.go", "max(e.barred-1, 0)", "0"},
-	{"a snapshot loses what exceptions above say", "correlate/snapshotwindow.go", "int32(r.Uint())", "int32(r.Uint())&0"},
+	{"a snapshot loses what exceptions above say", "correlate/snapshotwindow.go", "int8(r.Uint())", "int8(r.Uint())&0"},
 	{"what an exception above covers is not counted", "rules/match.go", "if barred > 0 {", "if false {"},
 	{"a firing point loses its values", "correlate/carry.go", "e.vals[min(len(w.plan.rule.Values), len(e.vals)):], at)", "nil, at)"},
 	{"a late event ends what folded firing points count", "correlate/window.go", "if m.late && !w.uneven() {", "if false {"},
