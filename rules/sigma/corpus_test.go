@@ -136,7 +136,9 @@ func TestRegressionEventsFire(t *testing.T) {
 			t.Errorf("%s (%s, %s) does not fire", r.Title, id, r.Logsource)
 		}
 	}
-	t.Logf("%d rules", len(wanted))
+	if len(wanted) != 104 {
+		t.Errorf("%d rules, not the 104 that the public rules have events for", len(wanted))
+	}
 	for id, o := range others {
 		t.Logf("%s: also %s", id, strings.Join(o, "; "))
 	}
