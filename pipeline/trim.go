@@ -23,38 +23,42 @@ type Trimmer struct {
 // Run trims until ctx ends.
 func (t *Trimmer) Run(ctx context.Context) error {
 	for pause(ctx, time.Second) {
-		if err := t.events(ctx); err != nil && ctx.Err() == nil {
+		if err := t.Streams.TrimEvents(ctx, t.Streams.AckFloor); err != nil && ctx.Err() == nil {
 			t.Log.Warn("events are not trimmed", "err", err)
 		}
-		if err := t.matches(ctx); err != nil && ctx.Err() == nil {
+		if err := t.Streams.TrimMatches(ctx, t.inSnapshots); err != nil && ctx.Err() == nil {
 			t.Log.Warn("matches are not trimmed", "err", err)
 		}
 	}
 	return nil
 }
 
-func (t *Trimmer) events(ctx context.Context) error {
-	floor, err := t.Streams.AckFloor(ctx)
+// inSnapshots returns up to which sequence the partitions' snapshots have all of MATCHES, 0 if one has nothing of it. A partition
+// to which nothing came any more holds up nobody.
+func (t *Trimmer) inSnapshots(ctx context.Context) (uint64, error) {
+	upTo, err := t.Streams.MatchesLast(ctx) // what comes from here on is another time's
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return t.Streams.TrimEvents(ctx, floor)
-}
-
-func (t *Trimmer) matches(ctx context.Context) error {
+	lasts, err := t.Streams.LastSeqs(ctx)
+	if err != nil {
+		return 0, err
+	}
 	states, err := t.Store.States(ctx)
 	if err != nil {
-		return fmt.Errorf("snapshots: %w", err)
+		return 0, fmt.Errorf("snapshots: %w", err)
 	}
-	if len(states) < t.Streams.Partitions() {
-		return nil // some partition never had an owner
+	if len(states) < len(lasts) {
+		return 0, nil // some partition never had an owner
 	}
-	least := states[0].Snapshot
 	for _, s := range states {
-		if s.Stream != t.Streams.MatchesIdentity() {
-			return nil // it has read nothing of this stream yet
+		switch {
+		case s.Partition >= len(lasts):
+		case s.Stream != t.Streams.MatchesIdentity():
+			return 0, nil // it has read nothing of this stream yet
+		case s.Snapshot < lasts[s.Partition]:
+			upTo = min(upTo, s.Snapshot)
 		}
-		least = min(least, s.Snapshot)
 	}
-	return t.Streams.TrimMatches(ctx, least)
+	return upTo, nil
 }

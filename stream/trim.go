@@ -20,23 +20,26 @@ import (
 // there and the bound is room for what comes before the next look.
 const trimAt, trimTo = 85, 80
 
-// TrimEvents removes the oldest messages of EVENTS as its retention says, of those up to a sequence.
-func (s *Streams) TrimEvents(ctx context.Context, upTo uint64) error {
-	return trim(ctx, s.events, s.retention.Events, upTo)
+// Decided returns up to which sequence nobody needs a stream any more. It is asked when there is something to trim.
+type Decided func(ctx context.Context) (uint64, error)
+
+// TrimEvents removes the oldest messages of EVENTS as its retention says, of those that are decided.
+func (s *Streams) TrimEvents(ctx context.Context, decided Decided) error {
+	return trim(ctx, s.events, s.retention.Events, decided)
 }
 
-// TrimMatches removes the oldest messages of MATCHES as its retention says, of those up to a sequence.
-func (s *Streams) TrimMatches(ctx context.Context, upTo uint64) error {
-	return trim(ctx, s.matches, s.retention.Matches, upTo)
+// TrimMatches removes the oldest messages of MATCHES as its retention says, of those that are decided.
+func (s *Streams) TrimMatches(ctx context.Context, decided Decided) error {
+	return trim(ctx, s.matches, s.retention.Matches, decided)
 }
 
-func trim(ctx context.Context, st jetstream.Stream, r Retention, upTo uint64) error {
+func trim(ctx context.Context, st jetstream.Stream, r Retention, decided Decided) error {
 	info, err := st.Info(ctx)
 	if err != nil {
 		return fmt.Errorf("trim %s: %w", st.CachedInfo().Config.Name, err)
 	}
 	state := info.State
-	if state.Msgs == 0 || upTo < state.FirstSeq {
+	if state.Msgs == 0 {
 		return nil
 	}
 	first := state.FirstSeq
@@ -49,6 +52,13 @@ func trim(ctx context.Context, st jetstream.Stream, r Retention, upTo uint64) er
 	if limit := uint64(max(r.Bytes, 0)) / 100; limit > 0 && state.Bytes > limit*trimAt {
 		over := float64(state.Bytes-limit*trimTo) / float64(state.Bytes)
 		first = max(first, state.FirstSeq+uint64(over*float64(state.LastSeq-state.FirstSeq+1)))
+	}
+	if first <= state.FirstSeq {
+		return nil
+	}
+	upTo, err := decided(ctx)
+	if err != nil {
+		return fmt.Errorf("trim %s: %w", info.Config.Name, err)
 	}
 	if first = min(first, upTo+1); first <= state.FirstSeq {
 		return nil
