@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"tocsin/pipeline"
 	"tocsin/stream"
 	"tocsin/stream/natstest"
 )
@@ -50,7 +51,7 @@ func TestKyvernoWaitsForNATS(t *testing.T) {
 		t.Fatal(err)
 	}
 	said := make(lines, 1000)
-	n := &node{streams: streams, log: slog.New(slog.NewTextHandler(said, nil))}
+	n := &node{streams: streams, seen: pipeline.NewSources(), log: slog.New(slog.NewTextHandler(said, nil))}
 	n.cfg.Kyverno.Enabled, n.cfg.Kyverno.Kubeconfig, n.cfg.Kyverno.Namespace = true, kubeconfig, "tocsin"
 	start := func() (done chan error, stop context.CancelFunc) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -70,20 +71,14 @@ func TestKyvernoWaitsForNATS(t *testing.T) {
 			}
 		}
 	}
-	server := cluster.Servers[0]
-	config := server.JetStreamConfig()
-	if err := server.DisableJetStream(); err != nil {
-		t.Fatal(err)
-	}
+	cluster.Stop(0)
 	done, stop := start()
 	stop()
 	if err := <-done; err != nil {
 		t.Errorf("stopped while it waits: %v", err)
 	}
 	done, stop = start()
-	if err := server.EnableJetStream(config); err != nil {
-		t.Fatal(err)
-	}
+	cluster.Run(t, 0)
 	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)
