@@ -287,8 +287,9 @@ func look(ctx context.Context, s *stream.Streams) error {
 }
 
 func trim(ctx context.Context, s *stream.Streams) error {
-	if err := s.TrimEvents(ctx, math.MaxUint64-1); err != nil {
+	all := func(context.Context) (uint64, error) { return math.MaxUint64 - 1, nil }
+	if err := s.TrimEvents(ctx, all); err != nil {
 		return err
 	}
-	return s.TrimMatches(ctx, math.MaxUint64-1)
+	return s.TrimMatches(ctx, all)
 }
