@@ -150,6 +150,7 @@ func caught(t *testing.T, mutants []mutant, tests string, checks int) {
 	}
 	for _, m := range mutants {
 		t.Run(m.name, func(t *testing.T) {
+			t.Parallel() // what a mutant is tested by uses one processor
 			src, err := os.ReadFile(filepath.Join(root, m.file))
 			if err != nil {
 				t.Fatal(err)
