@@ -49,7 +49,6 @@ var mutants = []mutant{
 	{"a snapshot loses what exceptions above say", "correlate/snapshotwindow.go", "int8(r.Uint())", "int8(r.Uint())&0"},
 	{"what an exception above covers is not counted", "rules/match.go", "if barred > 0 {", "if false {"},
 	{"a firing point loses its values", "correlate/carry.go", "e.vals[min(len(w.plan.rule.Values), len(e.vals)):], at)", "nil, at)"},
-	{"a late event ends what folded firing points count", "correlate/window.go", "if m.late && !w.uneven() {", "if false {"},
 	{"late firing points of a referenced rule come too late", "correlate/plan.go", "p.lag = max(p.lag, c.reach+c.late+c.delay()+c.lag+c.hop())", "p.lag, _ = 0, c"},
 	{"events of one time run together in a rule without a window", "correlate/settle.go", "uneven, interval = false, g", "uneven, interval = false, interval"},
 	{"an incident of the future cannot be closed", "incident/settle.go", "if min(l.firing, l.born) <= cl.at {", "if l.firing <= cl.at {"},
