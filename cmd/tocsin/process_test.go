@@ -260,7 +260,7 @@ func wanted(t *testing.T, events []map[string]any) []string {
 // stored reads all incidents of a store.
 func stored(t *testing.T, where string) []string {
 	t.Helper()
-	views, err := judge.Stored(context.Background(), where, false)
+	views, _, err := judge.Stored(context.Background(), where)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,30 +52,34 @@ func Replayed(set *rules.Set, records [][]byte, lateness time.Duration) ([]strin
 	return out, nil
 }
 
-// Stored returns the incidents of a store with all their detections: the final ones, and if all is true those that were merged
-// or retracted, too.
-func Stored(ctx context.Context, url string, all bool) ([]incident.View, error) {
+// Stored returns the incidents of a store that stand, with all their detections, and the ids of all, those that were merged or
+// retracted, too.
+func Stored(ctx context.Context, url string) (stand []incident.View, known map[string]bool, err error) {
 	s, err := open.Store(ctx, url)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer s.Close()
-	var out []incident.View
-	f := incident.Filter{Limit: 200, IncludeMerged: all, IncludeRetracted: all}
+	known = make(map[string]bool)
+	f := incident.Filter{Limit: 200, IncludeMerged: true, IncludeRetracted: true}
 	for {
 		page, next, err := s.Incidents(ctx, f)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for _, v := range page {
+			known[v.ID] = true
+			if v.MergedInto != nil || v.Retracted {
+				continue
+			}
 			whole, err := s.Incident(ctx, v.ID)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
-			out = append(out, whole)
+			stand = append(stand, whole)
 		}
 		if f.Cursor = next; next == "" {
-			return out, nil
+			return stand, known, nil
 		}
 	}
 }
