@@ -66,8 +66,8 @@ func TestEngineOnWhatWentWrong(t *testing.T) {
 	}{
 		{
 			name: "a late event ends what a folded firing point counts", rule: plainRule("top", "own", 4, count(1, 2)),
-			items: []item{
-				at("1", 1001, 1001, "b", ""), at("2", 1000, 1002, "b", ""), at("3", 1005, 1005, "b", ""), at("4", 1000, 1020, "a", ""),
+			items: []item{ // the first one's time to be forgotten is when forgetting takes the second's with it, and not the third's
+				at("0", 997, 997, "a", ""), at("1", 1001, 1001, "b", ""), at("2", 1000, 1002, "b", ""), at("3", 1005, 1005, "b", ""), at("4", 1000, 1020, "a", ""),
 			},
 		},
 		{

@@ -37,6 +37,7 @@ var mutants = []mutant{
 	{"fewer-than looks back", "correlate/atom.go", "return t, add(t, v.w.plan.t)", "return add(t, -v.w.plan.t), t"},
 	{"contradiction is forgotten", "correlate/rejudge.go", "case !e.holds && e.fp:\n\t\tw.unfire(e, at)", "case !e.holds && e.fp:"},
 	{"events are forgotten too early", "correlate/forget.go", "return 2*(w.plan.reach+w.plan.late) + w.plan.delay() + w.plan.lag", "return w.plan.t"},
+	{"a late event ends what folded firing points count", "correlate/window.go", "if m.late && !w.uneven() {", "if false {"},
 	{"what never met is counted", "correlate/match.go", "return max(m.ref.Arrival, o.ref.Arrival) <= min(p.keep(m), p.keep(o))", "return true"},
 	{"a snapshot loses verdicts", "correlate/snapshotwindow.go", "m.holds, m.fp = r.Bool(), r.Bool()", "m.holds, m.fp = r.Bool(), r.Bool() && false"},
 	{"a snapshot loses incidents", "incident/encode.go", "l.capped, l.retracted, l.incident = r.Bool(), r.Bool(), r.String()", "l.capped, l.retracted, l.incident = r.Bool(), r.Bool(), r.String()[:0]"},
