@@ -59,12 +59,8 @@ func compile(files []File) (*Set, []error) {
 	byID := make(map[string]*draft)
 	var others sigmaDocs
 	lists, errs := readLists(files)
-	for _, f := range files {
-		if isList(f.Name) {
-			continue
-		}
-		s := &source{file: f, lines: strings.Split(string(f.Data), "\n")}
-		for _, doc := range s.documents() {
+	for _, s := range readFiles(files) {
+		for _, doc := range s.docs {
 			if others.take(s, doc) {
 				continue
 			}

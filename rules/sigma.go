@@ -89,23 +89,22 @@ func (s *sigmaDocs) compile() (out []*Rule, errs []error) {
 	s.filter()
 	s.ration()
 	correlations := s.correlate()
-	for _, r := range s.rules {
-		if !r.hidden {
-			out = append(out, r.compile())
-		}
-	}
+	shown := slices.DeleteFunc(slices.Clone(s.rules), func(r *sigmaRule) bool { return r.hidden })
+	out = make([]*Rule, len(shown))
+	atOnce(len(out), func(i int) { out[i] = shown[i].compile() })
 	return append(out, correlations...), s.errs
 }
 
 // read reads rules and correlations, and leaves out those that are wrong.
 func (s *sigmaDocs) read() {
-	s.rules = slices.DeleteFunc(s.rules, func(r *sigmaRule) bool {
-		var err error
-		if r.Rule, err = sigma.ReadRule(r.node, s.config); err != nil {
-			s.errs = append(s.errs, r.fails(titleOf(r.node), err))
+	wrong := make([]error, len(s.rules))
+	atOnce(len(wrong), func(i int) { s.rules[i].Rule, wrong[i] = sigma.ReadRule(s.rules[i].node, s.config) })
+	for i, r := range s.rules {
+		if wrong[i] != nil {
+			s.errs = append(s.errs, r.fails(titleOf(r.node), wrong[i]))
 		}
-		return err != nil
-	})
+	}
+	s.rules = slices.DeleteFunc(s.rules, func(r *sigmaRule) bool { return r.Rule == nil })
 	s.correlations = slices.DeleteFunc(s.correlations, func(c *sigmaCorrelation) bool {
 		var err error
 		if c.Correlation, err = sigma.ReadCorrelation(c.node); err != nil {

@@ -21,10 +21,11 @@ type File struct {
 	Data []byte `json:"data"`
 }
 
-// source collects the errors of one file.
+// source is one file and the errors in it.
 type source struct {
 	file   File
 	lines  []string
+	docs   []*ast.MappingNode
 	rule   string
 	errors []error
 }
@@ -49,6 +50,22 @@ func (s *source) failLine(line int, format string, args ...any) {
 		}
 	}
 	s.errors = append(s.errors, e)
+}
+
+// readFiles parses the rule files among files.
+func readFiles(files []File) []*source {
+	var out []*source
+	for _, f := range files {
+		if !isList(f.Name) {
+			out = append(out, &source{file: f})
+		}
+	}
+	atOnce(len(out), func(i int) {
+		s := out[i]
+		s.lines = strings.Split(string(s.file.Data), "\n")
+		s.docs = s.documents()
+	})
+	return out
 }
 
 // documents parses the YAML of a file.

@@ -11,33 +11,34 @@ import (
 
 // Digest names what a condition means: conditions of one digest hold of the same events.
 func Digest(n Node) string {
-	h := sha256.New()
-	var write func(Node)
-	write = func(n Node) {
-		several := func(name string, parts []Node) {
-			fmt.Fprintf(h, "%s %d(", name, len(parts))
-			for _, x := range parts {
-				write(x)
-			}
-			fmt.Fprint(h, ")")
-		}
-		switch n := n.(type) {
-		case And:
-			several("and", n)
-		case Or:
-			several("or", n)
-		case Not:
-			several("not", []Node{n.X})
-		case Gated:
-			several("gated", []Node{n.Gate, n.X})
-		case Const:
-			fmt.Fprint(h, bool(n))
-		case *Test:
-			fmt.Fprintf(h, "%q", n.key())
-		}
+	sum := sha256.Sum256(appendNode(nil, n))
+	return hex.EncodeToString(sum[:16])
+}
+
+func appendNode(b []byte, n Node) []byte {
+	switch n := n.(type) {
+	case And:
+		return appendNodes(append(b, '&'), n)
+	case Or:
+		return appendNodes(append(b, '|'), n)
+	case Not:
+		return appendNode(append(b, '!'), n.X)
+	case Gated:
+		return appendNode(appendNode(append(b, 'g'), n.Gate), n.X)
+	case Const:
+		return append(b, 't', flag(bool(n)))
+	case *Test:
+		return n.appendKey(append(b, '?'))
 	}
-	write(n)
-	return hex.EncodeToString(h.Sum(nil)[:16])
+	return b
+}
+
+func appendNodes(b []byte, parts []Node) []byte {
+	b = appendLen(b, len(parts))
+	for _, x := range parts {
+		b = appendNode(b, x)
+	}
+	return b
 }
 
 // Print writes a condition for people.

@@ -47,10 +47,9 @@ func parseCondition(src string, names []string, leaf func(string) (pred.Node, er
 	return n, err
 }
 
-func tokens(src string) []string {
-	src = strings.NewReplacer("(", " ( ", ")", " ) ").Replace(src)
-	return strings.Fields(src)
-}
+var apart = strings.NewReplacer("(", " ( ", ")", " ) ")
+
+func tokens(src string) []string { return strings.Fields(apart.Replace(src)) }
 
 // next reports whether the next token is a word, and takes it.
 func (c *condition) next(word string) bool {
