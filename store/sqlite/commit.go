@@ -32,7 +32,7 @@ func (s *Store) Commit(ctx context.Context, c store.Commit) error {
 			return fmt.Errorf("store: commit partition %d: %w", c.Partition, err)
 		}
 	}
-	err = inTx(ctx, s.db.writer, func(tx *sql.Tx) error {
+	err = s.db.write(ctx, false, func(tx *sql.Tx) error {
 		var one int64
 		err := tx.StmtContext(ctx, fence).QueryRowContext(ctx, plan.FenceArgs...).Scan(&one)
 		if errors.Is(err, sql.ErrNoRows) {

@@ -53,6 +53,7 @@ func (q querier) Query(ctx context.Context, query string, args []any, row func(s
 
 type db struct {
 	writer, reader *sql.DB
+	turns          turns // of the writer
 
 	mu         sync.Mutex
 	statements map[string]*sql.Stmt // of commits, by text: there is a fixed number of them
@@ -70,7 +71,16 @@ func (d *db) View(ctx context.Context, fn func(sqlstore.Querier) error) error {
 
 // Tx implements [sqlstore.DB].
 func (d *db) Tx(ctx context.Context, fn func(sqlstore.Querier) error) error {
-	return inTx(ctx, d.writer, func(tx *sql.Tx) error { return fn(querier{tx}) })
+	return d.write(ctx, true, func(tx *sql.Tx) error { return fn(querier{tx}) })
+}
+
+// write runs fn in a transaction of the writer, when its turn has come.
+func (d *db) write(ctx context.Context, short bool, fn func(*sql.Tx) error) error {
+	if err := d.turns.take(ctx, short); err != nil {
+		return err
+	}
+	defer d.turns.give()
+	return inTx(ctx, d.writer, fn)
 }
 
 func inTx(ctx context.Context, on *sql.DB, fn func(*sql.Tx) error) error {

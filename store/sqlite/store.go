@@ -80,6 +80,10 @@ func (s *Store) Close() error { return errors.Join(s.db.reader.Close(), s.db.clo
 
 // Ping reports whether the database answers, the writer included.
 func (s *Store) Ping(ctx context.Context) error {
+	if err := s.db.turns.take(ctx, true); err != nil {
+		return fmt.Errorf("store: ping: %w", err)
+	}
+	defer s.db.turns.give()
 	for _, d := range []*sql.DB{s.db.writer, s.db.reader} {
 		var n int64
 		if err := d.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&n); err != nil {
