@@ -243,7 +243,7 @@ func (t *Test) fits(s string) bool {
 		}
 		return slices.Contains(t.Texts, s)
 	case Contains:
-		return slices.ContainsFunc(t.Texts, func(x string) bool { return strings.Contains(s, x) })
+		return containsAny(s, t.Texts)
 	case Prefix:
 		return slices.ContainsFunc(t.Texts, func(x string) bool { return strings.HasPrefix(s, x) })
 	case Suffix:

@@ -4,7 +4,7 @@ package pred
 
 import "encoding/binary"
 
-// texts finds which of many texts stand in a text. Each is known by four of its bytes, those that fewest others share:
+// texts finds which of many texts stand in a text. Each is known by four of its bytes, those that fewest others share, or two:
 // a place of the text with other bytes costs one look at a bit.
 //
 // An Aho-Corasick automaton would do the same with a step through memory for each byte; over the thousands of texts of
@@ -15,13 +15,24 @@ type texts struct {
 	by    map[uint32][]int32
 	ends  map[uint32][]int32 // those that stand at the end only, by their last bytes
 	heads map[uint32][]int32
-	// short are the lengths below minGram that ends and heads have.
-	short [minGram]bool
+	// edges are the lengths below minGram that ends and heads have.
+	edges [minGram]bool
+	// pairs are two bytes of each text that has no four, nil if there is none.
+	pairs *pairs
+}
+
+// minGram is the length in bytes of the texts that are known by four of their bytes.
+const minGram = 4
+
+// pairs finds texts of two or three bytes.
+type pairs struct {
+	some [1 << 10]uint64 // by the two bytes: somebody knows them
+	by   map[uint16][]int32
 }
 
 type literal struct {
 	text string
-	at   int // of its four bytes
+	at   int // of its four bytes, or two
 	id   int32
 }
 
@@ -48,6 +59,10 @@ func newTexts(inside, heads, ends map[string]int32) *texts {
 		}
 	}
 	for _, s := range sorted(inside) {
+		if len(s) < minGram {
+			t.addShort(s, inside[s])
+			continue
+		}
 		best := 0
 		for i := 1; i+minGram <= len(s); i++ {
 			if shared[gram(s, i)] < shared[gram(s, best)] {
@@ -61,13 +76,13 @@ func newTexts(inside, heads, ends map[string]int32) *texts {
 	}
 	for _, s := range sorted(heads) {
 		n := min(len(s), minGram)
-		t.short[n%minGram] = true
+		t.edges[n%minGram] = true
 		k := edge(s[:n])
 		t.heads[k] = append(t.heads[k], t.add(s, n, heads[s]))
 	}
 	for _, s := range sorted(ends) {
 		n := min(len(s), minGram)
-		t.short[n%minGram] = true
+		t.edges[n%minGram] = true
 		k := edge(s[len(s)-n:])
 		t.ends[k] = append(t.ends[k], t.add(s, n, ends[s]))
 	}
@@ -79,8 +94,34 @@ func (t *texts) add(s string, at int, id int32) int32 {
 	return int32(len(t.all) - 1)
 }
 
+// addShort adds a text of two or three bytes: the last two say more than the first, which of many symbols are the same.
+func (t *texts) addShort(s string, id int32) {
+	if t.pairs == nil {
+		t.pairs = &pairs{by: make(map[uint16][]int32)}
+	}
+	at := len(s) - 2
+	p := pair(s, at)
+	t.pairs.some[p/64] |= 1 << (p % 64)
+	t.pairs.by[p] = append(t.pairs.by[p], t.add(s, at, id))
+}
+
+func pair(s string, i int) uint16 { return uint16(s[i]) | uint16(s[i+1])<<8 }
+
 // find tells r of each text that stands in s, perhaps several times.
 func (t *texts) find(s string, r *Run) {
+	if t.pairs != nil {
+		for i := range max(len(s)-1, 0) {
+			p := pair(s, i)
+			if t.pairs.some[p/64]&(1<<(p%64)) == 0 {
+				continue
+			}
+			for _, k := range t.pairs.by[p] {
+				if l := &t.all[k]; i >= l.at && s[i-l.at:i+2] == l.text {
+					r.see(l.id)
+				}
+			}
+		}
+	}
 	if len(t.by) > 0 {
 		g := uint32(0)
 		for i := 1 - minGram; i+minGram <= len(s); i++ {
@@ -100,7 +141,7 @@ func (t *texts) find(s string, r *Run) {
 		}
 	}
 	for n := 1; n <= min(len(s), minGram); n++ {
-		if !t.short[n%minGram] {
+		if !t.edges[n%minGram] {
 			continue
 		}
 		for _, k := range t.heads[edge(s[:n])] {

@@ -91,6 +91,7 @@ type ptest struct {
 	*Test
 	field int32
 	set   map[string]struct{} // of many texts of Is
+	need  []string            // see [Test.needs]
 }
 
 // Compile makes a Program of conditions, which it knows by their places.
@@ -247,7 +248,7 @@ func (t *Test) cost() int {
 const manyTexts = 8
 
 func (c *compiler) test(t *Test) *ptest {
-	p := &ptest{Test: t, field: c.field(t.Field)}
+	p := &ptest{Test: t, field: c.field(t.Field), need: t.needs()}
 	if t.Other != nil {
 		c.field(*t.Other)
 	}

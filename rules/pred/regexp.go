@@ -12,14 +12,13 @@ import (
 const maxAlternatives = 32
 
 // required returns texts, without regard to case, of which one stands in every text that the expression finds something
-// in. ok is false if there are none worth looking for.
-func required(expr string) (texts []string, ok bool) {
+// in; nil if there are none.
+func required(expr string) []string {
 	re, err := syntax.Parse(expr, syntax.Perl)
 	if err != nil {
-		return nil, false
+		return nil
 	}
-	texts = literals(re.Simplify())
-	return texts, len(texts) > 0 && shortest(texts) >= minGram
+	return literals(re.Simplify())
 }
 
 func shortest(texts []string) int {

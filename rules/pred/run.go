@@ -4,6 +4,7 @@ package pred
 
 import (
 	"slices"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 	"unsafe"
@@ -378,6 +379,9 @@ func (r *Run) test(t *ptest) bool {
 		return t.of(v)
 	}
 	s, ok := v.Str()
+	if ok && t.need != nil && !containsAny(r.folded(t.field, s), t.need) {
+		return false
+	}
 	switch {
 	case ok && t.Fold:
 		s = r.folded(t.field, s)
@@ -392,4 +396,8 @@ func (r *Run) test(t *ptest) bool {
 		return ok
 	}
 	return t.fits(s)
+}
+
+func containsAny(s string, texts []string) bool {
+	return slices.ContainsFunc(texts, func(x string) bool { return strings.Contains(s, x) })
 }

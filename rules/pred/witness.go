@@ -30,8 +30,8 @@ type witness struct {
 	n     int64
 }
 
-// minGram is the length in bytes of the shortest text that is looked for inside others.
-const minGram = 4
+// minInside is the length in bytes of the shortest text that is looked for inside others.
+const minInside = 2
 
 // witnesses returns a set of which one is seen in every event of which the condition holds, and how rarely that is the
 // case, more or less: 0 if there is no such set.
@@ -101,7 +101,7 @@ func (t *Test) witnesses() ([]witness, int) {
 	add := func(w where, text string) {
 		text = Fold(text)
 		n := len(text)
-		if n == 0 || w == anywhere && n < minGram {
+		if n == 0 || w == anywhere && n < minInside {
 			set, worth = append(set, there...), worthPresent
 			return
 		}
@@ -134,13 +134,9 @@ func (t *Test) witnesses() ([]witness, int) {
 		for _, s := range t.Texts {
 			add(anywhere, s)
 		}
-	case Like:
-		for _, g := range t.Globs {
-			add(anywhere, g.longest())
-		}
-	case Match:
-		texts, ok := required(t.Regexp.String())
-		if !ok {
+	case Like, Match:
+		texts := t.needs()
+		if texts == nil {
 			return there, worthPresent
 		}
 		for _, s := range texts {
@@ -150,6 +146,24 @@ func (t *Test) witnesses() ([]witness, int) {
 		return there, worthPresent
 	}
 	return set, worth
+}
+
+// needs returns texts of which one stands, once both are folded, in every text that a test of patterns fits; nil if there are none.
+func (t *Test) needs() (texts []string) {
+	switch t.Op {
+	case Match:
+		texts = required(t.Regexp.String())
+	case Like:
+		for _, g := range t.Globs {
+			texts = append(texts, g.longest())
+		}
+	}
+	for i, s := range texts {
+		if texts[i] = Fold(s); s == "" {
+			return nil
+		}
+	}
+	return texts
 }
 
 // longest returns the longest run of literal runes.
