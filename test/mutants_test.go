@@ -178,7 +178,9 @@ func caught(t *testing.T, mutants []mutant, tests string, checks int) {
 			switch {
 			case err == nil:
 				t.Errorf("the mutant lives")
-			case !strings.Contains(string(out), "--- FAIL: Test") && !strings.Contains(string(out), "panic"): // a mutant that hangs panics at the timeout
+			case strings.Contains(string(out), "panic: test timed out"):
+				t.Errorf("the mutant lives, or hangs, for longer than it has:\n%s", out)
+			case !strings.Contains(string(out), "--- FAIL: Test") && !strings.Contains(string(out), "panic"):
 				t.Errorf("the mutant did not run:\n%s", out)
 			}
 		})
