@@ -5,6 +5,7 @@
 //
 //	go run ./test/load --rate 20000 --length 5m
 //	scripts/with-postgres go run ./test/load --rate 20000 --length 5m
+//	scripts/with-postgres go run ./test/load --scale match
 package main
 
 import (
@@ -32,6 +33,7 @@ type run struct {
 
 func main() {
 	var r run
+	scale := flag.String("scale", "", "match or correlate: measure how much faster two processes of that role are than one, instead")
 	rsigma := flag.Bool("rsigma", false, "afterwards, the same for the daemon of rsigma, which has to be installed")
 	flag.IntVar(&r.rate, "rate", 0, "events a second; 0 is as many as are taken")
 	flag.DurationVar(&r.length, "length", 20*time.Second, "how long events are sent for")
@@ -41,13 +43,13 @@ func main() {
 	flag.StringVar(&r.corpora, "corpora", "../shared/corpora", "where the public rules are")
 	flag.StringVar(&r.profile, "profile", "", "a file for a profile of tocsin's processor time")
 	flag.Parse()
-	if err := r.measure(*rsigma); err != nil {
+	if err := r.measure(*rsigma, *scale); err != nil {
 		fmt.Fprintln(os.Stderr, "load:", err)
 		os.Exit(1)
 	}
 }
 
-func (r run) measure(rsigma bool) error {
+func (r run) measure(rsigma bool, scale string) error {
 	dir, err := os.MkdirTemp("", "tocsin-load-")
 	if err != nil {
 		return err
@@ -56,6 +58,9 @@ func (r run) measure(rsigma bool) error {
 	rules := filepath.Join(dir, "rules")
 	if err := copyRules(r.corpora, rules, r.rules); err != nil {
 		return err
+	}
+	if scale != "" {
+		return r.scale(dir, rules, scale)
 	}
 	t, err := startTocsin(dir, rules)
 	if err != nil {

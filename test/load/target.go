@@ -20,19 +20,68 @@ import (
 
 // target is a process that events are sent to.
 type target struct {
-	name     string
-	cmd      *exec.Cmd
-	post     string
-	settled  func() error                             // waits until all that was sent is decided
-	incident func(host string) (bool, error)          // nil: not asked
-	profile  func(file string, d time.Duration) error // nil: has none
+	name       string
+	cmd        *exec.Cmd
+	post       string
+	api, token string
+	settled    func() error                             // waits until all that was sent is decided
+	incident   func(host string) (bool, error)          // nil: not asked
+	profile    func(file string, d time.Duration) error // nil: has none
+}
+
+// status is what the API says of how far it is.
+type status struct {
+	Clock        time.Time
+	MatchLag     uint64 `json:"match_lag"`
+	CorrelateLag uint64 `json:"correlate_lag"`
+}
+
+func (t *target) status() (s status, err error) {
+	err = t.ask("/api/v1/status", &s)
+	return s, err
+}
+
+func (t *target) matchLag() (uint64, error) {
+	s, err := t.status()
+	return s.MatchLag, err
+}
+
+func (t *target) correlateLag() (uint64, error) {
+	s, err := t.status()
+	return s.CorrelateLag, err
+}
+
+// ask asks the API.
+func (t *target) ask(path string, into any) error {
+	req, err := http.NewRequest(http.MethodGet, t.api+path, nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+t.token)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return errors.New(resp.Status)
+	}
+	return json.NewDecoder(resp.Body).Decode(into)
+}
+
+func build(dir string) (string, error) {
+	program := filepath.Join(dir, "tocsin")
+	if out, err := exec.Command("go", "build", "-o", program, "tocsin/cmd/tocsin").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return program, nil
 }
 
 // startTocsin starts it with SQLite, or with the PostgreSQL that TOCSIN_TEST_POSTGRES names.
 func startTocsin(dir, rules string) (*target, error) {
-	program := filepath.Join(dir, "tocsin")
-	if out, err := exec.Command("go", "build", "-o", program, "tocsin/cmd/tocsin").CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build: %w\n%s", err, out)
+	program, err := build(dir)
+	if err != nil {
+		return nil, err
 	}
 	at, err := addresses(3)
 	if err != nil {
@@ -58,24 +107,17 @@ func startTocsin(dir, rules string) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	ask := func(path string, into any) error {
-		return get("http://"+at[1]+path, strings.TrimSpace(string(token)), into)
-	}
+	t.api, t.token = "http://"+at[1], strings.TrimSpace(string(token))
 	t.settled = func() error {
 		begin := time.Now()
 		return until(10*time.Minute, func() (bool, error) {
-			var s struct {
-				Clock        time.Time
-				MatchLag     uint64 `json:"match_lag"`
-				CorrelateLag uint64 `json:"correlate_lag"`
-			}
-			err := ask("/api/v1/status", &s)
+			s, err := t.status()
 			return s.MatchLag == 0 && s.CorrelateLag == 0 && s.Clock.After(begin), err
 		})
 	}
 	t.incident = func(host string) (bool, error) {
 		var page struct{ Items []any }
-		err := ask("/api/v1/incidents?limit=1&q="+host, &page)
+		err := t.ask("/api/v1/incidents?limit=1&q="+host, &page)
 		return len(page.Items) > 0, err
 	}
 	t.profile = func(file string, d time.Duration) error {
@@ -171,23 +213,6 @@ func answers(url string) (bool, error) {
 	}
 	_ = resp.Body.Close()
 	return resp.StatusCode == http.StatusOK, nil
-}
-
-func get(url, token string, into any) error {
-	req, err := http.NewRequest(http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return errors.New(resp.Status)
-	}
-	return json.NewDecoder(resp.Body).Decode(into)
 }
 
 // until asks until it is so.
