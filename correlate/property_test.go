@@ -80,6 +80,28 @@ func (r *drawn) remembers() bool {
 	})
 }
 
+// onlyGrows reports whether no event can take back what another fires.
+func onlyGrows(c rules.Cond) bool {
+	all := func(xs []rules.Cond) bool {
+		return !slices.ContainsFunc(xs, func(c rules.Cond) bool { return !onlyGrows(c) })
+	}
+	switch c := c.(type) {
+	case rules.Is:
+		return true
+	case rules.And:
+		return all(c.X)
+	case rules.Or:
+		return all(c.X)
+	case rules.Count:
+		return c.Op == rules.GE || c.Op == rules.GT
+	case rules.Distinct:
+		return c.Op == rules.GE
+	case rules.Sequence:
+		return !slices.ContainsFunc(c.Steps, func(s rules.Step) bool { return s.Not })
+	}
+	return false
+}
+
 // drawClosings closes incidents some time after they can be seen, in the order of time.
 func drawClosings(t *rapid.T, r *drawn, items []item) []closed {
 	o := r.oracle()
@@ -92,10 +114,12 @@ func drawClosings(t *rapid.T, r *drawn, items []item) []closed {
 		f := fs[rapid.IntRange(0, len(fs)-1).Draw(t, "closed")]
 		for _, x := range dedupe(r.sets(items)[f.key]) {
 			if f.points[x.id] && (x.t == f.firing || rapid.Bool().Draw(t, "point")) {
-				// By then all that it is made of is there, and what waits has been waited for.
+				// By then all that it is made of is there, and what waits has been waited for; or, where nothing can be
+				// taken back, only it.
 				seen := x.a
+				early := r.child == nil && onlyGrows(r.When) && rapid.Bool().Draw(t, "early")
 				for _, y := range items {
-					if max(y.t-x.t, x.t-y.t) <= o.t() {
+					if !early && max(y.t-x.t, x.t-y.t) <= o.t() {
 						seen = max(seen, y.a)
 					}
 				}

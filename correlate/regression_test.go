@@ -98,6 +98,11 @@ func TestEngineOnWhatWentWrong(t *testing.T) {
 			closings: []closed{{closing{"x", "x", 1010, event.NewID("test", "1", 0)}, 1013}},
 		},
 		{
+			name: "an incident is closed before a late event joins what it is of to what is older", rule: plainRule("top", "own", 3, is(0)),
+			items:    []item{at("1", 1000, 1000, "a", ""), at("2", 1004, 1004, "a", ""), at("3", 1002, 1007, "a", "")},
+			closings: []closed{{closing{"x", "x", 1006, event.NewID("test", "2", 0)}, 1004}},
+		},
+		{
 			name: "a value is known from before what is kept of events", rule: plainRule("top", "own", 0, fresh(40)).learning(40),
 			items: []item{
 				with("q", at("1", 1000, 1000, "a", "")), with("p", at("2", 1030, 1030, "a", "")),

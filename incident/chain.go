@@ -59,8 +59,8 @@ type state struct {
 	told     bool
 	changed  Change
 	capped   bool
-	// heir is the detection that one of its detections was joined into.
-	heir string
+	// heirs are the detections that those of it were joined into, until it is settled.
+	heirs []string
 }
 
 // Limits of what one incident lists.
@@ -157,7 +157,7 @@ func (c *Chain) Put(d Detection, added []Evidence) bool {
 func (c *Chain) Gone(detection, into string) {
 	if l := c.links[detection]; l != nil {
 		if s := c.incidents[l.incident]; s != nil {
-			s.heir = into
+			s.heirs = append(s.heirs, into)
 		}
 	}
 	delete(c.links, detection)

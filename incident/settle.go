@@ -2,7 +2,10 @@
 
 package incident
 
-import "sort"
+import (
+	"slices"
+	"sort"
+)
 
 // Settle works out the incidents and returns those that changed, in order of id, with
 // absolute values. clock becomes their UpdatedAt. fields gives the canonical fields of
@@ -77,7 +80,7 @@ func (l *link) before(o *link) bool {
 }
 
 // closedPart returns the detections that a closing keeps: of those that first fired by then, or had come by
-// then with a time in the future, the group that the closed incident's earliest one is in.
+// then with a time in the future, the group that the closed incident's earliest one is in, or what that was joined into.
 func (c *Chain) closedPart(pool []*link, cl closing) []*link {
 	var by []*link
 	for _, l := range pool {
@@ -85,9 +88,10 @@ func (c *Chain) closedPart(pool []*link, cl closing) []*link {
 			by = append(by, l)
 		}
 	}
+	heirs := c.incidents[cl.incident].heirs
 	for _, g := range c.groups(by) {
 		for _, l := range g {
-			if l.incident == cl.incident {
+			if l.incident == cl.incident || slices.Contains(heirs, l.id) {
 				return g
 			}
 		}
@@ -189,10 +193,16 @@ func older(a, b *state) bool {
 // changes brings each incident's values up to date and returns those that differ from what was told.
 func (c *Chain) changes(clock int64, claimed map[string][]*link, moved map[string]string, evidence func(string) []Evidence) []Incident {
 	for id, s := range c.incidents {
-		if l := c.links[s.heir]; l != nil && claimed[id] == nil && moved[id] == "" && l.incident != id {
-			moved[id] = l.incident
+		var into *link
+		for _, heir := range s.heirs {
+			if l := c.links[heir]; l != nil && (into == nil || l.before(into)) {
+				into = l
+			}
 		}
-		s.heir = ""
+		if into != nil && claimed[id] == nil && moved[id] == "" && into.incident != id {
+			moved[id] = into.incident
+		}
+		s.heirs = nil
 	}
 	retracted := c.retracted()
 	var out []Incident

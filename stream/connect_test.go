@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -102,6 +103,41 @@ func TestConnectWithTLSAndCredentials(t *testing.T) {
 			nc.Close()
 			t.Errorf("with %s it connects", name)
 		}
+	}
+}
+
+// TestAwayBehindAProxy: something listens where NATS should, and takes connections for it that it has nobody for.
+func TestAwayBehindAProxy(t *testing.T) {
+	t.Parallel()
+	for how, treat := range map[string]func(net.Conn){
+		"hangs up": func(c net.Conn) { c.Close() },
+		"resets": func(c net.Conn) {
+			_ = c.(*net.TCPConn).SetLinger(0)
+			c.Close()
+		},
+		"says nothing": func(net.Conn) {},
+	} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ln.Close()
+			go func() {
+				for {
+					c, err := ln.Accept()
+					if err != nil {
+						return
+					}
+					defer c.Close()
+					treat(c)
+				}
+			}()
+			if _, err := stream.Connect(stream.ServerConfig{URL: "nats://" + ln.Addr().String()}); !stream.Away(err) {
+				t.Errorf("it says %v: that is taken for good", err)
+			}
+		})
 	}
 }
 

@@ -55,6 +55,7 @@ var mutants = []mutant{
 	{"an incident of the future cannot be closed", "incident/settle.go", "if min(l.firing, l.born) <= cl.at {", "if l.firing <= cl.at {"},
 	{"keys do not hop", "rules/keys.go", "return k.perPattern[pattern].read(e)", "return k.perPattern[0].read(e)"},
 	{"what was merged is never forgotten", "incident/settle.go", "went, again = true, true", "went = true"},
+	{"a closing does not keep what was joined into something older", "incident/settle.go", "l.incident == cl.incident || slices.Contains(heirs, l.id)", "l.incident == cl.incident"},
 	{"a closing at the very time does not keep", "incident/settle.go", "if min(l.firing, l.born) <= cl.at {", "if min(l.firing, l.born) < cl.at {"},
 	{"a detection of a told incident is not told", "incident/settle.go", "s.changed |= Grown // also", "s.changed |= 0 // also"},
 	{"a sum takes in negative values", "correlate/numeric.go", "return n, ok && n.Sign() >= 0", "return n, ok"},

@@ -45,10 +45,16 @@ func (n *node) startStream(ctx context.Context) error {
 		return err
 	}
 	n.onClose("nats connection", nc.Close)
-	if n.streams, err = stream.Open(ctx, nc, n.cfg.streamConfig()); err != nil {
+	return n.patiently(ctx, func() error { // whoever was frozen meanwhile, or is slow, gets no answer in time
+		err := n.embedded.Healthy()
+		if err == nil {
+			n.streams, err = stream.Open(ctx, nc, n.cfg.streamConfig())
+		}
+		if err == nil {
+			err = n.streams.Reclaim(ctx)
+		}
 		return err
-	}
-	return n.streams.Reclaim(ctx)
+	})
 }
 
 // joinStream shares a NATS of one's own with other processes.

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// TestFaults is a short run of each kind; the program beside it has long ones.
+// TestFaults is a short run of each kind; the program beside it has long ones. Clocks are right here, and the power stays: to
+// build what they need takes longer than all of it.
 func TestFaults(t *testing.T) {
 	programs, err := build(false)
 	if err != nil {

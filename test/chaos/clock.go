@@ -35,6 +35,10 @@ func (p *process) jumpFor(seconds int64, d time.Duration) error {
 // jump draws a jump of a clock.
 func jump(r *rand.Rand, p *process) fault {
 	seconds := r.Int64N(2*int64(maxJump/time.Second)+1) - int64(maxJump/time.Second)
-	d := time.Duration(r.Int64N(int64(6 * time.Second)))
+	d := short(r, 6*time.Second)
 	return fault{fmt.Sprintf("set the clock of %s wrong by %d s for %v", p.name, seconds, d), func(*world) error { return p.jumpFor(seconds, d) }}
 }
+
+func jumpReplica(r *rand.Rand, w *world) fault { return jump(r, w.some(r, "").process) }
+
+func jumpNATS(r *rand.Rand, w *world) fault { return jump(r, w.nats[r.IntN(3)]) }

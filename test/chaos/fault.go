@@ -20,69 +20,73 @@ type fault struct {
 	do   func(w *world) error
 }
 
+// kind draws a fault of one kind; one that does nothing if there is none now.
+type kind func(r *rand.Rand, w *world) fault
+
 // draw draws a fault that the world can suffer.
 func draw(r *rand.Rand, w *world) fault {
-	short := func(limit time.Duration) time.Duration { return time.Duration(r.Int64N(int64(limit))) }
-	who := r.IntN(len(w.replicas))
-	target := w.replicas[who]
-	way := 0
-	if len(target.proxies) > 0 {
-		way = r.IntN(len(target.proxies))
-	}
-	server := r.IntN(3)
-	stream := []string{"EVENTS", "MATCHES", "KV_tocsin-sets"}[r.IntN(3)]
-	d := short(3 * time.Second)
-	rules := r.IntN(1000)
-	replica := []fault{
-		{fmt.Sprintf("kill tocsin-%d for %v", who, d), func(w *world) error { return w.killFor(target.process, d) }},
-		{fmt.Sprintf("freeze tocsin-%d for %v", who, 2*d), func(*world) error { target.freezeFor(2 * d); return nil }},
-		{fmt.Sprintf("stop tocsin-%d, start it after %v", who, d), func(w *world) error {
-			target.stop(syscall.SIGTERM)
-			time.Sleep(d)
-			return w.revive(target.process)
-		}},
-		{fmt.Sprintf("change rules %d of tocsin-%d", rules, who), func(*world) error { return target.change(rules) }},
-	}
-	if w.programs.hooked {
-		replica = append(replica, jump(r, target.process))
-	}
-	power := r.Uint64() // what the disk then has
-	if w.alone && w.programs.hooked {
-		replica = append(replica, fault{fmt.Sprintf("fail the power of tocsin-%d for %v", who, d), func(w *world) error { return w.fail(d, power, target.process) }})
+	all := []kind{
+		killReplica, freezeReplica, restartReplica, changeRules, changeMeaning, grumble,
 	}
 	if w.alone {
-		replica = append(replica, fault{fmt.Sprintf("let no file of tocsin-%d grow for %v", who, d), func(*world) error { return target.fullFor(d) }})
-		return replica[r.IntN(len(replica))]
+		all = append(all, fillDisk)
+	} else {
+		all = append(all, join, leave)
+		all = append(all, ofServers...)
 	}
-	leader := func(do func(p *process) error) func(w *world) error {
-		return func(w *world) error {
-			at := w.natsLeader(stream)
-			if at < 0 {
-				at = server
-			}
-			return do(w.nats[at])
+	if w.programs.hooked {
+		all = append(all, jumpReplica)
+		if w.alone {
+			all = append(all, failReplica)
+		} else {
+			all = append(all, jumpNATS, failNATS, failAllNATS)
 		}
 	}
-	names := []string{"nats-0", "nats-1", "nats-2", "postgres"}
-	link := fmt.Sprintf("tocsin-%d to %s", who, names[way])
-	p := target.proxies[way]
-	all := append(replica, []fault{
-		{fmt.Sprintf("kill the leader of %s for %v", stream, d), leader(func(p *process) error { return w.killFor(p, d) })},
-		{fmt.Sprintf("freeze the leader of %s for %v", stream, d), leader(func(p *process) error { p.freezeFor(d); return nil })},
-		{fmt.Sprintf("kill nats-%d for %v", server, d), func(w *world) error { return w.killFor(w.nats[server], d) }},
-		{fmt.Sprintf("kill postgres for %v", d), func(w *world) error { return w.killFor(w.pg, d) }},
-		{fmt.Sprintf("freeze postgres for %v", d), func(w *world) error { w.pg.freezeFor(d); return nil }},
-		{fmt.Sprintf("cut %s for %v", link, d), func(*world) error { p.cutFor(d); return nil }},
-		{fmt.Sprintf("swallow %s for %v", link, 2*d), func(*world) error { p.swallowFor(2*d, false); return nil }},
-		{fmt.Sprintf("swallow and lose %s for %v", link, 2*d), func(*world) error { p.swallowFor(2*d, true); return nil }},
-		{fmt.Sprintf("delay %s by %v for %v", link, d/20, 2*d), func(*world) error { p.delayFor(d/20, 2*d); return nil }},
-	}...)
-	if w.programs.hooked {
-		all = append(all, jump(r, w.nats[server]),
-			fault{fmt.Sprintf("fail the power of nats-%d for %v", server, d), func(w *world) error { return w.fail(d, power, w.nats[server]) }},
-			fault{fmt.Sprintf("fail the power of all NATS servers for %v", d), func(w *world) error { return w.fail(d, power, w.nats...) }})
+	for {
+		if f := all[r.IntN(len(all))](r, w); f.do != nil {
+			return f
+		}
 	}
+}
+
+// short draws a time up to a limit.
+func short(r *rand.Rand, limit time.Duration) time.Duration {
+	return time.Duration(r.Int64N(int64(limit)))
+}
+
+// some draws a replica that is not gone for good.
+func (w *world) some(r *rand.Rand, role string) *replica {
+	all := w.with(role)
 	return all[r.IntN(len(all))]
+}
+
+func killReplica(r *rand.Rand, w *world) fault {
+	x, d := w.some(r, ""), short(r, 3*time.Second)
+	return fault{fmt.Sprintf("kill %s for %v", x.name, d), func(w *world) error { return w.killFor(x.process, d) }}
+}
+
+func freezeReplica(r *rand.Rand, w *world) fault {
+	x, d := w.some(r, ""), short(r, 6*time.Second)
+	return fault{fmt.Sprintf("freeze %s for %v", x.name, d), func(*world) error { x.freezeFor(d); return nil }}
+}
+
+func restartReplica(r *rand.Rand, w *world) fault {
+	x, d := w.some(r, ""), short(r, 3*time.Second)
+	return fault{fmt.Sprintf("stop %s, start it after %v", x.name, d), func(w *world) error {
+		x.stop(syscall.SIGTERM)
+		time.Sleep(d)
+		return w.revive(x.process)
+	}}
+}
+
+func changeRules(r *rand.Rand, w *world) fault {
+	x, n := w.some(r, "api"), r.IntN(1000)
+	return fault{fmt.Sprintf("change rules %d of %s", n, x.name), func(*world) error { return x.change(n) }}
+}
+
+func fillDisk(r *rand.Rand, w *world) fault {
+	x, d := w.some(r, ""), short(r, 3*time.Second)
+	return fault{fmt.Sprintf("let no file of %s grow for %v", x.name, d), func(*world) error { return x.fullFor(d) }}
 }
 
 // killFor kills a process with SIGKILL and starts it again.
@@ -126,8 +130,12 @@ func (r *replica) fullFor(d time.Duration) error {
 // others mean stays, and with it what they find (R2).
 func (r *replica) change(n int) error {
 	more := fmt.Sprintf("rule: more-%d\ntitle: More\nseverity: low\nmatch: 'event.action == \"never-%d\"'\nby: user.name\n", n, n)
-	name := filepath.Join(r.rules, "more.yml")
-	if err := os.WriteFile(name+".tmp", []byte(more), 0o600); err != nil {
+	return replace(filepath.Join(r.rules, "more.yml"), []byte(more))
+}
+
+// replace writes a file whose reader sees all of the old or all of the new.
+func replace(name string, text []byte) error {
+	if err := os.WriteFile(name+".tmp", text, 0o600); err != nil {
 		return err
 	}
 	return os.Rename(name+".tmp", name)

@@ -9,34 +9,12 @@ package main
 import (
 	"flag"
 	"fmt"
-	"math/rand/v2"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sync/errgroup"
-
-	"tocsin/rules"
-	"tocsin/test/judge"
 )
-
-// run is what one run is to be.
-type run struct {
-	seed     uint64
-	replicas int // 0: one process alone, with its own NATS and SQLite
-	faults   int
-	rate     int
-	length   time.Duration
-	lateness time.Duration
-	programs programs
-	keep     bool
-}
 
 func main() {
 	if text := os.Getenv(natsEnv); text != "" {
@@ -94,168 +72,14 @@ func main() {
 				differ++
 			case inconclusive:
 				void++
+				return
 			}
 			suffered += r.faults
 		})
 	}
 	wg.Wait()
-	fmt.Printf("%d runs, %d faults, %d differ, %d void\n", *seeds, suffered, differ, void)
+	fmt.Printf("%d runs, of which %d void; %d faults in the others, of which %d differ\n", *seeds, void, suffered, differ)
 	if differ > 0 {
 		os.Exit(1)
 	}
-}
-
-// programs are what the processes run.
-type programs struct {
-	dir, tocsin, nats string
-	hooked            bool // their clocks can be set wrong, their power can fail
-}
-
-// build builds tocsin, and this program as a NATS server.
-func build(hooked bool) (programs, error) {
-	dir, err := os.MkdirTemp("", "tocsin-chaos-bin")
-	if err != nil {
-		return programs{}, err
-	}
-	p := programs{dir, filepath.Join(dir, "tocsin"), filepath.Join(dir, "nats"), hooked}
-	args := []string{"build"}
-	if hooked {
-		name, err := overlay(dir, "cmd/tocsin", "test/chaos")
-		if err != nil {
-			return p, err
-		}
-		args = append(args, "-overlay", name)
-	}
-	for name, of := range map[string]string{p.tocsin: "tocsin/cmd/tocsin", p.nats: "tocsin/test/chaos"} {
-		if out, err := exec.Command("go", append(args, "-o", name, of)...).CombinedOutput(); err != nil {
-			return p, fmt.Errorf("build %s: %w\n%s", of, err, out)
-		}
-	}
-	return p, nil
-}
-
-// verdict says how a run ended.
-type verdict int
-
-const (
-	right verdict = iota
-	wrong
-	inconclusive // events came later than the lateness bound: nothing is promised of those
-)
-
-// do runs, and says what came of it.
-func (r run) do() (string, verdict) {
-	var log strings.Builder
-	fmt.Fprintf(&log, "seed %d: %d replicas\n", r.seed, r.replicas)
-	dir, err := os.MkdirTemp("", fmt.Sprintf("tocsin-chaos-%d-", r.seed))
-	if err != nil {
-		return err.Error(), wrong
-	}
-	_ = os.Chmod(dir, 0o755) // PostgreSQL's user has to get in
-	verdict, err := r.in(dir, &log)
-	if err != nil {
-		fmt.Fprintf(&log, "  FAILED (in %s): %v\n", dir, err)
-		return log.String(), wrong
-	}
-	if !r.keep {
-		_ = os.RemoveAll(dir)
-	}
-	return log.String(), verdict
-}
-
-func (r run) in(dir string, log *strings.Builder) (verdict, error) {
-	w, err := newWorld(dir, r.programs, r.replicas == 0, max(r.replicas, 1), r.lateness)
-	defer w.close()
-	if err != nil {
-		return wrong, err
-	}
-	l := &load{rng: rand.New(rand.NewPCG(r.seed, 1)), rate: r.rate, to: w.ingest}
-	sent := make(chan struct{})
-	start := time.Now()
-	go func() {
-		defer close(sent)
-		l.run(r.length)
-	}()
-	rng := rand.New(rand.NewPCG(r.seed, 2))
-	var faults errgroup.Group
-	faults.SetLimit(2) // some come together
-	for range r.faults {
-		f := draw(rng, w)
-		faults.Go(func() error {
-			if err := f.do(w); err != nil {
-				return fmt.Errorf("%s: %w", f.name, err)
-			}
-			return nil
-		})
-		fmt.Fprintf(log, "  %6.2fs %s\n", time.Since(start).Seconds(), f.name)
-		time.Sleep(time.Duration(rng.Int64N(2 * int64(r.length) / int64(r.faults+1))))
-	}
-	if err := faults.Wait(); err != nil {
-		return wrong, err
-	}
-	if err := w.heal(); err != nil {
-		return wrong, err
-	}
-	if err := l.wait(sent); err != nil {
-		return wrong, err
-	}
-	if l.latest+maxJump > r.lateness {
-		fmt.Fprintf(log, "  void: an event was taken %v after its time\n", l.latest)
-		return inconclusive, nil
-	}
-	return r.judge(w, l, log)
-}
-
-// judge compares, now and after a graceful end.
-func (r run) judge(w *world, l *load, log *strings.Builder) (verdict, error) {
-	set, err := rules.Compile([]rules.File{{Name: "rules.yml", Data: rulesText}})
-	if err != nil {
-		return wrong, err
-	}
-	want, err := judge.Replayed(set, l.records, r.lateness)
-	if err != nil {
-		return wrong, err
-	}
-	healed := time.Now()
-	compare := func() error {
-		ctx, cancel := timeout(time.Minute) // SQLite with the race detector takes seconds
-		defer cancel()
-		got, known, err := judge.Stored(ctx, w.storeURL(w.pgAt))
-		if err != nil {
-			return err
-		}
-		if d := cmp.Diff(want, judge.Lines(got)); d != "" {
-			return fmt.Errorf("the incidents are not those of replay (-want +got):\n%s", d)
-		}
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		for _, v := range got {
-			if w.told[v.ID] == 0 {
-				return fmt.Errorf("nobody was told of incident %s of %s", v.ID, v.Rule.ID)
-			}
-		}
-		for id := range w.told {
-			if !known[id] {
-				return fmt.Errorf("somebody was told of %s, which is no incident", id)
-			}
-		}
-		return nil
-	}
-	if err := until(3*r.lateness+90*time.Second, compare); err != nil {
-		return wrong, err
-	}
-	for _, p := range w.replicas {
-		if n := p.crashed(); n > 0 {
-			return wrong, fmt.Errorf("%s ended by itself %d times: its log says why", p.name, n)
-		}
-	}
-	took := time.Since(healed)
-	for _, p := range w.replicas {
-		p.stop(syscall.SIGTERM)
-	}
-	if err := compare(); err != nil {
-		return wrong, fmt.Errorf("after the end: %w", err)
-	}
-	fmt.Fprintf(log, "  as replay: %d events, %d incidents, %v after the last fault\n", len(l.records), len(want), took.Round(100*time.Millisecond))
-	return right, nil
 }

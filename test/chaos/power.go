@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"syscall"
 	"time"
@@ -45,3 +46,21 @@ func (p *process) setDark(dark bool) {
 	defer p.mu.Unlock()
 	p.dark = dark
 }
+
+// cut draws a failure of the power of some processes.
+func cut(r *rand.Rand, name string, all ...*process) fault {
+	d, seed := short(r, 3*time.Second), r.Uint64() // the seed decides what the disks then have
+	return fault{fmt.Sprintf("fail the power of %s for %v", name, d), func(w *world) error { return w.fail(d, seed, all...) }}
+}
+
+func failReplica(r *rand.Rand, w *world) fault {
+	x := w.some(r, "")
+	return cut(r, x.name, x.process)
+}
+
+func failNATS(r *rand.Rand, w *world) fault {
+	p := w.nats[r.IntN(3)]
+	return cut(r, p.name, p)
+}
+
+func failAllNATS(r *rand.Rand, w *world) fault { return cut(r, "all NATS servers", w.nats...) }

@@ -33,13 +33,14 @@ type process struct {
 	asked bool // the process was asked to end, or killed
 	alone int  // how often it ended by itself
 	dark  bool // it has no power
+	over  bool // it is stopped for good
 }
 
-// start starts the process, unless it runs.
+// start starts the process, unless it runs or is stopped for good.
 func (p *process) start() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.cmd != nil {
+	if p.cmd != nil || p.over {
 		return nil
 	}
 	if p.dark {
@@ -96,6 +97,19 @@ func (p *process) running() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.cmd != nil
+}
+
+// setOver has the process never start again.
+func (p *process) setOver() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.over = true
+}
+
+func (p *process) isOver() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.over
 }
 
 // stop ends the process with a signal and waits.

@@ -4,14 +4,7 @@ package main
 
 import (
 	"context"
-	_ "embed"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"net"
-	"net/http"
-	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -20,12 +13,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-
-	"tocsin/test/chaos/disk"
 )
-
-//go:embed rules.yml
-var rulesText []byte
 
 // world is all the processes of one run.
 type world struct {
@@ -34,31 +22,23 @@ type world struct {
 	alone    bool // one tocsin with its own NATS and SQLite
 	lateness time.Duration
 
-	nats     []*process
-	natsAt   []string
-	pg       *process
-	pgAt     string
-	replicas []*replica
+	nats   []*process
+	natsAt []string
+	pg     *process
+	pgAt   string
+	hook   *receiver
 
+	mu       sync.Mutex
+	replicas []*replica // those that are gone for good, too
+	meaning  int        // what the rules mean
+
+	writing sync.Mutex // held while rule files are written
 	failing sync.Mutex // held while power has failed
-
-	hook *httptest.Server
-	mu   sync.Mutex
-	told map[string]int // incidents that somebody was told of
 }
 
-// replica is one tocsin, and its ways to the others.
-type replica struct {
-	*process
-	ingest, admin string
-	rules         string
-	proxies       []*proxy // to each NATS server, then PostgreSQL
-	off           bool     // taken away
-}
-
-func newWorld(dir string, programs programs, alone bool, replicas int, lateness time.Duration) (*world, error) {
-	w := &world{dir: dir, programs: programs, alone: alone, lateness: lateness, told: make(map[string]int)}
-	w.hook = httptest.NewServer(http.HandlerFunc(w.hear))
+// newWorld starts everything, with a tocsin for each set of roles.
+func newWorld(dir string, programs programs, alone bool, roles [][]string, lateness time.Duration) (*world, error) {
+	w := &world{dir: dir, programs: programs, alone: alone, lateness: lateness, hook: newReceiver()}
 	if !alone {
 		if err := w.startNATS(); err != nil {
 			return w, err
@@ -70,23 +50,16 @@ func newWorld(dir string, programs programs, alone bool, replicas int, lateness 
 			return w, err
 		}
 	}
-	for i := range replicas {
-		if err := w.addReplica(i); err != nil {
+	for _, does := range roles {
+		r, err := w.newReplica(does)
+		if err == nil {
+			err = r.start()
+		}
+		if err != nil {
 			return w, err
 		}
 	}
-	return w, nil
-}
-
-// hear is the receiver of alerts.
-func (w *world) hear(_ http.ResponseWriter, r *http.Request) {
-	var body struct{ Subject, Type string }
-	if json.NewDecoder(r.Body).Decode(&body) != nil || !strings.Contains(body.Type, "opened") {
-		return
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.told[body.Subject]++
+	return w, until(60*time.Second, w.ready)
 }
 
 func (w *world) storeURL(at string) string {
@@ -94,65 +67,6 @@ func (w *world) storeURL(at string) string {
 		return "sqlite:" + filepath.Join(w.dir, "tocsin-0", "tocsin.db")
 	}
 	return "postgres://tocsin@" + at + "/postgres?sslmode=disable"
-}
-
-func (w *world) addReplica(i int) error {
-	name := fmt.Sprintf("tocsin-%d", i)
-	data := filepath.Join(w.dir, name)
-	r := &replica{rules: filepath.Join(w.dir, name+".conf", "rules.d")}
-	if err := os.MkdirAll(r.rules, 0o755); err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(r.rules, "rules.yml"), rulesText, 0o600); err != nil {
-		return err
-	}
-	ports, err := freePorts(3)
-	if err != nil {
-		return err
-	}
-	at := func(i int) string { return fmt.Sprintf("127.0.0.1:%d", ports[i]) }
-	r.ingest, r.admin = at(0), at(1)
-	config := fmt.Sprintf("alert:\n  receivers: [{name: hook, type: webhook, url: %q}]\n  routes: [{receiver: hook}]\n", w.hook.URL)
-	store := w.storeURL("")
-	if !w.alone {
-		var urls []string
-		for _, to := range append(append([]string{}, w.natsAt...), w.pgAt) {
-			p, err := newProxy(to)
-			if err != nil {
-				return err
-			}
-			r.proxies = append(r.proxies, p)
-			urls = append(urls, "nats://"+p.addr())
-		}
-		store = w.storeURL(r.proxies[3].addr())
-		config += fmt.Sprintf("nats: {url: %q, replicas: 3}\nretention:\n  events: {bytes: 200000000}\n  matches: {bytes: 200000000}\n  quarantine: {bytes: 100000000}\n",
-			strings.Join(urls[:3], ","))
-	}
-	file := filepath.Join(w.dir, name+".conf", "tocsin.yaml")
-	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
-		return err
-	}
-	r.process = &process{name: name, dir: w.dir, disk: data, args: []string{w.programs.tocsin, "serve", "--config", file}, env: []string{
-		"TOCSIN_DATA=" + data, "TOCSIN_RULES=" + r.rules, "TOCSIN_STORE_URL=" + store, "TOCSIN_LATENESS=" + w.lateness.String(),
-		"TOCSIN_INGEST_LISTEN=" + r.ingest, "TOCSIN_ADMIN_LISTEN=" + r.admin, "TOCSIN_API_LISTEN=" + at(2), "TOCSIN_VECTOR_LISTEN=off",
-	}}
-	w.replicas = append(w.replicas, r)
-	if err := disk.Settle(data, r.shadow()); err != nil {
-		return err
-	}
-	if err := r.start(); err != nil {
-		return err
-	}
-	return until(60*time.Second, func() error { return ready(r.admin) })
-}
-
-// ingest returns where events can be sent to.
-func (w *world) ingest() []string {
-	var out []string
-	for _, r := range w.replicas {
-		out = append(out, r.ingest)
-	}
-	return out
 }
 
 func (w *world) jetstream() (*nats.Conn, jetstream.JetStream, error) {
@@ -190,9 +104,8 @@ func (w *world) heal() error {
 			return err
 		}
 	}
-	for _, r := range w.replicas {
+	for _, r := range w.with("") {
 		r.signal(syscall.SIGCONT)
-		r.off = false
 		if err := w.revive(r.process); err != nil {
 			return err
 		}
@@ -200,10 +113,20 @@ func (w *world) heal() error {
 	return nil
 }
 
-// revive starts a process until it stays: PostgreSQL waits for the children of the one that was killed.
+// ready reports whether all replicas are.
+func (w *world) ready() error {
+	for _, r := range w.with("") {
+		if err := ready(r.admin); err != nil {
+			return fmt.Errorf("%s is not ready: %w", r.name, err)
+		}
+	}
+	return nil
+}
+
+// revive starts a process until it stays, unless it is gone for good: PostgreSQL waits for the children of the one that was killed.
 func (w *world) revive(p *process) error {
 	return until(60*time.Second, func() error {
-		if p.running() {
+		if p.running() || p.isOver() {
 			return nil
 		}
 		if err := p.start(); err != nil {
@@ -236,20 +159,6 @@ func (w *world) close() {
 	w.hook.Close()
 }
 
-func ready(admin string) error {
-	client := &http.Client{Timeout: 2 * time.Second}
-	defer client.CloseIdleConnections()
-	resp, err := client.Get("http://" + admin + "/readyz")
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return errors.New(resp.Status)
-	}
-	return nil
-}
-
 // until tries until it goes well.
 func until(d time.Duration, try func() error) error {
 	end := time.Now().Add(d)
@@ -264,18 +173,4 @@ func until(d time.Duration, try func() error) error {
 
 func timeout(d time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), d)
-}
-
-// freePorts returns ports that were free a moment ago.
-func freePorts(n int) ([]int, error) {
-	var out []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close()
-		out = append(out, l.Addr().(*net.TCPAddr).Port)
-	}
-	return out, nil
 }

@@ -52,15 +52,15 @@ func Replayed(set *rules.Set, records [][]byte, lateness time.Duration) ([]strin
 	return out, nil
 }
 
-// Stored returns the incidents of a store that stand, with all their detections, and the ids of all, those that were merged or
-// retracted, too.
-func Stored(ctx context.Context, url string) (stand []incident.View, known map[string]bool, err error) {
+// Stored returns the incidents of a store that stand, with all their detections, and by id all that there are, those that were
+// merged or retracted, too.
+func Stored(ctx context.Context, url string) (stand []incident.View, all map[string]incident.View, err error) {
 	s, err := open.Store(ctx, url)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer s.Close()
-	known = make(map[string]bool)
+	all = make(map[string]incident.View)
 	f := incident.Filter{Limit: 200, IncludeMerged: true, IncludeRetracted: true}
 	for {
 		page, next, err := s.Incidents(ctx, f)
@@ -68,7 +68,7 @@ func Stored(ctx context.Context, url string) (stand []incident.View, known map[s
 			return nil, nil, err
 		}
 		for _, v := range page {
-			known[v.ID] = true
+			all[v.ID] = v
 			if v.MergedInto != nil || v.Retracted {
 				continue
 			}
@@ -76,10 +76,11 @@ func Stored(ctx context.Context, url string) (stand []incident.View, known map[s
 			if err != nil {
 				return nil, nil, err
 			}
+			all[v.ID] = whole
 			stand = append(stand, whole)
 		}
 		if f.Cursor = next; next == "" {
-			return stand, known, nil
+			return stand, all, nil
 		}
 	}
 }

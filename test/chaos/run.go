@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// run is what one run is to be.
+type run struct {
+	seed     uint64
+	replicas int // 0: one process alone, with its own NATS and SQLite
+	faults   int
+	rate     int
+	length   time.Duration
+	lateness time.Duration
+	programs programs
+	keep     bool
+}
+
+// verdict says how a run ended.
+type verdict int
+
+const (
+	right verdict = iota
+	wrong
+	inconclusive // events came later than the lateness bound: nothing is promised of those
+)
+
+// String is the command that repeats the run.
+func (r run) String() string {
+	return fmt.Sprintf("go run ./test/chaos --seed %d --replicas %d --faults %d --rate %d --length %v --lateness %v --hooked=%t",
+		r.seed, r.replicas, r.faults, r.rate, r.length, r.lateness, r.programs.hooked)
+}
+
+// do runs, and says what came of it.
+func (r run) do() (string, verdict) {
+	var log strings.Builder
+	fmt.Fprintf(&log, "%s\n", r)
+	dir, err := os.MkdirTemp("", fmt.Sprintf("tocsin-chaos-%d-", r.seed))
+	if err != nil {
+		return err.Error(), wrong
+	}
+	_ = os.Chmod(dir, 0o755) // PostgreSQL's user has to get in
+	verdict, err := r.in(dir, &log)
+	if err != nil {
+		fmt.Fprintf(&log, "  FAILED (in %s): %v\n", dir, err)
+		return log.String(), wrong
+	}
+	if !r.keep {
+		_ = os.RemoveAll(dir)
+	}
+	return log.String(), verdict
+}
+
+func (r run) in(dir string, log *strings.Builder) (verdict, error) {
+	rng := rand.New(rand.NewPCG(r.seed, 2))
+	roles := drawRoles(rng, max(r.replicas, 1))
+	for i, does := range roles {
+		fmt.Fprintf(log, "  tocsin-%d: %s\n", i, strings.Join(does, ", "))
+	}
+	w, err := newWorld(dir, r.programs, r.replicas == 0, roles, r.lateness)
+	defer w.close()
+	if err != nil {
+		return wrong, err
+	}
+	l := &load{rng: rand.New(rand.NewPCG(r.seed, 1)), rate: r.rate, to: w.ingest}
+	sent := make(chan struct{})
+	start := time.Now()
+	go func() {
+		defer close(sent)
+		l.run(r.length)
+	}()
+	c := &closer{rng: rand.New(rand.NewPCG(r.seed, 4)), to: w.api}
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	var closings sync.WaitGroup
+	closings.Go(func() { c.run(ctx) })
+	var faults errgroup.Group
+	faults.SetLimit(2) // some come together
+	for range r.faults {
+		f := draw(rng, w)
+		faults.Go(func() error {
+			if err := f.do(w); err != nil {
+				return fmt.Errorf("%s: %w", f.name, err)
+			}
+			return nil
+		})
+		fmt.Fprintf(log, "  %6.2fs %s\n", time.Since(start).Seconds(), f.name)
+		time.Sleep(time.Duration(rng.Int64N(2 * int64(r.length) / int64(r.faults+1))))
+	}
+	if err := faults.Wait(); err != nil {
+		return wrong, err
+	}
+	if err := w.heal(); err != nil {
+		return wrong, err
+	}
+	if err := l.wait(sent); err != nil {
+		return wrong, err
+	}
+	if l.latest+maxJump > r.lateness {
+		fmt.Fprintf(log, "  void: an event was taken %v after its time\n", l.latest)
+		return inconclusive, nil
+	}
+	end := time.Now().Add(r.lateness + 5*time.Second) // by then what waited for something is decided, and may have been closed
+	time.Sleep(time.Until(end))
+	stop()
+	closings.Wait()
+	return r.judge(w, l, c, end, log)
+}
