@@ -26,8 +26,14 @@ import (
 	"tocsin/stream/natstest"
 )
 
-// rights are those that docs/nats.md gives Tocsin.
-func rights(t *testing.T) (publish, subscribe []any) {
+// The users of docs/nats.md.
+const (
+	wholeUser = iota
+	edgeUser
+)
+
+// rights are those that docs/nats.md gives a user.
+func rights(t *testing.T, user int) (publish, subscribe []any) {
 	t.Helper()
 	page, err := os.ReadFile("../docs/nats.md")
 	if err != nil {
@@ -41,8 +47,8 @@ func rights(t *testing.T) (publish, subscribe []any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	user := all["accounts"].(map[string]any)["TOCSIN"].(map[string]any)["users"].([]any)[0].(map[string]any)
-	p := user["permissions"].(map[string]any)
+	users := all["accounts"].(map[string]any)["TOCSIN"].(map[string]any)["users"].([]any)
+	p := users[user].(map[string]any)["permissions"].(map[string]any)
 	return p["publish"].([]any), p["subscribe"].([]any)
 }
 
@@ -76,7 +82,7 @@ func permit(t *testing.T, o *server.Options, accounts map[string]any) {
 // TestEveryRightIsNeeded: with the rights that docs/nats.md gives a user all that Tocsin does goes well; without one of them it does
 // not, and the subject is named.
 func TestEveryRightIsNeeded(t *testing.T) {
-	publish, subscribe := rights(t)
+	publish, subscribe := rights(t, wholeUser)
 	if len(publish) < 20 || len(subscribe) != 1 {
 		t.Fatalf("docs/nats.md has %d subjects to publish to and %d to subscribe to", len(publish), len(subscribe))
 	}
