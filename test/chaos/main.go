@@ -212,7 +212,7 @@ func (r run) judge(w *world, l *load, log *strings.Builder) (verdict, error) {
 	if err != nil {
 		return wrong, err
 	}
-	want, err := judge.Replayed(set, l.records, r.lateness)
+	want, err := judge.Replayed(set, "vector", l.records, r.lateness)
 	if err != nil {
 		return wrong, err
 	}
