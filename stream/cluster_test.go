@@ -17,7 +17,7 @@ import (
 )
 
 // connect opens the streams on a cluster.
-func connect(ctx context.Context, t *testing.T, c *natstest.Cluster, cfg stream.Config) (*stream.Streams, error) {
+func connect(ctx context.Context, t testing.TB, c *natstest.Cluster, cfg stream.Config) (*stream.Streams, error) {
 	t.Helper()
 	nc, err := stream.Connect(stream.ServerConfig{URL: c.URL()})
 	if err != nil {

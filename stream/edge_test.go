@@ -3,6 +3,7 @@
 package stream_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -94,7 +95,7 @@ func TestEdge(t *testing.T) {
 func TestAMessageComesLate(t *testing.T) {
 	t.Parallel()
 	c, s := newHub(t, small())
-	way := newWay(t, c.URL(), holdFirst([]byte("Tocsin-Edge")))
+	way := newWay(t, c.URL(), holdsFirst())
 	e := openEdge(t, t.TempDir(), 64<<20)
 	e.forward(way.url())
 	e.take(0, 1)
@@ -106,8 +107,8 @@ func TestAMessageComesLate(t *testing.T) {
 	inOrder(t, records, 2)
 }
 
-// TestAnswersAreLost cuts the connection again and again, most times after the hub has taken a message and before it says so, and
-// ends forwarder and edge in between: each record arrives once, in order.
+// TestAnswersAreLost cuts the connection again and again, also before the hub has a message, and after it has it and before it says so;
+// and it ends forwarder and edge in between: each record arrives once, in order.
 func TestAnswersAreLost(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(2) {
@@ -115,7 +116,7 @@ func TestAnswersAreLost(t *testing.T) {
 			t.Parallel()
 			random := rand.New(rand.NewPCG(seed, 0))
 			c, s := newHub(t, small())
-			way := newWay(t, c.URL(), loseAnswers(random))
+			way := newWay(t, c.URL(), loses(random))
 			dir := t.TempDir()
 			const cut, each, size = 6, 8, 600
 			n := 0
@@ -275,5 +276,57 @@ func TestDamagedAtTheEdge(t *testing.T) {
 	}
 	if want := []string{"3 false", "0 true", "3 false"}; !slices.Equal(told, want) {
 		t.Errorf("what arrived: %q, want %q", told, want)
+	}
+}
+
+// TestTailOfAnEdge: who follows EVENTS sees what comes by an edge.
+func TestTailOfAnEdge(t *testing.T) {
+	t.Parallel()
+	c, s := newHub(t, small())
+	e := openEdge(t, t.TempDir(), 64<<20)
+	e.forward(c.URL())
+	tailed, came := make(chan error, 1), errors.New("a record came")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	go func() {
+		tailed <- s.Tail(ctx, func(event.Record, int64) error { return came })
+	}()
+	for n := 0; ; n++ {
+		e.take(n, n+1)
+		select {
+		case err := <-tailed:
+			if !errors.Is(err, came) {
+				t.Error(err)
+			}
+			return
+		default:
+		}
+	}
+}
+
+// BenchmarkForward is records from an edge's disk to the hub's, over loopback, that came in requests of so many.
+func BenchmarkForward(b *testing.B) {
+	for _, size := range []int{1, 100} {
+		b.Run(fmt.Sprintf("records=%d", size), func(b *testing.B) {
+			c, s := newHub(b, small())
+			e := openEdge(b, b.TempDir(), 512<<20)
+			recs := make([]event.Record, size)
+			for i := range recs {
+				recs[i] = event.Record{Input: "in", Source: "falco", Raw: bytes.Repeat([]byte(`{"k":"v"},`), 60)}
+			}
+			for range b.N {
+				if err := e.commit.Commit(context.Background(), recs); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ResetTimer()
+			e.forward(c.URL())
+			e.empty()
+			b.ReportMetric(float64(b.N*size)/b.Elapsed().Seconds(), "records/s")
+			b.StopTimer()
+			if _, records := arrived(b, s); len(records) != b.N*size {
+				b.Errorf("%d records arrived, of %d", len(records), b.N*size)
+			}
+		})
 	}
 }

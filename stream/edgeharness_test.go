@@ -22,13 +22,13 @@ import (
 // edge is one on a directory, with a forwarder or without.
 type edge struct {
 	*stream.Edge
-	t       *testing.T
+	t       testing.TB
 	nc      *nats.Conn
 	closing []func()
 	commit  *stream.Committer
 }
 
-func openEdge(t *testing.T, dir string, bytes int64) *edge {
+func openEdge(t testing.TB, dir string, bytes int64) *edge {
 	t.Helper()
 	srv, err := stream.StartEmbedded(stream.EmbeddedConfig{Dir: dir, MaxStore: 1 << 30})
 	if err != nil {
@@ -94,7 +94,7 @@ func (e *edge) empty() {
 }
 
 // eventually polls what another process or a server does.
-func eventually(t *testing.T, what func() error) {
+func eventually(t testing.TB, what func() error) {
 	t.Helper()
 	end := time.Now().Add(time.Minute)
 	for {
@@ -110,7 +110,7 @@ func eventually(t *testing.T, what func() error) {
 }
 
 // newHub is an installation's NATS, in which a Set is named.
-func newHub(t *testing.T, cfg stream.Config) (*natstest.Cluster, *stream.Streams) {
+func newHub(t testing.TB, cfg stream.Config) (*natstest.Cluster, *stream.Streams) {
 	t.Helper()
 	c := natstest.Start(t, 1, nil)
 	s, err := connect(context.Background(), t, c, cfg)
@@ -121,7 +121,7 @@ func newHub(t *testing.T, cfg stream.Config) (*natstest.Cluster, *stream.Streams
 	return c, s
 }
 
-func name(t *testing.T, s *stream.Streams, set string) {
+func name(t testing.TB, s *stream.Streams, set string) {
 	t.Helper()
 	if _, err := s.NameSet(context.Background(), set); err != nil {
 		t.Fatal(err)
@@ -129,7 +129,7 @@ func name(t *testing.T, s *stream.Streams, set string) {
 }
 
 // arrived are the batches of records in EVENTS, in their order.
-func arrived(t *testing.T, s *stream.Streams) (batches []stream.Batch, records []event.Record) {
+func arrived(t testing.TB, s *stream.Streams) (batches []stream.Batch, records []event.Record) {
 	t.Helper()
 	ctx := context.Background()
 	js, err := jetstream.New(s.Conn())

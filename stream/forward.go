@@ -96,12 +96,13 @@ func (f *Forwarder) note(err error) (took bool) {
 	f.away = err
 	f.mu.Unlock()
 	_, refused := errors.AsType[*RefusedError](err)
+	_, known := errors.AsType[*RefusedError](was)
 	switch {
 	case err == nil && was != nil:
 		f.Log.Info("the hub takes records")
-	case refused:
+	case refused && !known:
 		f.Log.Error("the hub is asked for what it does not permit: records are kept here", "err", err)
-	case err != nil && (was == nil || errors.Is(was, errNotAsked)):
+	case err != nil && !refused && (was == nil || errors.Is(was, errNotAsked)):
 		f.Log.Warn("the hub takes nothing: records are kept here until it does", "err", err)
 	}
 	return was == nil

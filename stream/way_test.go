@@ -5,7 +5,6 @@ package stream_test
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"strings"
@@ -64,29 +63,57 @@ func (w *way) release() {
 	<-w.gone
 }
 
-// loseAnswers lets only so many bytes of the answers come back. What the client has sent when they break off still arrives.
-func loseAnswers(random *rand.Rand) fault {
+// placed is in each message of records that an edge sends.
+var placed = []byte("Tocsin-Edge")
+
+// loses breaks each connection: after so many bytes of answers, or before one of the first messages of records, or after it and before
+// its answer.
+func loses(random *rand.Rand) fault {
 	var mu sync.Mutex
-	return func(w *way, client, server net.Conn) {
-		sent := make(chan struct{})
-		go func() {
-			defer close(sent)
-			_, _ = io.Copy(server, client)
-			_ = server.Close()
-		}()
+	draw := func(n int) int {
 		mu.Lock()
-		some := random.Int64N(8_000)
-		mu.Unlock()
-		if _, err := io.CopyN(client, server, some); err == nil {
-			w.cuts.Add(1)
+		defer mu.Unlock()
+		return random.IntN(n)
+	}
+	return func(w *way, client, server net.Conn) {
+		kind, nth, some := draw(3), draw(4), draw(8_000)
+		var mute atomic.Bool
+		answered := make(chan struct{})
+		go func() {
+			defer close(answered)
+			for buf := make([]byte, 1<<16); ; {
+				n, err := server.Read(buf)
+				if some -= n; kind == 0 && some < 0 || mute.Load() {
+					w.cuts.Add(1)
+					_ = client.Close()
+					return
+				}
+				if _, broken := client.Write(buf[:n]); err != nil || broken != nil {
+					return
+				}
+			}
+		}()
+		for buf := make([]byte, 1<<20); ; {
+			n, err := client.Read(buf)
+			if bytes.Contains(buf[:n], placed) {
+				if nth--; nth < 0 && kind == 1 {
+					w.cuts.Add(1)
+					break
+				}
+				mute.Store(nth < 0 && kind == 2)
+			}
+			if _, broken := server.Write(buf[:n]); err != nil || broken != nil {
+				break
+			}
 		}
 		_ = client.Close()
-		<-sent
+		_ = server.Close()
+		<-answered
 	}
 }
 
-// holdFirst breaks the connection on which the client first sends what contains some bytes, and holds that until it is released.
-func holdFirst(what []byte) fault {
+// holdsFirst breaks the connection on which the client first sends records, and holds them until they are released.
+func holdsFirst() fault {
 	var once atomic.Bool
 	return func(w *way, client, server net.Conn) {
 		var held atomic.Bool
@@ -107,7 +134,7 @@ func holdFirst(what []byte) fault {
 		}()
 		for buf := make([]byte, 1<<20); ; {
 			n, err := client.Read(buf)
-			if bytes.Contains(buf[:n], what) && once.CompareAndSwap(false, true) {
+			if bytes.Contains(buf[:n], placed) && once.CompareAndSwap(false, true) {
 				_ = client.Close()
 				<-w.late
 				held.Store(true)
