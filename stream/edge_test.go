@@ -188,7 +188,12 @@ func TestTheHubIsFull(t *testing.T) {
 	c, s := newHub(t, cfg)
 	e := openEdge(t, t.TempDir(), 64<<20)
 	f, _ := e.forward(c.URL())
-	n := 0
+	e.take(0, 1)
+	e.empty()
+	if err := f.Away(); err != nil {
+		t.Fatal(err)
+	}
+	n := 1
 	eventually(t, func() error {
 		e.take(n, n+1)
 		if n++; f.Away() == nil {
@@ -201,6 +206,7 @@ func TestTheHubIsFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, func() error { return f.Away() })
+	e.empty()
 }
 
 // TestEdgeIsPutBack: of a data directory from a backup the hub knows more than the directory itself. What is taken then arrives, and
