@@ -55,8 +55,8 @@ func (e *edge) close() {
 	e.closing = nil
 }
 
-// forward runs a forwarder until the edge is closed, or the function that is returned is called.
-func (e *edge) forward(url string) (*stream.Forwarder, func()) {
+// forward runs a forwarder until the edge is closed.
+func (e *edge) forward(url string) *stream.Forwarder {
 	f := stream.NewForwarder(e.Edge, stream.ServerConfig{URL: url}, slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -66,9 +66,8 @@ func (e *edge) forward(url string) (*stream.Forwarder, func()) {
 			e.t.Error(err)
 		}
 	}()
-	stop := func() { cancel(); <-done }
-	e.closing = append(e.closing, stop)
-	return f, stop
+	e.closing = append(e.closing, func() { cancel(); <-done })
+	return f
 }
 
 // take commits records from a number to another, each a message of its own.
@@ -128,20 +127,26 @@ func name(t testing.TB, s *stream.Streams, set string) {
 	}
 }
 
-// arrived are the batches of records in EVENTS, in their order.
-func arrived(t testing.TB, s *stream.Streams) (batches []stream.Batch, records []event.Record) {
+// events is the hub's EVENTS.
+func events(t testing.TB, s *stream.Streams) jetstream.Stream {
 	t.Helper()
-	ctx := context.Background()
 	js, err := jetstream.New(s.Conn())
 	if err != nil {
 		t.Fatal(err)
 	}
-	events, err := js.Stream(ctx, "EVENTS")
+	st, err := js.Stream(context.Background(), "EVENTS")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for seq := events.CachedInfo().State.FirstSeq; seq <= events.CachedInfo().State.LastSeq; seq++ {
-		msg, err := events.GetMsg(ctx, seq)
+	return st
+}
+
+// arrived are the batches of records in EVENTS, in their order.
+func arrived(t testing.TB, s *stream.Streams) (batches []stream.Batch, records []event.Record) {
+	t.Helper()
+	st := events(t, s)
+	for seq := st.CachedInfo().State.FirstSeq; seq <= st.CachedInfo().State.LastSeq; seq++ {
+		msg, err := st.GetMsg(context.Background(), seq)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -54,7 +54,7 @@ func TestEveryRightOfAnEdgeIsNeeded(t *testing.T) {
 			n := 0
 			for range 2 { // the second has to ask how far the first got
 				e := openEdge(t, dir, 64<<20)
-				f, _ := e.forward(url)
+				f := e.forward(url)
 				if err := e.Quarantine(t.Context(), []stream.Quarantined{{Record: record(1), Reason: "odd"}}); err != nil {
 					t.Fatal(err)
 				}

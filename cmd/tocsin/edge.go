@@ -114,11 +114,11 @@ func (n *node) edgeGauges(gauge gauges) {
 		}
 		return time.Since(st.Oldest).Seconds()
 	})
-	gauge("tocsin_edge_hub_up", "1 while the hub takes what is kept for it.", func(context.Context) (float64, error) {
-		if n.forwarder.Away() != nil {
-			return 0, nil
+	gauge("tocsin_edge_hub_up", "1 while the hub takes what is kept for it.", func(context.Context) (up float64, err error) {
+		if n.forwarder.Away() == nil {
+			up = 1
 		}
-		return 1, nil
+		return up, nil
 	})
 	n.reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "tocsin_edge_forwarded_records_total", Help: "Records that the hub has taken.",
