@@ -3,6 +3,7 @@
 package event
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -31,6 +32,9 @@ type Record struct {
 	Raw []byte
 	// Ordinal counts equal Records of the same request, from 0.
 	Ordinal uint32
+	// Taken is when Tocsin took the Record, in nanoseconds since the Unix epoch, if it then waited for the stream (at the
+	// edge, as its hub was away); 0 says that it arrived when it was taken.
+	Taken int64
 }
 
 // Event is a Record normalised to the canonical fields. It is immutable once a
@@ -57,9 +61,10 @@ type Event struct {
 	scratch []byte
 }
 
-// Reset makes the Event that of another Record, with nothing known of it, and keeps its memory.
+// Reset makes the Event that of another Record, with nothing known of it, and keeps its memory. Its time is, until the
+// parser finds the Record's own, that at which it was taken.
 func (e *Event) Reset(rec Record, arrival int64) {
-	e.ID, e.EventID, e.Time, e.Arrival = ID{}, "", arrival, arrival
+	e.ID, e.EventID, e.Time, e.Arrival = ID{}, "", cmp.Or(rec.Taken, arrival), arrival
 	e.Input, e.Source, e.Original = rec.Input, rec.Source, rec.Raw
 	e.object = value.Value{}
 	e.doc.Reset()

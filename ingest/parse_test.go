@@ -187,3 +187,33 @@ func BenchmarkParseFalco(b *testing.B) {
 		}
 	}
 }
+
+// TestTaken: a record that waited at an edge, and has no time of its own, has that at which it was taken; where it was does not change
+// its identity.
+func TestTaken(t *testing.T) {
+	t.Parallel()
+	const taken = arrival - int64(20*time.Hour)
+	for _, tc := range []struct {
+		source, raw string
+		time        int64
+	}{
+		{"keycloak", `{"user.name":"ana"}`, taken},
+		{"keycloak", "a line of text", taken},
+		{"vector", `{"message":"x"}`, taken},
+		{"falco", "14:16:40: Warning Sensitive file opened", taken}, // in another half of the day than the arrival
+		{"keycloak", `{"timestamp":"2026-08-21T10:15:30Z"}`, 1787307330_000_000_000},
+	} {
+		rec := event.Record{Input: "in", Source: tc.source, Raw: []byte(tc.raw), Taken: taken}
+		e, err := ingest.NewParser(ingest.ParserConfig{}).Parse(rec, arrival)
+		if err != nil {
+			t.Errorf("%s: %v", tc.raw, err)
+			continue
+		}
+		if e.Time != tc.time || e.Arrival != arrival {
+			t.Errorf("%s: time %s, arrival %s", tc.raw, event.Stamp(e.Time), event.Stamp(e.Arrival))
+		}
+		if at := parse(t, tc.source, tc.raw, ingest.ParserConfig{}); at.ID != e.ID || tc.time == taken && at.Time == taken {
+			t.Errorf("%s: the identity is %s, and %s of one that waited; time %s", tc.raw, at.ID, e.ID, event.Stamp(at.Time))
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
 
 	"github.com/klauspost/compress/s2"
 
@@ -47,6 +48,11 @@ func EncodeBatch(stamp Stamp, recs []event.Record) []byte {
 		w.B = append(w.B, r.Raw...)
 	}
 	w.Uint(stamp.Generation)
+	if slices.ContainsFunc(recs, func(r event.Record) bool { return r.Taken != 0 }) {
+		for i := range recs {
+			w.Int(recs[i].Taken)
+		}
+	}
 	return pack(batchFormat, w.B)
 }
 
@@ -71,6 +77,11 @@ func DecodeBatch(b []byte) (Batch, error) {
 	}
 	if len(r.B) > 0 { // what older versions wrote ends here
 		out.Generation = r.Uint()
+	}
+	if len(r.B) > 0 { // what came by no edge ends here
+		for i := range out.Records {
+			out.Records[i].Taken = r.Int()
+		}
 	}
 	if r.Err != nil {
 		return Batch{}, fmt.Errorf("%w: %w", ErrBatch, r.Err)

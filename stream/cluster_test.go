@@ -17,7 +17,7 @@ import (
 )
 
 // connect opens the streams on a cluster.
-func connect(ctx context.Context, t *testing.T, c *natstest.Cluster, cfg stream.Config) (*stream.Streams, error) {
+func connect(ctx context.Context, t testing.TB, c *natstest.Cluster, cfg stream.Config) (*stream.Streams, error) {
 	t.Helper()
 	nc, err := stream.Connect(stream.ServerConfig{URL: c.URL()})
 	if err != nil {
@@ -186,7 +186,7 @@ func TestReaderAfterARestart(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	publishTo, subscribeTo := rights(t) // to ask whether one's consumer is still there is one of them
+	publishTo, subscribeTo := rights(t, wholeUser) // to ask whether one's consumer is still there is one of them
 	c := natstest.Start(t, 1, func(o *server.Options) {
 		permit(t, o, map[string]any{"all": account("all", publishTo, subscribeTo)})
 	})

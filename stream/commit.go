@@ -23,11 +23,11 @@ const (
 // message and answers all. JetStream with fsync always does one fsync for each message; a thousand senders of one
 // event each then cost a few fsyncs and not a thousand.
 type Committer struct {
-	streams *Streams
-	stamp   func() Stamp
-	queue   chan *request
-	wg      sync.WaitGroup
-	stop    chan struct{}
+	to    Intake
+	stamp func() Stamp
+	queue chan *request
+	wg    sync.WaitGroup
+	stop  chan struct{}
 }
 
 // request is one sender's records, or a part of them, waiting to be on disk.
@@ -57,8 +57,8 @@ func (r *request) wait(ctx context.Context) error {
 }
 
 // NewCommitter starts lanes; stamp gives the current rule Set. Close ends them.
-func NewCommitter(s *Streams, lanes int, stamp func() Stamp) *Committer {
-	c := &Committer{streams: s, stamp: stamp, queue: make(chan *request, 4096), stop: make(chan struct{})}
+func NewCommitter(to Intake, lanes int, stamp func() Stamp) *Committer {
+	c := &Committer{to: to, stamp: stamp, queue: make(chan *request, 4096), stop: make(chan struct{})}
 	for range lanes {
 		c.wg.Go(c.lane)
 	}
@@ -145,7 +145,7 @@ func (c *Committer) lane() {
 			records = append(records, r.records...)
 		}
 		// The sender's context is not used: others wait for the same message.
-		err := c.streams.publish(context.Background(), recordsSubject, nuid.Next(), EncodeBatch(c.stamp(), records))
+		err := c.to.publish(context.Background(), recordsSubject, nuid.Next(), EncodeBatch(c.stamp(), records))
 		for _, r := range group {
 			r.done <- err
 		}

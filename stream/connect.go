@@ -31,8 +31,8 @@ type ServerConfig struct {
 }
 
 // Connect connects to a NATS cluster. It goes on trying when a connection is lost, and refuses servers whose settings
-// are too small for what the streams send.
-func Connect(cfg ServerConfig) (*nats.Conn, error) {
+// are too small for what the streams send. More options go over its own.
+func Connect(cfg ServerConfig, more ...nats.Option) (*nats.Conn, error) {
 	opts := []nats.Option{
 		nats.Name("tocsin"), nats.MaxReconnects(-1),
 		// A server whose host is gone closes nothing: after three pings without an answer another is tried.
@@ -56,7 +56,7 @@ func Connect(cfg ServerConfig) (*nats.Conn, error) {
 	if cfg.Cert != "" {
 		opts = append(opts, nats.ClientCert(cfg.Cert, cfg.Key))
 	}
-	nc, err := nats.Connect(cfg.URL, opts...)
+	nc, err := nats.Connect(cfg.URL, append(opts, more...)...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}

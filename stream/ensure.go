@@ -60,8 +60,12 @@ func ensure(ctx context.Context, js jetstream.JetStream, name, subject string, k
 		return ensure(ctx, js, name, subject, k, r, replicas, meta)
 	}
 	if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.ErrorCode == noStorageLeft {
-		return nil, fmt.Errorf("stream %s: its retention of %d MiB does not fit on the disk, beside that of the streams before it: "+
-			"set retention.events.bytes, retention.matches.bytes and retention.quarantine.bytes lower (%w)", name, r.Bytes>>20, err)
+		keys := "retention.events.bytes, retention.matches.bytes and retention.quarantine.bytes"
+		if name == edgeStream {
+			keys = "edge.bytes"
+		}
+		return nil, fmt.Errorf("stream %s: its retention of %d MiB does not fit on the disk, beside that of the streams before it: set %s lower (%w)",
+			name, r.Bytes>>20, keys, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("stream %s: %w", name, err)

@@ -73,7 +73,7 @@ func (s *Streams) Record(ctx context.Context, seq uint64, index uint32) (rec eve
 // Tail passes every Record that comes from now on to fn, with the stream's time, until ctx ends or fn fails.
 func (s *Streams) Tail(ctx context.Context, fn func(rec event.Record, at int64) error) error {
 	cons, err := s.events.CreateConsumer(ctx, jetstream.ConsumerConfig{
-		FilterSubject: recordsSubject, AckPolicy: jetstream.AckNonePolicy, DeliverPolicy: jetstream.DeliverNewPolicy,
+		FilterSubjects: []string{recordsSubject, edgesSubject + ">"}, AckPolicy: jetstream.AckNonePolicy, DeliverPolicy: jetstream.DeliverNewPolicy,
 		InactiveThreshold: time.Minute, MemoryStorage: true, Replicas: 1,
 	})
 	if err != nil {

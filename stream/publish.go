@@ -29,14 +29,27 @@ const maxBytesExceeded = 10077
 // ErrUnavailable says that the stream did not take a message in time.
 var ErrUnavailable = errors.New("stream: not available")
 
+// Intake is what takes Records, and what could not be read: [Streams], or the [Edge] of a process whose hub may be away.
+type Intake interface {
+	// Quarantine returns when all entries are on disk.
+	Quarantine(ctx context.Context, qs []Quarantined) error
+
+	// publish returns when the message is on disk.
+	publish(ctx context.Context, subject, id string, data []byte) error
+}
+
+func (s *Streams) publish(ctx context.Context, subject, id string, data []byte) error {
+	return publish(ctx, s.js, subject, id, data)
+}
+
 // publish returns when the message is on disk. The message id makes an attempt whose answer was lost and the one
 // after it the same message.
-func (s *Streams) publish(ctx context.Context, subject, id string, data []byte) error {
+func publish(ctx context.Context, js jetstream.JetStream, subject, id string, data []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, publishFor)
 	defer cancel()
 	for {
 		attempt, stop := context.WithTimeout(ctx, attemptFor)
-		_, err := s.js.PublishMsg(attempt, message(subject, id, data))
+		_, err := js.PublishMsg(attempt, message(subject, id, data))
 		stop()
 		if err == nil {
 			return nil
@@ -113,6 +126,10 @@ type QuarantineEntry struct {
 
 // Quarantine returns when all entries are on disk. An entry is cut at the largest message that fits.
 func (s *Streams) Quarantine(ctx context.Context, qs []Quarantined) error {
+	return quarantine(ctx, s, qs)
+}
+
+func quarantine(ctx context.Context, to Intake, qs []Quarantined) error {
 	var group []QuarantineEntry
 	size := 0
 	flush := func() error {
@@ -123,7 +140,7 @@ func (s *Streams) Quarantine(ctx context.Context, qs []Quarantined) error {
 		if err != nil {
 			return fmt.Errorf("quarantine: %w", err)
 		}
-		err = s.publish(ctx, quarantineSubject+"records", nuid.Next(), pack(packedFormat, data))
+		err = to.publish(ctx, quarantinedSubject, nuid.Next(), pack(packedFormat, data))
 		group, size = nil, 0
 		return err
 	}

@@ -67,8 +67,10 @@ func (s *Streams) NameSet(ctx context.Context, hash string) (Stamp, error) {
 }
 
 // CurrentSet returns the name of the current Set. The error may be ErrNoSet.
-func (s *Streams) CurrentSet(ctx context.Context) (Stamp, error) {
-	e, err := s.sets.Get(ctx, currentKey)
+func (s *Streams) CurrentSet(ctx context.Context) (Stamp, error) { return currentSet(ctx, s.sets) }
+
+func currentSet(ctx context.Context, sets jetstream.KeyValue) (Stamp, error) {
+	e, err := sets.Get(ctx, currentKey)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return Stamp{}, ErrNoSet
 	}

@@ -225,6 +225,7 @@ func TestBatchRoundTrip(t *testing.T) {
 			return event.Record{
 				Input: rapid.String().Draw(t, "input"), Source: rapid.String().Draw(t, "source"),
 				Raw: rapid.SliceOf(rapid.Byte()).Draw(t, "raw"), Ordinal: rapid.Uint32().Draw(t, "ordinal"),
+				Taken: rapid.SampledFrom([]int64{0, 1, 1787307330123456789}).Draw(t, "taken"),
 			}
 		})).Draw(t, "records")
 		b := stream.EncodeBatch(stream.Stamp{Set: "hash", Generation: 9}, recs)

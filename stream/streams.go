@@ -23,8 +23,11 @@ const (
 	eventsSubject     = "tocsin.events."
 	markerSubject     = "tocsin.events.marker"
 	recordsSubject    = "tocsin.events.records"
+	edgesSubject      = "tocsin.events.edge." // and the edge's name
 	matchesSubject    = "tocsin.matches."
 	quarantineSubject = "tocsin.quarantine."
+
+	quarantinedSubject = "tocsin.quarantine.records"
 )
 
 // dedupeWindow is how long the server knows a message id: longer than a sender's and our own retries.

@@ -38,6 +38,9 @@ func (n *node) checks() map[string]func(context.Context) error {
 	if n.streams != nil {
 		checks["stream"] = n.streamHealth
 	}
+	if n.edge != nil {
+		checks["edge"] = n.edgeHealth
+	}
 	if n.owners != nil {
 		checks["partitions"] = func(ctx context.Context) error {
 			at, err := n.standings(ctx)
@@ -69,6 +72,9 @@ func (n *node) adminHandler() http.Handler {
 			if why := n.reloader.problem(); why != "" {
 				checks["rules"] = "the rules in force stay: " + why
 			}
+		}
+		if n.forwarder != nil {
+			checks["hub"] = n.hubStands(r.Context())
 		}
 		w.Header().Set("Content-Type", "application/json")
 		if len(bad) > 0 {
@@ -109,6 +115,9 @@ func (n *node) registerGauges() {
 	}
 	if n.cfg.runs(roleAlert, roleAPI) {
 		n.outboxGauges(gauge)
+	}
+	if n.edge != nil {
+		n.edgeGauges(gauge)
 	}
 	if n.owners != nil {
 		gauge("tocsin_correlate_cells", "States (rule, grouping key) that are held.", func(context.Context) (float64, error) {

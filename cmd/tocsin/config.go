@@ -63,6 +63,9 @@ type Config struct {
 		Key      string `yaml:"key"`
 		Replicas int    `yaml:"replicas"`
 	} `yaml:"nats"`
+	Edge struct {
+		Bytes int64 `yaml:"bytes"`
+	} `yaml:"edge"`
 	Store struct {
 		URL string `yaml:"url"`
 	} `yaml:"store"`

@@ -57,6 +57,11 @@ func TestConfigMistakes(t *testing.T) {
 		{"a role without a store of all", "nats: {url: 'nats://x'}\n", map[string]string{"TOCSIN_ROLES": "ingest,correlate"}, "TOCSIN_ROLES: roles: a process with ingest, correlate alone shares the store with those of the other roles, and SQLite is a file of one process: set store.url to a PostgreSQL, or run all"},
 		{"a role on SQLite by name", "roles: [alert]\nstore: {url: 'sqlite:x.db'}\n", nil, "FILE:1: roles: a process with alert alone shares the store"},
 		{"open ingest of a process that runs it", "roles: [ingest]\nnats: {url: 'nats://x'}\ningest: {listen: '0.0.0.0:1'}\n", nil, "FILE:3: ingest.listen: 0.0.0.0:1 is not loopback"},
+		{"edge of a process with other roles", "nats: {url: 'nats://x'}\nedge: {bytes: 1073741824}\n", nil, "FILE:2: edge.bytes: a process at the edge works while its hub is away, and only ingest can"},
+		{"edge with no room", "roles: [ingest]\nnats: {url: 'nats://x'}\n", map[string]string{"TOCSIN_EDGE_BYTES": "-1"}, "TOCSIN_EDGE_BYTES: edge.bytes: it is at least 16777216, not -1"},
+		{"edge of no size", "", map[string]string{"TOCSIN_EDGE_BYTES": "10GiB"}, "TOCSIN_EDGE_BYTES: "},
+		{"edge without a hub", "roles: [ingest]\nedge: {bytes: 1073741824}\n", nil, "FILE:1: roles: a process with ingest alone"},
+		{"edge that watches a cluster", "roles: [ingest]\nnats: {url: 'nats://x'}\nedge: {bytes: 1073741824}\nkyverno: {enabled: true}\n", nil, "FILE:3: edge.bytes: what was told of policy reports is kept at the hub"},
 		{"receiver without a URL", "alert:\n  receivers: [{name: a, type: webhook}]\n", nil, "alert.receivers[0]"},
 		{"secret on the line", "store:\n  url: {a: hunter2}\n", nil, "FILE:2: store.url is text"},
 	} {
@@ -79,6 +84,7 @@ func TestConfigOfRoles(t *testing.T) {
 		"roles: [all]\n", "roles: [api, alert, correlate, match, ingest]\n", "roles: [match, all]\n",
 		"roles: [ingest]\n" + nats, "roles: [match]\n" + nats + open, "roles: [ingest, match]\n" + nats, "roles: [correlate]\n" + nats + postgres + open,
 		"roles: [api, alert]\n" + nats + postgres + open, "roles: [ingest]\n" + nats + "api: {listen: '0.0.0.0:1'}\n",
+		"roles: [ingest]\nedge: {bytes: 16777216}\n" + nats, "roles: [match, api]\nedge: {bytes: 16777216}\n" + nats + postgres,
 		"roles: [alert]\n" + postgres, // what it does is in the store
 	} {
 		if code, said := configured(t, text, nil); code != 0 {

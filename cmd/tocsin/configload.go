@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -52,6 +53,10 @@ var environment = []struct {
 	{"TOCSIN_VECTOR_LISTEN", "vector.listen", func(c *Config, v string) error { c.Vector.Listen = v; return nil }},
 	{"TOCSIN_STORE_URL", "store.url", func(c *Config, v string) error { c.Store.URL = v; return nil }},
 	{"TOCSIN_NATS_URL", "nats.url", func(c *Config, v string) error { c.NATS.URL = v; return nil }},
+	{"TOCSIN_EDGE_BYTES", "edge.bytes", func(c *Config, v string) (err error) {
+		c.Edge.Bytes, err = strconv.ParseInt(v, 10, 64)
+		return err
+	}},
 }
 
 // splitList takes a list that commas join apart.

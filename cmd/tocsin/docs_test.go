@@ -67,19 +67,24 @@ func TestDocsNameEveryMetric(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
 	s := serveHere(t, "sqlite:"+filepath.Join(data, "tocsin.db"), data)
-	families, err := s.node.reg.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
+	edge := serveHere(t, "", t.TempDir(), func(c *Config) {
+		c.Roles, c.Edge.Bytes, c.NATS.URL = []string{roleIngest}, leastEdge, "nats://127.0.0.1:1" // nobody is there
+	})
 	text := page(t, "docs/metrics.md")
-	for _, f := range families {
-		if strings.HasPrefix(f.GetName(), "tocsin_") && !strings.Contains(text, "`"+f.GetName()+"`") {
-			t.Errorf("docs/metrics.md does not have %s", f.GetName())
+	for _, n := range []*node{s.node, edge.node} {
+		families, err := n.reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			if strings.HasPrefix(f.GetName(), "tocsin_") && !strings.Contains(text, "`"+f.GetName()+"`") {
+				t.Errorf("docs/metrics.md does not have %s", f.GetName())
+			}
 		}
 	}
 	for _, name := range regexp.MustCompile("`(tocsin_[a-z_]+)`").FindAllStringSubmatch(text, -1) {
 		src := false
-		for _, dir := range []string{"../../pipeline/metrics.go", "../../ingest/handler.go", "run.go", "inputs.go", "admin.go", "reload.go", "../../alert/deliver.go"} {
+		for _, dir := range []string{"../../pipeline/metrics.go", "../../ingest/handler.go", "run.go", "inputs.go", "admin.go", "edge.go", "reload.go", "../../alert/deliver.go"} {
 			b, err := os.ReadFile(dir)
 			if err != nil {
 				t.Fatal(err)
@@ -238,10 +243,10 @@ func TestPortTaken(t *testing.T) {
 	}
 }
 
-// TestDocsConfigurationsWork: each part of a tocsin.yaml in docs/sources.md is one that Tocsin takes, and what is shown for others is YAML.
+// TestDocsConfigurationsWork: each part of a tocsin.yaml in docs/sources.md and docs/edge.md is one that Tocsin takes, and what is shown for others is YAML.
 func TestDocsConfigurationsWork(t *testing.T) {
 	t.Parallel()
-	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(page(t, "docs/sources.md"), -1)
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(page(t, "docs/sources.md")+page(t, "docs/edge.md"), -1)
 	ours := 0
 	for _, m := range blocks {
 		if !strings.HasPrefix(m[1], "# tocsin.yaml") {

@@ -51,6 +51,7 @@ func (n *node) startStream(ctx context.Context) error {
 			n.streams, err = stream.Open(ctx, nc, n.cfg.streamConfig())
 		}
 		if err == nil {
+			n.intake = n.streams
 			err = n.streams.Reclaim(ctx)
 		}
 		return err
@@ -66,20 +67,17 @@ func (n *node) joinStream(ctx context.Context) error {
 		}
 		n.onClose("data directory", func() { _ = lock.Close() }) // the lock goes with the process at the latest
 	}
-	c := n.cfg.NATS
 	n.refused = make(chan *stream.RefusedError, 1)
+	server := n.server()
+	server.Refused = func(r *stream.RefusedError) {
+		select {
+		case n.refused <- r:
+		default: // the first says enough
+		}
+	}
 	var nc *nats.Conn
 	err := n.patiently(ctx, func() (err error) {
-		nc, err = stream.Connect(stream.ServerConfig{
-			URL: c.URL, Creds: c.Creds, CA: c.CA, Cert: c.Cert, Key: c.Key,
-			Refused: func(r *stream.RefusedError) {
-				select {
-				case n.refused <- r:
-				default: // the first says enough
-				}
-			},
-			Trouble: func(err error) { n.log.Warn("NATS", "err", err) },
-		})
+		nc, err = stream.Connect(server)
 		return err
 	})
 	if err != nil {
@@ -93,7 +91,17 @@ func (n *node) joinStream(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("nats.url: %w", err)
 	}
+	n.intake = n.streams
 	return nil
+}
+
+// server is the NATS that is configured.
+func (n *node) server() stream.ServerConfig {
+	c := n.cfg.NATS
+	return stream.ServerConfig{
+		URL: c.URL, Creds: c.Creds, CA: c.CA, Cert: c.Cert, Key: c.Key,
+		Trouble: func(err error) { n.log.Warn("NATS", "err", err) },
+	}
 }
 
 // watchRefusals ends with the first subject that NATS does not permit. What is refused once always is, and whoever asked

@@ -60,7 +60,7 @@ func (in *inputs) quarantine(ctx context.Context, qs []ingest.Quarantined) error
 	for i, q := range qs {
 		out[i] = stream.Quarantined{Record: q.Record, Reason: q.Reason, Detail: q.Detail}
 	}
-	if err := in.n.streams.Quarantine(ctx, out); err != nil {
+	if err := in.n.intake.Quarantine(ctx, out); err != nil {
 		return err
 	}
 	now := time.Now().UnixNano()

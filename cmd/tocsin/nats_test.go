@@ -18,7 +18,7 @@ import (
 // MATCHES. What was answered with 200 is on two disks at least, so the incidents are those of replay.
 func TestALeaderOfAStreamIsKilled(t *testing.T) {
 	t.Parallel()
-	cluster := natstest.StartProcesses(t)
+	cluster := natstest.StartProcesses(t, 3)
 	data := t.TempDir()
 	config := filepath.Join(data, "tocsin.yaml")
 	if err := os.WriteFile(config, []byte(clusterYAML(cluster)), 0o600); err != nil {

@@ -25,9 +25,9 @@ import (
 
 // points are the places where a test stops the process; all nil in production.
 type points struct {
-	committed, published, told func()
-	owner                      pipeline.Points
-	snapshotEvery              time.Duration
+	committed, published, told, forwarded func()
+	owner                                 pipeline.Points
+	snapshotEvery                         time.Duration
 	// started is given the node once it serves.
 	started func(*node)
 }
@@ -45,8 +45,13 @@ type node struct {
 	// embedded is nil with a NATS of one's own.
 	embedded *stream.Embedded
 	// refused has the first subject that a NATS of one's own does not permit.
-	refused  chan *stream.RefusedError
-	streams  *stream.Streams
+	refused chan *stream.RefusedError
+	streams *stream.Streams
+	// edge and its forwarder are instead of streams in a process whose hub may be away.
+	edge      *stream.Edge
+	forwarder *stream.Forwarder
+	// intake is where records go: streams, or edge.
+	intake   stream.Intake
 	consumer *stream.EventsConsumer
 	store    store.Store
 	// preparing guards prepared: the store may come after the start.
@@ -102,7 +107,11 @@ func (n *node) start(ctx context.Context) error {
 		}
 	}
 	n.name = processName(n.cfg)
-	if n.cfg.usesStreams() {
+	if n.cfg.atEdge() {
+		if err := n.startEdge(ctx); err != nil {
+			return err
+		}
+	} else if n.cfg.usesStreams() {
 		if err := n.startStream(ctx); err != nil {
 			return err
 		}
@@ -112,7 +121,7 @@ func (n *node) start(ctx context.Context) error {
 			return err
 		}
 	}
-	if n.cfg.usesStreams() {
+	if n.streams != nil {
 		if err := n.startSets(ctx, set); err != nil {
 			return err
 		}
@@ -120,7 +129,7 @@ func (n *node) start(ctx context.Context) error {
 	n.parser = ingest.NewParser(n.cfg.parserConfig())
 	n.seen = pipeline.NewSources()
 	if n.cfg.runs(roleIngest) {
-		n.commit = stream.NewCommitter(n.streams, 2, n.sets.Stamp)
+		n.commit = stream.NewCommitter(n.intake, 2, n.stamp)
 	}
 	if n.cfg.runs(roleMatch) {
 		if err := n.startMatcher(ctx); err != nil {

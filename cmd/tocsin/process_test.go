@@ -71,7 +71,7 @@ func killPoints(spec string) points {
 		}
 	}
 	return points{
-		committed: at("committed"), published: at("published"), told: at("told"),
+		committed: at("committed"), published: at("published"), told: at("told"), forwarded: at("forwarded"),
 		owner:         pipeline.Points{BeforeCommit: at("before-commit"), AfterCommit: at("after-commit"), InSnapshot: at("in-snapshot")},
 		snapshotEvery: 200 * time.Millisecond,
 	}
@@ -235,8 +235,14 @@ func attackEvents(n int, start time.Time) []map[string]any {
 	return out
 }
 
-// wanted asks replay.
+// wanted asks replay what becomes of what Vector sends.
 func wanted(t *testing.T, events []map[string]any) []string {
+	t.Helper()
+	return wantedOf(t, "vector", events)
+}
+
+// wantedOf asks replay what becomes of what a source sends.
+func wantedOf(t *testing.T, source string, events []map[string]any) []string {
 	t.Helper()
 	set, err := loadRules(t.Context(), []string{"../../rules.d"})
 	if err != nil {
@@ -250,7 +256,7 @@ func wanted(t *testing.T, events []map[string]any) []string {
 		}
 		records = append(records, b)
 	}
-	out, err := judge.Replayed(set, records, 5*time.Minute)
+	out, err := judge.Replayed(set, source, records, 5*time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -61,6 +61,9 @@ func (n *node) run(ctx context.Context) error {
 	if n.commit != nil {
 		n.commit.Close()
 	}
+	if n.forwarder != nil {
+		n.flush()
+	}
 	// The owners leave last: what a member that left had claimed is another's to tell.
 	stopTelling()
 	<-told
@@ -78,6 +81,9 @@ func (n *node) work(ctx context.Context, w *errgroup.Group) {
 	}
 	if n.refused != nil {
 		w.Go(func() error { return n.watchRefusals(ctx) })
+	}
+	if n.forwarder != nil {
+		w.Go(func() error { return n.forwarder.Run(ctx) })
 	}
 	if n.sets != nil {
 		w.Go(func() error { return n.sets.Follow(ctx) })

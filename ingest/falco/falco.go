@@ -57,7 +57,7 @@ func Parse(e *event.Event, rec event.Record, arrival int64) error {
 		return err
 	}
 	if !strings.HasPrefix(strings.TrimSpace(string(rec.Raw)), "{") {
-		return parseText(e, rec, arrival)
+		return parseText(e, rec)
 	}
 	return FromObject(e, rec, e.Object())
 }
@@ -211,7 +211,7 @@ func text(v any) string {
 }
 
 // parseText reads `10:15:30.123456789: Warning message` or the same with an ISO 8601 time.
-func parseText(e *event.Event, rec event.Record, arrival int64) error {
+func parseText(e *event.Event, rec event.Record) error {
 	line := strings.ToValidUTF8(strings.TrimSpace(string(rec.Raw)), "\uFFFD")
 	stamp, rest, ok := strings.Cut(line, ": ")
 	if !ok {
@@ -222,7 +222,7 @@ func parseText(e *event.Event, rec event.Record, arrival int64) error {
 	if !ok {
 		return fmt.Errorf("neither JSON nor a line of Falco: unknown priority %q", priority)
 	}
-	own, dated, err := textTime(stamp, arrival)
+	own, dated, err := textTime(stamp, e.Time)
 	if err != nil {
 		return err
 	}
@@ -244,9 +244,9 @@ func parseText(e *event.Event, rec event.Record, arrival int64) error {
 	return nil
 }
 
-// textTime reads an ISO 8601 time, or a time of day: that nearest to the arrival. dated is false for the
-// latter, which depends on the arrival.
-func textTime(s string, arrival int64) (t int64, dated bool, err error) {
+// textTime reads an ISO 8601 time, or a time of day: that nearest to when the record was taken. dated is false for the
+// latter, which depends on that.
+func textTime(s string, taken int64) (t int64, dated bool, err error) {
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999-0700"} {
 		if at, err := time.Parse(layout, s); err == nil {
 			return at.UnixNano(), true, nil
@@ -256,13 +256,13 @@ func textTime(s string, arrival int64) (t int64, dated bool, err error) {
 	if err != nil {
 		return 0, false, fmt.Errorf("the time %q cannot be read", s)
 	}
-	day := time.Unix(0, arrival).UTC().Truncate(24 * time.Hour)
+	day := time.Unix(0, taken).UTC().Truncate(24 * time.Hour)
 	near := day.Add(time.Duration(at.Hour())*time.Hour + time.Duration(at.Minute())*time.Minute +
 		time.Duration(at.Second())*time.Second + time.Duration(at.Nanosecond())).UnixNano()
 	const half, whole = int64(12 * time.Hour), int64(24 * time.Hour)
-	if near-arrival > half {
+	if near-taken > half {
 		near -= whole
-	} else if arrival-near > half {
+	} else if taken-near > half {
 		near += whole
 	}
 	return near, false, nil

@@ -47,9 +47,12 @@ func serve(text string) error {
 		return err
 	}
 	o := options(c.Name, c.Dir)
-	o.Port, o.Cluster = c.Port, server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: c.Route}
-	for _, p := range c.Routes {
-		o.Routes = append(o.Routes, &url.URL{Scheme: "nats-route", Host: fmt.Sprintf("127.0.0.1:%d", p)})
+	o.Port = c.Port
+	if len(c.Routes) > 1 {
+		o.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: c.Route}
+		for _, p := range c.Routes {
+			o.Routes = append(o.Routes, &url.URL{Scheme: "nats-route", Host: fmt.Sprintf("127.0.0.1:%d", p)})
+		}
 	}
 	s, err := server.NewServer(o)
 	if err != nil {
@@ -60,28 +63,28 @@ func serve(text string) error {
 	return errors.New("the test is over")
 }
 
-// Processes is a cluster of three servers, each a process of its own: it can be killed, and so leaves everything as it is.
+// Processes is a server or a cluster, each server a process of its own: it can be killed, and so leaves everything as it is.
 type Processes struct {
 	configs []processConfig
 	running []*exec.Cmd
 }
 
-// StartProcesses starts them. They are killed at the end of the test.
-func StartProcesses(t testing.TB) *Processes {
+// StartProcesses starts n of them. They are killed at the end of the test.
+func StartProcesses(t testing.TB, n int) *Processes {
 	t.Helper()
-	ports := freePorts(t, 6)
-	p := &Processes{running: make([]*exec.Cmd, 3)}
+	ports := freePorts(t, 2*n)
+	p := &Processes{running: make([]*exec.Cmd, n)}
 	t.Cleanup(func() {
 		for i := range p.running {
-			p.kill(i)
+			p.Kill(i)
 		}
 	})
-	for i := range 3 {
-		p.configs = append(p.configs, processConfig{fmt.Sprintf("n%d", i), t.TempDir(), ports[i], ports[3+i], ports[3:]})
-		p.run(t, i)
+	for i := range n {
+		p.configs = append(p.configs, processConfig{fmt.Sprintf("n%d", i), t.TempDir(), ports[i], ports[n+i], ports[n:]})
+		p.Run(t, i)
 	}
 	p.wait(t, "the cluster takes nothing", func(ctx context.Context, js jetstream.JetStream) error {
-		kv, err := js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "ready", Replicas: 3})
+		kv, err := js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "ready", Replicas: n})
 		if err == nil {
 			_, err = kv.Put(ctx, "a", nil)
 		}
@@ -118,7 +121,7 @@ func (p *Processes) KillLeader(t testing.TB, stream string) (restart func()) {
 		for i, c := range p.configs {
 			if c.Name == name {
 				killed = name
-				p.kill(i)
+				p.Kill(i)
 				return nil
 			}
 		}
@@ -132,13 +135,14 @@ func (p *Processes) KillLeader(t testing.TB, stream string) (restart func()) {
 		})
 		for i, c := range p.configs {
 			if c.Name == killed {
-				p.run(t, i)
+				p.Run(t, i)
 			}
 		}
 	}
 }
 
-func (p *Processes) run(t testing.TB, i int) {
+// Run starts a server that was killed. It does not wait until it takes something.
+func (p *Processes) Run(t testing.TB, i int) {
 	t.Helper()
 	text, err := json.Marshal(p.configs[i])
 	if err != nil {
@@ -156,7 +160,8 @@ func (p *Processes) run(t testing.TB, i int) {
 	p.running[i] = cmd
 }
 
-func (p *Processes) kill(i int) {
+// Kill kills a server with SIGKILL.
+func (p *Processes) Kill(i int) {
 	if cmd := p.running[i]; cmd != nil {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait() // it says that it was killed

@@ -32,11 +32,11 @@ func Line(v incident.View) string {
 	return fmt.Sprintf("%s %v %s %s %s %d\n  %s", v.Rule.ID, v.Key, v.Severity, v.FirstEvent, v.LastEvent, v.EventCount, strings.Join(ds, "\n  "))
 }
 
-// Replayed returns the lines of what replay makes of records of the source vector, sorted.
-func Replayed(set *rules.Set, records [][]byte, lateness time.Duration) ([]string, error) {
+// Replayed returns the lines of what replay makes of records of a source, sorted.
+func Replayed(set *rules.Set, source string, records [][]byte, lateness time.Duration) ([]string, error) {
 	play := pipeline.NewReplay(set, ingest.NewParser(ingest.ParserConfig{}), lateness)
 	for _, r := range records {
-		if err := play.Add("vector", r); err != nil {
+		if err := play.Add(source, r); err != nil {
 			return nil, err
 		}
 	}
