@@ -184,7 +184,9 @@ func (c *cell) settleChain(clock int64, n *Stats) {
 	}
 	for i := range c.news.detections {
 		d := &c.news.detections[i]
-		d.Incident = c.chain.IncidentOf(d.Detection.ID)
+		if in := c.chain.IncidentOf(d.Detection.ID); in != "" { // else it is forgotten since, before anybody asked what changed
+			d.Incident = in
+		}
 		d.New = d.New || !d.Gone && !d.Moved && slices.Contains(joined, d.Detection.ID)
 	}
 }

@@ -78,6 +78,7 @@ var mutants = []mutant{
 	{"hours are forgotten too early", "correlate/usual.go", "return usualSpan + day + h.tooLate() + h.w.retention() + 1", "return usualSpan"},
 	{"a late event does not count in the usual rate", "correlate/usual.go", "one = append(one, e)", "_ = e"},
 	{"a snapshot loses days", "correlate/usual.go", "h.days[d] = counts", "h.days[-d] = counts"},
+	{"what is forgotten before it is told is in no incident", "correlate/cell.go", "in := c.chain.IncidentOf(d.Detection.ID); in != \"\"", "in := c.chain.IncidentOf(d.Detection.ID); true"},
 	{"firing points of a referenced rule are not taken back", "correlate/carry.go", "} else if !c.firesElsewhere(w, e, key) {", "} else if false {"},
 }
 
