@@ -19,6 +19,7 @@ type load struct {
 	rng  *rand.Rand
 	rate int // events a second
 	to   func() []string
+	now  func() time.Time
 
 	mu      sync.Mutex
 	records [][]byte
@@ -67,7 +68,7 @@ func (l *load) run(d time.Duration) {
 	start := time.Now()
 	n := 0
 	for time.Since(start) < d {
-		at := time.Now()
+		at := l.now()
 		size := 1 + l.rng.IntN(20)
 		var recs [][]byte
 		for i := range size {
@@ -113,7 +114,7 @@ func (l *load) send(b batch, wg *sync.WaitGroup, slots chan struct{}) {
 					_ = resp.Body.Close() // the status says all
 					if resp.StatusCode == http.StatusOK {
 						l.mu.Lock()
-						l.latest = max(l.latest, time.Since(b.oldest))
+						l.latest = max(l.latest, l.now().Sub(b.oldest))
 						l.mu.Unlock()
 						return
 					}

@@ -37,7 +37,14 @@ func main() {
 	flag.DurationVar(&r.length, "length", 15*time.Second, "how long events are sent for")
 	flag.DurationVar(&r.lateness, "lateness", 30*time.Second, "the lateness bound")
 	flag.BoolVar(&r.keep, "keep", false, "keep the directories of runs that went well")
+	flag.StringVar(&r.away, "away", "", "in place of faults, have the hub, the store or the receiver of alerts away for five hours by all clocks")
 	flag.Parse()
+	if r.away != "" {
+		if r.faults = 0; !*hooked || strings.Contains(","+*replicas, ",0") {
+			fmt.Fprintln(os.Stderr, "chaos: --away wants --hooked, and --replicas of processes that share a PostgreSQL, such as 1,3")
+			os.Exit(2)
+		}
+	}
 	var kinds []int
 	for f := range strings.SplitSeq(*replicas, ",") {
 		n, err := strconv.Atoi(f)

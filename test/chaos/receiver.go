@@ -67,12 +67,17 @@ func (r *receiver) hear(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
+// turn makes it bad, or good again, for good.
+func (r *receiver) turn(mood string) (again chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.mood, r.again = mood, make(chan struct{})
+	return r.again
+}
+
 // badFor makes it bad for a time.
 func (r *receiver) badFor(mood string, d time.Duration) {
-	again := make(chan struct{})
-	r.mu.Lock()
-	r.mood, r.again = mood, again
-	r.mu.Unlock()
+	again := r.turn(mood)
 	time.Sleep(d)
 	r.mu.Lock()
 	if r.again == again { // else it is bad in another way meanwhile

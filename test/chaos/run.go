@@ -22,6 +22,7 @@ type run struct {
 	rate     int
 	length   time.Duration
 	lateness time.Duration
+	away     string // what is away for hours, in place of faults
 	programs programs
 	keep     bool
 }
@@ -37,8 +38,12 @@ const (
 
 // String is the command that repeats the run.
 func (r run) String() string {
-	return fmt.Sprintf("go run ./test/chaos --seed %d --replicas %d --faults %d --rate %d --length %v --lateness %v --hooked=%t",
+	text := fmt.Sprintf("go run ./test/chaos --seed %d --replicas %d --faults %d --rate %d --length %v --lateness %v --hooked=%t",
 		r.seed, r.replicas, r.faults, r.rate, r.length, r.lateness, r.programs.hooked)
+	if r.away != "" {
+		text += " --away " + r.away
+	}
+	return text
 }
 
 // do runs, and says what came of it.
@@ -72,7 +77,7 @@ func (r run) in(dir string, log *strings.Builder) (verdict, error) {
 	if err != nil {
 		return wrong, err
 	}
-	l := &load{rng: rand.New(rand.NewPCG(r.seed, 1)), rate: r.rate, to: w.ingest}
+	l := &load{rng: rand.New(rand.NewPCG(r.seed, 1)), rate: r.rate, to: w.ingest, now: w.now}
 	sent := make(chan struct{})
 	start := time.Now()
 	go func() {
@@ -100,13 +105,18 @@ func (r run) in(dir string, log *strings.Builder) (verdict, error) {
 	if err := faults.Wait(); err != nil {
 		return wrong, err
 	}
+	if r.away != "" {
+		if err := r.outage(w); err != nil {
+			return wrong, err
+		}
+	}
 	if err := w.heal(); err != nil {
 		return wrong, err
 	}
 	if err := l.wait(sent); err != nil {
 		return wrong, err
 	}
-	if l.latest+maxJump > r.lateness {
+	if l.latest+maxJump > r.lateness && r.away == "" {
 		fmt.Fprintf(log, "  void: an event was taken %v after its time\n", l.latest)
 		return inconclusive, nil
 	}
@@ -114,5 +124,5 @@ func (r run) in(dir string, log *strings.Builder) (verdict, error) {
 	time.Sleep(time.Until(end))
 	stop()
 	closings.Wait()
-	return r.judge(w, l, c, end, log)
+	return r.judge(w, l, c, end.Add(time.Duration(w.ahead.Load())), log)
 }

@@ -22,7 +22,7 @@ func (r run) judge(w *world, l *load, c *closer, end time.Time, log *strings.Bui
 	if err := until(3*r.lateness+2*time.Minute, func() error { return w.decided(end.Add(maxJump + 2*time.Second)) }); err != nil {
 		return wrong, err
 	}
-	took := time.Since(end)
+	took := w.now().Sub(end)
 	if err := until(30*time.Second, w.ready); err != nil {
 		return wrong, err
 	}

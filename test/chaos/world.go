@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -31,6 +32,8 @@ type world struct {
 	mu       sync.Mutex
 	replicas []*replica // those that are gone for good, too
 	meaning  int        // what the rules mean
+
+	ahead atomic.Int64 // by how many nanoseconds the clocks of all processes are
 
 	writing sync.Mutex // held while rule files are written
 	failing sync.Mutex // held while power has failed
