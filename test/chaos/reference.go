@@ -53,6 +53,30 @@ func (rec *record) reference(lateness time.Duration, stored *stored) (*reference
 	return out, nil
 }
 
+// replayed is the reference where one Set was in force and nobody closed anything: it knows which late events met.
+func (rec *record) replayed(lateness time.Duration) (*reference, error) {
+	sets := rec.generations()
+	parser := ingest.NewParser(ingest.ParserConfig{})
+	play := pipeline.NewReplay(sets[0], parser, lateness)
+	for _, x := range rec.events {
+		e, err := parser.Parse(x.Record, x.at)
+		if err != nil {
+			return nil, err
+		}
+		play.AddEvent(e)
+	}
+	res, err := play.Run(0, 0)
+	if err != nil {
+		return nil, err
+	}
+	out := &reference{}
+	for _, v := range res.Incidents {
+		out.lines = append(out.lines, lineOf(v))
+	}
+	sort.Strings(out.lines)
+	return out, nil
+}
+
 // comeBack returns the rules that meant one thing, then another, then the first again, as when a process that was frozen puts
 // in force what it had read before: where they start anew is not worked out here.
 func (rec *record) comeBack() map[string]bool {

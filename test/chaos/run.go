@@ -88,7 +88,9 @@ func (r run) in(dir string, log *strings.Builder) (verdict, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	var closings sync.WaitGroup
-	closings.Go(func() { c.run(ctx) })
+	if r.away == "" {
+		closings.Go(func() { c.run(ctx) })
+	}
 	var faults errgroup.Group
 	faults.SetLimit(2) // some come together
 	for range r.faults {

@@ -47,7 +47,12 @@ func (r run) judge(w *world, l *load, c *closer, end time.Time, log *strings.Bui
 	if err != nil {
 		return wrong, err
 	}
-	want, err := rec.reference(r.lateness, found)
+	var want *reference
+	if r.away != "" {
+		want, err = rec.replayed(r.lateness)
+	} else {
+		want, err = rec.reference(r.lateness, found)
+	}
 	if err != nil {
 		return wrong, err
 	}
