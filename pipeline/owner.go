@@ -45,8 +45,8 @@ func reached(point func()) {
 
 // OwnerConfig is what the owner of partitions needs.
 type OwnerConfig struct {
-	Store   store.Store
-	Streams *stream.Streams
+	Store   store.Partitions
+	Streams ownerStreams
 	Sets    *Sets
 	Parser  Parser
 	// Lateness is L.
@@ -104,7 +104,7 @@ func (o *owner) run(ctx context.Context) error {
 }
 
 // follow takes messages in and commits what became of them.
-func (o *owner) follow(ctx context.Context, reader *stream.PartitionReader) error {
+func (o *owner) follow(ctx context.Context, reader stream.PartitionReader) error {
 	for {
 		msgs, err := o.next(ctx, reader)
 		if err != nil {
@@ -131,7 +131,7 @@ func (o *owner) follow(ctx context.Context, reader *stream.PartitionReader) erro
 
 // next returns what waits, nothing if it is time for a snapshot: a log that is full takes no more, not even a tick, until what
 // nobody needs is trimmed from it, and snapshots say what that is.
-func (o *owner) next(ctx context.Context, reader *stream.PartitionReader) ([]stream.PartitionMsg, error) {
+func (o *owner) next(ctx context.Context, reader stream.PartitionReader) ([]stream.PartitionMsg, error) {
 	if o.stepped <= max(o.saved, o.lease.Applied) {
 		return reader.Next(ctx, commitMessages)
 	}
