@@ -14,8 +14,8 @@ import (
 )
 
 var (
-	simPairs    = flag.Int("sim.pairs", 1500, "schedules with two faults, in each scenario; 0 is all there are")
-	simSeeds    = flag.Int("sim.seeds", 500, "schedules with up to eight faults, drawn from so many seeds, in each scenario")
+	simPairs    = flag.Int("sim.pairs", 500, "schedules with two faults, in each scenario; -1 is all there are")
+	simSeeds    = flag.Int("sim.seeds", 300, "schedules with up to eight faults, drawn from so many seeds, in each scenario")
 	simFirst    = flag.Uint64("sim.first", 1, "the first seed")
 	simSchedule = flag.String("sim.schedule", "", "a scenario and its schedule, as a failure names them: only this one, and told")
 )
@@ -29,6 +29,9 @@ func newWorld(s scenario, c *choices) *world {
 	}
 	w.store = newStoreServer(s.partitions)
 	w.store.watch = newWatch(w)
+	if s.seen != nil {
+		s.seen(w)
+	}
 	for place := range w.inPlace {
 		w.start(place)
 	}
@@ -110,7 +113,15 @@ func (e *explorer) explore() {
 	if err := e.scenario.play(e.t, c); err != nil {
 		e.t.Fatalf("without a fault: %v", err)
 	}
+	told := &choices{tell: true}
+	if err := e.scenario.play(e.t, told); err != nil || len(told.made) != len(c.made) {
+		e.t.Fatalf("the same schedule is another the second time: %d choices, then %d: %v", len(c.made), len(told.made), err)
+	}
 	ones := each(schedule{}, c.made)
+	for i := range len(ones) / simShare {
+		ones[i] = ones[i*simShare]
+	}
+	ones = ones[:len(ones)/simShare]
 	made := make([][]choice, len(ones))
 	e.all(len(ones), func(i int) *choices { return &choices{plan: ones[i].plan()} }, func(i int, c *choices) { made[i] = c.made })
 	var twos []schedule
@@ -120,17 +131,17 @@ func (e *explorer) explore() {
 	all := len(twos)
 	rng := rand.New(rand.NewPCG(1, 2))
 	rng.Shuffle(len(twos), func(i, j int) { twos[i], twos[j] = twos[j], twos[i] })
-	if n := *simPairs; n > 0 {
-		twos = twos[:min(n, all)]
+	if n := *simPairs; n >= 0 {
+		twos = twos[:min(n/simShare, all)]
 	}
 	e.all(len(twos), func(i int) *choices { return &choices{plan: twos[i].plan()} }, func(int, *choices) {})
-	e.all(*simSeeds, func(i int) *choices {
+	e.all(*simSeeds/simShare, func(i int) *choices {
 		seed := *simFirst + uint64(i)
 		rng := rand.New(rand.NewPCG(seed, seed))
 		return &choices{random: rng, rate: 0.01 + 0.1*rng.Float64(), left: 8}
 	}, func(int, *choices) {})
-	e.t.Logf("all %d schedules with one fault, %d of %d with two, %d with many: %s",
-		len(ones), len(twos), all, *simSeeds, time.Since(start).Round(time.Second))
+	e.t.Logf("%d schedules with one fault, %d of %d with two, %d with many: %s",
+		len(ones), len(twos), all, *simSeeds/simShare, time.Since(start).Round(time.Second))
 }
 
 // each returns the schedules that have one fault more, after the last.

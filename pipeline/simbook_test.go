@@ -155,12 +155,7 @@ func (b *book) views() []incident.View {
 		if d.Retracted != nil {
 			continue
 		}
-		d.Evidence = nil
-		for k, e := range b.evidence {
-			if k.detection == id {
-				d.Evidence = append(d.Evidence, incident.Evidence{Detection: id, Step: e.Step, Event: e.Ref})
-			}
-		}
+		d.Evidence = b.evidenceOf(id)
 		detections[row.incident] = append(detections[row.incident], d)
 	}
 	var out []incident.View

@@ -35,7 +35,8 @@ type scenario struct {
 	parser     pipeline.Parser
 	correlated *pipeline.CorrelateMetrics
 	matched    *pipeline.MatchMetrics
-	want       string // what replay finds
+	want       string       // what replay finds
+	seen       func(*world) // is shown each world at its beginning
 }
 
 // scripted is a message of EVENTS: a marker if it has no records.

@@ -20,8 +20,9 @@ type storeServer struct {
 	parts   []part
 	book    *book
 	watch   *watch
-	// unfenced is a fault of the simulation's own, to see that it is seen.
-	unfenced bool
+	listens func(heard) // nil but where it is compared with a real one
+	// unfenced and unsummed break its promises, to see that it is seen.
+	unfenced, unsummed bool
 }
 
 // part is one partition's row, with its snapshot.
@@ -83,6 +84,9 @@ func (s *storeServer) acquire(owner string, ttl time.Duration, total int) []stor
 		p.owner, p.until = owner, time.Now().Add(ttl)
 		p.Epoch++
 		out = append(out, p.Lease)
+		if lease := p.Lease; s.listens != nil {
+			s.listens(heard{lease: &lease})
+		}
 	}
 	return out
 }
@@ -114,8 +118,15 @@ func (s *storeServer) leave(owner string) {
 	delete(s.members, owner)
 }
 
-// commit is one transaction under the fence.
+// commit is one transaction.
 func (s *storeServer) commit(c store.Commit) error {
+	err := s.write(c)
+	s.hear(c, err)
+	return err
+}
+
+// write is a commit under the fence.
+func (s *storeServer) write(c store.Commit) error {
 	p := &s.parts[c.Partition]
 	if p.Epoch != c.Epoch && !s.unfenced {
 		return store.ErrFenced
@@ -152,7 +163,7 @@ func (s *storeServer) cells(partition int) ([]correlate.Cell, error) {
 	cells := s.parts[partition].cells
 	for _, id := range slices.Sorted(maps.Keys(cells)) {
 		x := cells[id]
-		if sumOf(id, x.state) != x.sum {
+		if sumOf(id, x.state) != x.sum && !s.unsummed {
 			return out, fmt.Errorf("cell %q: %w", id, store.ErrCorrupt)
 		}
 		out = append(out, correlate.Cell{ID: id, State: slices.Clone(x.state)})

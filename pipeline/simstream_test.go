@@ -36,6 +36,9 @@ type streamServer struct {
 	first   uint64 // of MATCHES: what was before is trimmed
 	dedupes bool
 	clocks  []uint64 // the last marker that is each partition's clock
+
+	// hasty and forgetful break their promises, to see that it is seen.
+	hasty, forgetful bool
 }
 
 // delivery is a message that somebody has, or had.
@@ -98,6 +101,9 @@ func (s *streamServer) take(p *process, limit int) []stream.EventsMsg {
 // floor is the sequence up to which everything is acknowledged.
 func (s *streamServer) floor() uint64 {
 	floor := s.delivered
+	if s.hasty {
+		return floor
+	}
 	for seq := range s.out {
 		floor = min(floor, seq-1)
 	}
@@ -135,6 +141,9 @@ func (s *streamServer) publish(msgs []stream.MatchMsg) {
 			continue
 		}
 		s.known[m.ID] = true
+		if s.forgetful && len(s.known) == 5 {
+			continue
+		}
 		s.matches = append(s.matches, logged{m.Partition, s.now(), bytes.Clone(m.Data)})
 		s.clocks[m.Partition] = max(s.clocks[m.Partition], markerOf(m.Data))
 	}
