@@ -14,8 +14,8 @@ import (
 )
 
 var (
-	simPairs    = flag.Int("sim.pairs", 500, "schedules with two faults, in each scenario; -1 is all there are")
-	simSeeds    = flag.Int("sim.seeds", 300, "schedules with up to eight faults, drawn from so many seeds, in each scenario")
+	simPairs    = flag.Int("sim.pairs", 300, "schedules with two faults, in each scenario; -1 is all there are")
+	simSeeds    = flag.Int("sim.seeds", 200, "schedules with up to eight faults, drawn from so many seeds, in each scenario")
 	simFirst    = flag.Uint64("sim.first", 1, "the first seed")
 	simSchedule = flag.String("sim.schedule", "", "a scenario and its schedule, as a failure names them: only this one, and told")
 )

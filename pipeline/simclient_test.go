@@ -11,8 +11,16 @@ import (
 	"tocsin/stream"
 )
 
-// client is how one process sees the streams.
-type client struct{ p *process }
+// client is how one process sees the streams, or the store.
+type client struct {
+	p  *process
+	to service
+}
+
+func (c client) ask(ctx context.Context, q *request) error {
+	q.to = c.to
+	return c.p.ask(ctx, q)
+}
 
 // asks sends a request whose answer is a value.
 func asks[T any](ctx context.Context, c client, q *request, do func(alone bool) (T, error)) (T, error) {
@@ -21,7 +29,7 @@ func asks[T any](ctx context.Context, c client, q *request, do func(alone bool) 
 		*out, err = do(alone)
 		return err
 	}
-	if err := c.p.ask(ctx, q); err != nil {
+	if err := c.ask(ctx, q); err != nil {
 		var none T // what is done later is not looked at
 		return none, err
 	}
@@ -65,7 +73,7 @@ func (c client) PublishMatches(ctx context.Context, msgs []stream.MatchMsg) erro
 	for _, m := range msgs {
 		label += " " + m.ID
 	}
-	return c.p.ask(ctx, &request{
+	return c.ask(ctx, &request{
 		label: label, kind: aWrite, many: func() bool { return len(msgs) > 1 },
 		do: func(alone bool) error {
 			if alone {
@@ -140,7 +148,7 @@ func (c client) TrimMatches(ctx context.Context, decided stream.Decided) error {
 	if err != nil || upTo == math.MaxUint64 {
 		return err
 	}
-	return c.p.ask(ctx, &request{label: fmt.Sprintf("trims up to %d", upTo), kind: aWrite, do: func(bool) error {
+	return c.ask(ctx, &request{label: fmt.Sprintf("trims up to %d", upTo), kind: aWrite, do: func(bool) error {
 		s := c.server()
 		s.first = max(s.first, min(upTo, s.last())+1)
 		return nil

@@ -42,7 +42,7 @@ func (w *world) closing() {
 		if !p.holds() {
 			continue
 		}
-		closer := pipeline.Closer{Store: storeClient{client{p}}, Streams: client{p}, Wait: patientFor}
+		closer := pipeline.Closer{Store: p.store(), Streams: client{p, theStreams}, Wait: patientFor}
 		w.person.asking = true
 		p.run(func(ctx context.Context) error {
 			v, err := closer.Close(ctx, w.person.incident, incident.TruePositive, "mo")

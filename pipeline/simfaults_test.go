@@ -45,19 +45,21 @@ const (
 	torn        = "finds the snapshot damaged"
 	moreFirst   = "comes after the next events"
 	madeAnew    = "finds the consumer made anew"
+	cutOff      = "fails, as all does for a while that its sender asks of the same"
 )
 
 var faultsOf = map[kind][]string{
 	aRead:    {fails, freezeFirst, freezeAfter, crashAfter, postponed, stopAfter},
 	aRestore: {fails, freezeFirst, freezeAfter, crashAfter, postponed, stopAfter},
-	aWrite:   {unanswered, crashAfter, crashBefore, freezeFirst, freezeAfter, crashLate, late, fails, postponed, stopAfter},
-	aGrant:   {unanswered, crashAfter, freezeAfter, crashLate, late, stopAfter},
-	aWait:    {freezeAfter, crashAfter, stopAfter, gap},
-	aTake:    {freezeAfter, crashAfter, stopAfter, madeAnew},
+	aWrite:   {unanswered, crashAfter, crashBefore, freezeFirst, freezeAfter, crashLate, late, fails, postponed, stopAfter, cutOff},
+	aGrant:   {unanswered, crashAfter, freezeAfter, crashLate, late, stopAfter, cutOff},
+	aWait:    {freezeAfter, crashAfter, stopAfter, gap, cutOff},
+	aTake:    {freezeAfter, crashAfter, stopAfter, madeAnew, cutOff},
 	anAck:    {lostAck, late, postponed, crashBefore},
 }
 
-// How long things last: a frozen process sleeps through its leases and what it holds of EVENTS, and so long are messages late.
+// How long things last: a process that is frozen or cut off loses its leases and what it holds of EVENTS, and so long are
+// messages late.
 const (
 	frozenFor  = 5 * time.Second
 	lateBy     = 4 * time.Second
@@ -89,6 +91,11 @@ func (w *world) faults(q *request) []string {
 // serve does what is chosen with a request.
 func (w *world) serve(q *request) {
 	fault := goesWell
+	if q.kind != aLate && q.from.cutOff(q.to) {
+		w.choices.note("%s, and is cut off", q.label)
+		q.answer(errAway)
+		return
+	}
 	if !w.ending && len(faultsOf[q.kind]) > 0 && (q.kind != aGrant || w.store.wouldGrant(q.from.name, w.streams.partitions)) {
 		fault = w.choices.next(q.label, w.faults(q))
 	} else {
@@ -138,6 +145,9 @@ func (w *world) serve(q *request) {
 		q.answer(q.do(true))
 	case gap:
 		q.answer(stream.ErrGap)
+	case cutOff:
+		p.cutFrom(q.to, frozenFor)
+		q.answer(errAway)
 	case lostAck:
 	case torn:
 		w.store.tear(q.partition)

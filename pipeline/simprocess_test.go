@@ -26,6 +26,7 @@ type process struct {
 	dead   bool
 	killed chan struct{} // closed when it is dead
 	thawed chan struct{} // closed when it is no longer frozen; nil if it is not
+	cut    [2]time.Time  // until when it is cut off from each service
 }
 
 var errDead = errors.New("simulated: the process is no more")
@@ -36,9 +37,9 @@ func (w *world) start(place int) {
 	p := &process{w: w, place: place, name: fmt.Sprintf("%c%d", 'a'+place, len(w.procs)+1), stop: stop, killed: make(chan struct{})}
 	w.procs, w.inPlace[place] = append(w.procs, p), p
 	s, log := w.scenario, slog.New(slog.DiscardHandler)
-	c := client{p}
+	c := client{p, theStreams}
 	owners := &pipeline.Owners{Name: p.name, OwnerConfig: pipeline.OwnerConfig{
-		Store: storeClient{c}, Streams: c, Sets: s.sets, Parser: s.parser, Lateness: s.lateness,
+		Store: p.store(), Streams: c, Sets: s.sets, Parser: s.parser, Lateness: s.lateness,
 		Alerts: tell, Metrics: s.correlated, Log: log, SnapshotEvery: time.Second, OffsetEvery: 300 * time.Millisecond,
 	}}
 	matcher := pipeline.NewMatcher(pipeline.MatcherConfig{
@@ -60,12 +61,31 @@ func (w *world) start(place int) {
 	p.run(matcher.Run)
 	p.run(matcher.RunTicks)
 	if s.trims {
-		p.run((&pipeline.Trimmer{Streams: c, Store: storeClient{c}, Log: log}).Run)
+		p.run((&pipeline.Trimmer{Streams: c, Store: p.store(), Log: log}).Run)
 	}
 }
 
 // holds reports whether it can say of a message that it has it.
-func (p *process) holds() bool { return !p.dead && !p.frozen() && p.running > 0 }
+func (p *process) holds() bool {
+	return !p.dead && !p.frozen() && !p.cutOff(theStreams) && p.running > 0
+}
+
+// service is what processes stand on.
+type service int
+
+const (
+	theStreams service = iota
+	theStore
+)
+
+// cutOff reports whether nothing comes from the process to a service, or back.
+func (p *process) cutOff(from service) bool { return p.cut[from].After(time.Now()) }
+
+// cutFrom cuts it off.
+func (p *process) cutFrom(from service, d time.Duration) {
+	p.cut[from] = time.Now().Add(d)
+	p.w.after(d, p.name+" is cut off no more", func() {})
+}
 
 // again has another life begin where this one has ended, or will.
 func (p *process) again() {

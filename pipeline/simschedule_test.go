@@ -22,6 +22,7 @@ type request struct {
 	label string // names it alike in each run of a schedule
 	kind  kind
 	from  *process
+	to    service
 	// do is what the server does with it; alone it does so with no more than one message.
 	do func(alone bool) error
 	// ready says that there is what it waits for; nil is at once.
@@ -146,9 +147,9 @@ func (w *world) collect() {
 func (w *world) next() *request {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.pending = slices.DeleteFunc(w.pending, func(q *request) bool { return q.gone && (q.kind == aWait || q.kind == aTake) })
+	w.pending = slices.DeleteFunc(w.pending, func(q *request) bool { return q.gone && q.waits() })
 	for i, q := range w.pending {
-		if q.asleep.After(time.Now()) || q.from.frozen() && !q.sent() || q.ready != nil && !q.ready() {
+		if q.asleep.After(time.Now()) || q.from.frozen() && !q.sent() || q.waits() && q.from.cutOff(q.to) || q.ready != nil && !q.ready() {
 			continue
 		}
 		w.pending = slices.Delete(w.pending, i, i+1)
@@ -173,6 +174,9 @@ func (w *world) mark() {
 }
 
 const markerEvery = time.Second
+
+// waits says that it waits for something to come.
+func (q *request) waits() bool { return q.kind == aWait || q.kind == aTake }
 
 // rest lets time pass until something comes.
 func (w *world) rest() {

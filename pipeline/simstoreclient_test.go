@@ -16,6 +16,8 @@ import (
 // storeClient is how one process sees the store.
 type storeClient struct{ c client }
 
+func (p *process) store() storeClient { return storeClient{client{p, theStore}} }
+
 func (s storeClient) server() *storeServer { return s.c.p.w.store }
 
 // Acquire wants no less than the fair share.
@@ -41,14 +43,14 @@ func (s storeClient) Share(ctx context.Context, total int) (int, error) {
 }
 
 func (s storeClient) Release(ctx context.Context, partition int, epoch int64) error {
-	return s.c.p.ask(ctx, &request{label: fmt.Sprintf("releases %d of epoch %d", partition, epoch), kind: aWrite, do: func(bool) error {
+	return s.c.ask(ctx, &request{label: fmt.Sprintf("releases %d of epoch %d", partition, epoch), kind: aWrite, do: func(bool) error {
 		s.server().release(partition, epoch)
 		return nil
 	}})
 }
 
 func (s storeClient) Leave(ctx context.Context, owner string) error {
-	return s.c.p.ask(ctx, &request{label: "leaves", kind: aWrite, do: func(bool) error {
+	return s.c.ask(ctx, &request{label: "leaves", kind: aWrite, do: func(bool) error {
 		s.server().leave(owner)
 		return nil
 	}})
@@ -62,7 +64,7 @@ func (s storeClient) Commit(ctx context.Context, x store.Commit) error {
 	if x.Snapshot != nil {
 		label += ", snapshot"
 	}
-	err := s.c.p.ask(ctx, &request{label: label, kind: aWrite, do: func(bool) error { return s.server().commit(x) }})
+	err := s.c.ask(ctx, &request{label: label, kind: aWrite, do: func(bool) error { return s.server().commit(x) }})
 	if errors.Is(err, store.ErrBehind) { // the store says that it is no race
 		s.c.p.w.mu.Lock()
 		s.c.p.w.fail("%s: %v", label, err)
