@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -109,37 +110,31 @@ type explorer struct {
 
 func (e *explorer) explore() {
 	start := time.Now()
-	c := &choices{}
-	if err := e.scenario.play(e.t, c); err != nil {
-		e.t.Fatalf("without a fault: %v", err)
+	first, second := e.try(&choices{}), e.try(&choices{tell: true})
+	if !slices.Equal(first.made, second.made) {
+		e.t.Fatalf("the same schedule is another the second time: %d choices, then %d", len(first.made), len(second.made))
 	}
-	told := &choices{tell: true}
-	if err := e.scenario.play(e.t, told); err != nil || len(told.made) != len(c.made) {
-		e.t.Fatalf("the same schedule is another the second time: %d choices, then %d: %v", len(c.made), len(told.made), err)
-	}
-	ones := each(schedule{}, c.made)
-	for i := range len(ones) / simShare {
-		ones[i] = ones[i*simShare]
-	}
-	ones = ones[:len(ones)/simShare]
-	made := make([][]choice, len(ones))
-	e.all(len(ones), func(i int) *choices { return &choices{plan: ones[i].plan()} }, func(i int, c *choices) { made[i] = c.made })
-	var twos []schedule
-	for i, first := range ones {
-		twos = append(twos, each(first, made[i])...)
+	var ones, twos []schedule
+	for i, s := range each(nil, first.made) {
+		if i%simShare == 0 {
+			ones = append(ones, s)
+			twos = append(twos, each(s, e.try(&choices{plan: s.plan()}).made)...)
+		}
 	}
 	all := len(twos)
 	rng := rand.New(rand.NewPCG(1, 2))
-	rng.Shuffle(len(twos), func(i, j int) { twos[i], twos[j] = twos[j], twos[i] })
+	rng.Shuffle(all, func(i, j int) { twos[i], twos[j] = twos[j], twos[i] })
 	if n := *simPairs; n >= 0 {
 		twos = twos[:min(n/simShare, all)]
 	}
-	e.all(len(twos), func(i int) *choices { return &choices{plan: twos[i].plan()} }, func(int, *choices) {})
-	e.all(*simSeeds/simShare, func(i int) *choices {
+	for _, s := range twos {
+		e.try(&choices{plan: s.plan()})
+	}
+	for i := range *simSeeds / simShare {
 		seed := *simFirst + uint64(i)
 		rng := rand.New(rand.NewPCG(seed, seed))
-		return &choices{random: rng, rate: 0.01 + 0.1*rng.Float64(), left: 8}
-	}, func(int, *choices) {})
+		e.try(&choices{random: rng, rate: 0.01 + 0.1*rng.Float64(), left: 8})
+	}
 	e.t.Logf("%d schedules with one fault, %d of %d with two, %d with many: %s",
 		len(ones), len(twos), all, *simSeeds/simShare, time.Since(start).Round(time.Second))
 }
@@ -153,22 +148,19 @@ func each(s schedule, made []choice) []schedule {
 	var out []schedule
 	for i := from; i < len(made); i++ {
 		for take := 1; take < made[i].of; take++ {
-			out = append(out, append(s[:len(s):len(s)], step{i, take}))
+			out = append(out, append(slices.Clip(s), step{i, take}))
 		}
 	}
 	return out
 }
 
-// all runs schedules, one after the other.
-func (e *explorer) all(n int, make func(int) *choices, done func(int, *choices)) {
-	for i := range n {
-		c := make(i)
-		if err := e.scenario.play(e.t, c); err != nil {
-			e.report(c.schedule(), err)
-			e.t.FailNow()
-		}
-		done(i, c)
+// try runs a schedule. The first that fails ends the test.
+func (e *explorer) try(c *choices) *choices {
+	if err := e.scenario.play(e.t, c); err != nil {
+		e.report(c.schedule(), err)
+		e.t.FailNow()
 	}
+	return c
 }
 
 // report leaves out of a schedule that fails what it fails without, and says how to run it again.

@@ -74,25 +74,25 @@ func TestTheSimulatedStoreIsAStore(t *testing.T) {
 func retell(t *testing.T, s scenario, all []heard, simulated *storeServer) (refused int) {
 	t.Helper()
 	ctx := t.Context()
-	real, err := open.Store(ctx, "sqlite:"+filepath.Join(t.TempDir(), "tocsin.db"))
+	actual, err := open.Store(ctx, "sqlite:"+filepath.Join(t.TempDir(), "tocsin.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer real.Close()
-	if err := real.Migrate(ctx); err != nil {
+	defer actual.Close()
+	if err := actual.Migrate(ctx); err != nil {
 		t.Fatal(err)
 	}
-	leases, err := real.Acquire(ctx, "x", time.Hour, 0, s.partitions)
+	leases, err := actual.Acquire(ctx, "x", time.Hour, 0, s.partitions)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, h := range all {
 		if l := h.lease; l != nil {
 			if l.Epoch > 1 {
-				if err := real.Release(ctx, l.Partition, leases[l.Partition].Epoch); err != nil {
+				if err := actual.Release(ctx, l.Partition, leases[l.Partition].Epoch); err != nil {
 					t.Fatal(err)
 				}
-				next, err := real.Acquire(ctx, "x", time.Hour, 0, s.partitions)
+				next, err := actual.Acquire(ctx, "x", time.Hour, 0, s.partitions)
 				if err != nil || len(next) != 1 {
 					t.Fatalf("the lease %+v: the store gives %+v, %v", l, next, err)
 				}
@@ -103,7 +103,7 @@ func retell(t *testing.T, s scenario, all []heard, simulated *storeServer) (refu
 			}
 			continue
 		}
-		err := real.Commit(ctx, h.commit)
+		err := actual.Commit(ctx, h.commit)
 		if h.said != nil {
 			refused++
 		}
@@ -111,24 +111,24 @@ func retell(t *testing.T, s scenario, all []heard, simulated *storeServer) (refu
 			t.Fatalf("a commit up to %d in epoch %d: the simulated store says %v, the real one %v", h.commit.Applied, h.commit.Epoch, h.said, err)
 		}
 	}
-	compareStores(t, simulated, real)
+	compareStores(t, simulated, actual)
 	return refused
 }
 
-func compareStores(t *testing.T, simulated *storeServer, real store.Store) {
+func compareStores(t *testing.T, simulated *storeServer, actual store.Store) {
 	t.Helper()
 	ctx := t.Context()
 	for id := range simulated.book.incidents {
-		got, err := real.Incident(ctx, id)
+		got, err := actual.Incident(ctx, id)
 		if d := gocmp.Diff(simulated.book.view(id), got); d != "" || err != nil {
 			t.Errorf("incident (-simulated +real): %v\n%s", err, d)
 		}
 	}
-	page, _, err := real.Incidents(ctx, incident.Filter{Limit: 200})
+	page, _, err := actual.Incidents(ctx, incident.Filter{Limit: 200})
 	if listed := len(page); err != nil || listed > len(simulated.book.incidents) {
 		t.Errorf("the store has %d incidents, want %d: %v", listed, len(simulated.book.incidents), err)
 	}
-	rows, _, err := real.ListOutbox(ctx, store.OutboxFilter{Limit: 500})
+	rows, _, err := actual.ListOutbox(ctx, store.OutboxFilter{Limit: 500})
 	if err != nil {
 		t.Error(err)
 	}
@@ -145,7 +145,7 @@ func compareStores(t *testing.T, simulated *storeServer, real store.Store) {
 	}
 	for p := range simulated.parts {
 		var cells []correlate.Cell
-		if err := real.Cells(ctx, p, func(c correlate.Cell) error { cells = append(cells, c); return nil }); err != nil {
+		if err := actual.Cells(ctx, p, func(c correlate.Cell) error { cells = append(cells, c); return nil }); err != nil {
 			t.Error(err)
 		}
 		slices.SortFunc(cells, func(a, b correlate.Cell) int { return cmp.Compare(a.ID, b.ID) })
