@@ -21,8 +21,8 @@ type person struct {
 }
 
 const (
-	patientFor = 100 * time.Millisecond // of one closing, until it shows
-	asksAgain  = 700 * time.Millisecond
+	untilItShows = 100 * time.Millisecond
+	asksAgain    = 700 * time.Millisecond
 )
 
 // closing asks again and again.
@@ -42,7 +42,7 @@ func (w *world) closing() {
 		if !p.holds() {
 			continue
 		}
-		closer := pipeline.Closer{Store: p.store(), Streams: client{p, theStreams}, Wait: patientFor}
+		closer := pipeline.Closer{Store: p.store(), Streams: client{p, theStreams}, Wait: untilItShows}
 		w.person.asking = true
 		p.run(func(ctx context.Context) error {
 			v, err := closer.Close(ctx, w.person.incident, incident.TruePositive, "mo")

@@ -93,13 +93,16 @@ func (w *world) wake() {
 	}
 }
 
-// patience is how long all may take once nothing goes wrong any more.
-const patience = 2 * time.Minute
+// patience is how long all may take once nothing goes wrong any more, and how many steps.
+const (
+	patience   = 2 * time.Minute
+	patientFor = 50_000
+)
 
 // run serves requests until all events are decided and all processes have ended.
 func (w *world) run() {
 	idle := time.Now()
-	for w.failure == nil {
+	for steps := 0; w.failure == nil; steps++ {
 		synctest.Wait()
 		w.collect()
 		for len(w.timed) > 0 && !w.timed[0].at.After(time.Now()) {
@@ -122,8 +125,8 @@ func (w *world) run() {
 				p.stop()
 			}
 			continue
-		case time.Since(idle) > patience:
-			w.fail("nothing goes on: %s", w.state())
+		case time.Since(idle) > patience || steps > patientFor:
+			w.fail("it does not end: %s", w.state())
 			return
 		}
 		if q := w.next(); q != nil {

@@ -20,11 +20,11 @@ import (
 // says that has read the partition's log up to there, once and one message after the other.
 type watch struct {
 	w     *world
-	parts []*reader1
+	parts []*undisturbed
 }
 
-// reader1 has read a partition's log up to a sequence.
-type reader1 struct {
+// undisturbed has read a partition's log up to a sequence.
+type undisturbed struct {
 	partition int
 	engine    *correlate.Engine
 	book      *book
@@ -41,7 +41,7 @@ func newWatch(w *world) *watch {
 		if err := e.Use(w.scenario.set); err != nil {
 			w.fail("use: %v", err)
 		}
-		v.parts = append(v.parts, &reader1{
+		v.parts = append(v.parts, &undisturbed{
 			partition: p, engine: e, book: newBook(), upTo: firstSeq - 1, told: make(map[string][5]int), fresh: make(map[string]bool),
 		})
 	}
@@ -81,7 +81,7 @@ func (v *watch) committed(c store.Commit, now store.Lease) {
 }
 
 // read reads the log on.
-func (r *reader1) read(s *streamServer, upTo uint64) error {
+func (r *undisturbed) read(s *streamServer, upTo uint64) error {
 	for ; r.upTo < upTo && r.upTo < s.last(); r.upTo++ {
 		m := s.matches[r.upTo+1-firstSeq]
 		if m.partition != r.partition {
@@ -102,7 +102,7 @@ func (r *reader1) read(s *streamServer, upTo uint64) error {
 }
 
 // take notes what one message changed.
-func (r *reader1) take(changes correlate.Changes) {
+func (r *undisturbed) take(changes correlate.Changes) {
 	c := store.Commit{Partition: r.partition, Changes: changes}
 	for _, d := range changes.Detections {
 		for _, e := range d.Added {
@@ -129,7 +129,7 @@ func count(told *[5]int, changed incident.Change) {
 }
 
 // compare says how the store's rows of the partition differ from what they should be.
-func (r *reader1) compare(w *world) error {
+func (r *undisturbed) compare(w *world) error {
 	got := w.store.book
 	if err := sameRows("incident", got.incidents, r.book.incidents, func(x incidentRow) bool { return x.partition == r.partition }); err != nil {
 		return err
@@ -179,7 +179,7 @@ func sameRows[V any](what string, got, want map[string]V, mine func(V) bool) err
 
 // compareTold looks at the outbox: each thing that became of an incident is told once (or not every time, if it came more than
 // once in one commit), each detection once.
-func (r *reader1) compareTold(b *book) error {
+func (r *undisturbed) compareTold(b *book) error {
 	told := make(map[string][5]int)
 	fresh := make(map[string]bool)
 	for _, row := range b.outbox {

@@ -133,20 +133,20 @@ var nearMutants = []mutant{
 }
 
 // loopMutants are faults of the loops that own partitions and of those that match, for the simulation of them; trimMutants are
-// seen only where the log is trimmed.
+// seen only where the log is trimmed, or many messages of it are read at once.
 var (
 	loopMutants = []mutant{
 		{"acknowledged before it is published", "pipeline/match.go", "if err := m.Streams.PublishMatches(ctx, out); err != nil {", "for i := range msgs {\n\t\t_ = msgs[i].Ack()\n\t}\n\tif err := m.Streams.PublishMatches(ctx, out); err != nil {"},
 		{"a publication that failed is taken for done", "pipeline/match.go", "return fmt.Errorf(\"publish matches: %w\", err)", "_ = err"},
 		{"the clock runs ahead of what is not matched", "pipeline/clock.go", "case t.Floor > floor:", "case false:"},
 		{"read on from what is committed, not from the snapshot", "pipeline/restore.go", "= o.lease.Applied, o.lease.Snapshot, o.lease.Snapshot", "= o.lease.Applied, o.lease.Applied, o.lease.Snapshot"},
-		{"what was read again is committed again", "pipeline/owner.go", "changes = correlate.Changes{} // read again", "_ = changes // read again"},
-		{"what was read again with something new is committed again", "pipeline/owner.go", "o.engine.Changes() // all up to here", "_ = o // all up to here"},
 		{"half a snapshot is a snapshot", "pipeline/restore.go", "if unreadable == nil && errors.Is(err, store.ErrCorrupt) {\n\t\tunreadable = err", "if unreadable == nil && errors.Is(err, store.ErrCorrupt) {\n\t\terr = nil"},
 		{"behind a snapshot that cannot be read its log is not read again", "pipeline/restore.go", "\t\t\to.lease.Snapshot = 0\n", "\n"},
 		{"who is told to end commits what it has not read again", "pipeline/owner.go", "if o.behind() {\n\t\t\t\t\treturn nil", "if false {\n\t\t\t\t\treturn nil"},
 	}
 	trimMutants = []mutant{
+		{"what was read again is committed again", "pipeline/owner.go", "changes = correlate.Changes{} // read again", "_ = changes // read again"},
+		{"what was read again with something new is committed again", "pipeline/owner.go", "o.engine.Changes() // all up to here", "_ = o // all up to here"},
 		{"trimmed of what is committed, not of what is in snapshots", "pipeline/trim.go", "upTo = min(upTo, s.Snapshot)", "upTo = min(upTo, s.Applied)"},
 	}
 )
