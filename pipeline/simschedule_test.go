@@ -51,6 +51,8 @@ type world struct {
 	fresh   []*request
 	pending []*request // in order of arrival
 	running int        // goroutines of processes
+	// complaint is of a process that was told what must not be.
+	complaint error
 
 	timed   []timed
 	fed     int // messages of the script
@@ -144,6 +146,9 @@ func (w *world) collect() {
 	slices.SortStableFunc(w.fresh, func(a, b *request) int { return cmp.Compare(a.label, b.label) })
 	w.pending = append(w.pending, w.fresh...)
 	w.fresh = nil
+	if w.complaint != nil {
+		w.fail("%v", w.complaint)
+	}
 }
 
 // next takes the oldest request that can be served.

@@ -67,7 +67,7 @@ func (s storeClient) Commit(ctx context.Context, x store.Commit) error {
 	err := s.c.ask(ctx, &request{label: label, kind: aWrite, do: func(bool) error { return s.server().commit(x) }})
 	if errors.Is(err, store.ErrBehind) { // the store says that it is no race
 		s.c.p.w.mu.Lock()
-		s.c.p.w.fail("%s: %v", label, err)
+		s.c.p.w.complaint = fmt.Errorf("%s: %w", label, err)
 		s.c.p.w.mu.Unlock()
 	}
 	return err
