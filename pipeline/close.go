@@ -11,7 +11,6 @@ import (
 
 	"tocsin/correlate"
 	"tocsin/incident"
-	"tocsin/store"
 	"tocsin/stream"
 )
 
@@ -20,8 +19,8 @@ var ErrClosed = errors.New("the incident is closed already")
 
 // Closer closes incidents for people: a closing is a message in the partition's log (I2).
 type Closer struct {
-	Store   store.Store
-	Streams *stream.Streams
+	Store   places
+	Streams publisher
 	// Wait is how long Close waits for the closing to show.
 	Wait time.Duration
 }

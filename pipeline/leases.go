@@ -5,6 +5,8 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -84,8 +86,9 @@ func (s *Owners) keep(ctx context.Context, held map[int]*running, total int) ([]
 	ctx, cancel := context.WithTimeout(ctx, leaseTTL)
 	defer cancel()
 	leases := make([]store.Lease, 0, len(held))
-	for _, r := range held {
-		leases = append(leases, r.lease)
+	partitions := slices.Sorted(maps.Keys(held))
+	for _, p := range partitions {
+		leases = append(leases, held[p].lease)
 	}
 	lost, err := s.Store.Renew(ctx, s.Name, leaseTTL, leases)
 	if err != nil {
@@ -100,13 +103,10 @@ func (s *Owners) keep(ctx context.Context, held map[int]*running, total int) ([]
 	if err != nil {
 		return nil, err
 	}
-	over := len(held) - len(lost) - share
-	for _, r := range held {
-		if over <= 0 {
-			break
-		}
-		r.stop()
-		over--
+	// Those that are given up are the same each time: one that takes long to end is not followed by another.
+	keeping := slices.DeleteFunc(partitions, func(p int) bool { return slices.Contains(lost, p) })
+	for _, p := range keeping[min(share, len(keeping)):] {
+		held[p].stop()
 	}
 	return s.Store.Acquire(ctx, s.Name, leaseTTL, 0, total)
 }

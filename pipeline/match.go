@@ -22,8 +22,8 @@ import (
 
 // MatcherConfig is what a match worker needs.
 type MatcherConfig struct {
-	Streams  *stream.Streams
-	Consumer *stream.EventsConsumer
+	Streams  matchStreams
+	Consumer eventsConsumer
 	Parser   Parser
 	Sets     *Sets
 	Metrics  *MatchMetrics

@@ -45,8 +45,8 @@ func reached(point func()) {
 
 // OwnerConfig is what the owner of partitions needs.
 type OwnerConfig struct {
-	Store   store.Store
-	Streams *stream.Streams
+	Store   store.Partitions
+	Streams ownerStreams
 	Sets    *Sets
 	Parser  Parser
 	// Lateness is L.
@@ -104,11 +104,14 @@ func (o *owner) run(ctx context.Context) error {
 }
 
 // follow takes messages in and commits what became of them.
-func (o *owner) follow(ctx context.Context, reader *stream.PartitionReader) error {
+func (o *owner) follow(ctx context.Context, reader stream.PartitionReader) error {
 	for {
 		msgs, err := o.next(ctx, reader)
 		if err != nil {
 			if ctx.Err() != nil {
+				if o.behind() {
+					return nil
+				}
 				// A graceful end leaves nothing to read again. The lease still holds.
 				return o.commit(context.WithoutCancel(ctx), correlate.Changes{}, true)
 			}
@@ -119,20 +122,26 @@ func (o *owner) follow(ctx context.Context, reader *stream.PartitionReader) erro
 				return err
 			}
 		}
-		if o.stepped <= o.lease.Applied {
-			o.engine.Changes() // read again after a restart: its outputs are committed
+		changes := o.engine.Changes()
+		if o.behind() {
 			continue
 		}
-		if err := o.commit(ctx, o.engine.Changes(), false); err != nil {
+		if o.stepped == o.lease.Applied {
+			changes = correlate.Changes{} // read again after a restart: its outputs are committed
+		}
+		if err := o.commit(ctx, changes, false); err != nil {
 			return err
 		}
 	}
 }
 
+// behind reports whether the store has more of the log than has been read again after a restart: there is nothing to commit.
+func (o *owner) behind() bool { return o.stepped < o.lease.Applied }
+
 // next returns what waits, nothing if it is time for a snapshot: a log that is full takes no more, not even a tick, until what
 // nobody needs is trimmed from it, and snapshots say what that is.
-func (o *owner) next(ctx context.Context, reader *stream.PartitionReader) ([]stream.PartitionMsg, error) {
-	if o.stepped <= max(o.saved, o.lease.Applied) {
+func (o *owner) next(ctx context.Context, reader stream.PartitionReader) ([]stream.PartitionMsg, error) {
+	if o.behind() || o.stepped <= o.saved {
 		return reader.Next(ctx, commitMessages)
 	}
 	until, cancel := context.WithDeadline(ctx, o.savedAt.Add(cmp.Or(o.SnapshotEvery, snapshotEvery)))

@@ -9,13 +9,12 @@ import (
 	"time"
 
 	"tocsin/store"
-	"tocsin/stream"
 )
 
 // Trimmer removes from the streams what is older, or more, than their retention and decided: of EVENTS what is matched, of
 // MATCHES what every partition's snapshot has. Several may do it at once.
 type Trimmer struct {
-	Streams *stream.Streams
+	Streams trimStreams
 	Store   store.Partitions
 	Log     *slog.Logger
 }

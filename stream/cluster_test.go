@@ -200,7 +200,7 @@ func TestReaderAfterARestart(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	read := func(r *stream.PartitionReader, want string) uint64 {
+	read := func(r stream.PartitionReader, want string) uint64 {
 		t.Helper()
 		msgs, err := r.Next(ctx, 10)
 		if err != nil || len(msgs) != 1 || string(msgs[0].Data) != want {

@@ -93,7 +93,14 @@ func (in *inbox) close() {
 }
 
 // PartitionReader follows the log of one partition.
-type PartitionReader struct {
+type PartitionReader interface {
+	// Next returns the messages that wait, at least one. ErrGap says that some were missed.
+	Next(ctx context.Context, limit int) ([]PartitionMsg, error)
+	// Close stops reading.
+	Close()
+}
+
+type partitionReader struct {
 	in   *inbox
 	last uint64 // consumer sequence: contiguous, or something is missing
 }
@@ -107,7 +114,7 @@ type PartitionMsg struct {
 
 // Partition reads the log of a partition from a stream sequence on. The server keeps no state for it: where it
 // stands is the reader's to know.
-func (s *Streams) Partition(ctx context.Context, p int, from uint64) (*PartitionReader, error) {
+func (s *Streams) Partition(ctx context.Context, p int, from uint64) (PartitionReader, error) {
 	cons, err := s.matches.CreateConsumer(ctx, jetstream.ConsumerConfig{
 		FilterSubject: matchesSubject + strconv.Itoa(p), AckPolicy: jetstream.AckNonePolicy,
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(from, 1),
@@ -121,11 +128,10 @@ func (s *Streams) Partition(ctx context.Context, p int, from uint64) (*Partition
 	if err != nil {
 		return nil, fmt.Errorf("consumer of partition %d: %w", p, err)
 	}
-	return &PartitionReader{in: in}, nil
+	return &partitionReader{in: in}, nil
 }
 
-// Next returns the messages that wait, at least one. ErrGap says that some were missed.
-func (r *PartitionReader) Next(ctx context.Context, limit int) ([]PartitionMsg, error) {
+func (r *partitionReader) Next(ctx context.Context, limit int) ([]PartitionMsg, error) {
 	msgs, err := r.in.next(ctx, limit)
 	if err != nil {
 		return nil, err
@@ -149,5 +155,4 @@ func (r *PartitionReader) Next(ctx context.Context, limit int) ([]PartitionMsg, 
 	return out, nil
 }
 
-// Close stops reading.
-func (r *PartitionReader) Close() { r.in.close() }
+func (r *partitionReader) Close() { r.in.close() }

@@ -35,20 +35,32 @@ type EventsMsg struct {
 	// Err says that the message is no batch.
 	Err error
 
+	Receipt
+}
+
+// Receipt settles a message that has come.
+type Receipt interface {
+	// Ack says that the message is done. Until then it comes again to somebody, once nobody has it.
+	Ack() error
+	// Nak gives the message back: it comes again at once.
+	Nak() error
+}
+
+// receipt is of a message that a consumer has.
+type receipt struct {
 	from *EventsConsumer
+	seq  uint64
 	msg  jetstream.Msg
 }
 
-// Ack says that the message is done. Until then it comes again to somebody, once nobody has it.
-func (m *EventsMsg) Ack() error {
-	m.from.letGo(m.Seq)
-	return m.msg.Ack()
+func (r receipt) Ack() error {
+	r.from.letGo(r.seq)
+	return r.msg.Ack()
 }
 
-// Nak gives the message back: it comes again at once.
-func (m *EventsMsg) Nak() error {
-	m.from.letGo(m.Seq)
-	return m.msg.Nak()
+func (r receipt) Nak() error {
+	r.from.letGo(r.seq)
+	return r.msg.Nak()
 }
 
 // Reclaim frees what a predecessor took of EVENTS and had not done when it died. It is for a process that knows to be
@@ -177,7 +189,8 @@ func (c *EventsConsumer) Next(ctx context.Context, limit int) ([]EventsMsg, erro
 		if err != nil {
 			return nil, fmt.Errorf("metadata of a message of %s: %w", eventsStream, err)
 		}
-		x := EventsMsg{Seq: meta.Sequence.Stream, Time: meta.Timestamp.UnixNano(), Marker: m.Subject() == markerSubject, from: c, msg: m}
+		seq := meta.Sequence.Stream
+		x := EventsMsg{Seq: seq, Time: meta.Timestamp.UnixNano(), Marker: m.Subject() == markerSubject, Receipt: receipt{c, seq, m}}
 		x.Batch, x.Err = DecodeBatch(m.Data())
 		out = append(out, x)
 	}

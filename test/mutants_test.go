@@ -135,16 +135,43 @@ var nearMutants = []mutant{
 	{"what is not known is done", "correlate/nearsteps.go", "step.Done, step.Open = false, true", "step.Open = true"},
 }
 
+// loopMutants are faults of the loops that own partitions and of those that match, for the simulation of them; trimMutants are
+// seen only where the log is trimmed, or many messages of it are read at once.
+var (
+	loopMutants = []mutant{
+		{"acknowledged before it is published", "pipeline/match.go", "if err := m.Streams.PublishMatches(ctx, out); err != nil {", "for i := range msgs {\n\t\t_ = msgs[i].Ack()\n\t}\n\tif err := m.Streams.PublishMatches(ctx, out); err != nil {"},
+		{"a publication that failed is taken for done", "pipeline/match.go", "return fmt.Errorf(\"publish matches: %w\", err)", "_ = err"},
+		{"the clock runs ahead of what is not matched", "pipeline/clock.go", "case t.Floor > floor:", "case false:"},
+		{"read on from what is committed, not from the snapshot", "pipeline/restore.go", "= o.lease.Applied, o.lease.Snapshot, o.lease.Snapshot", "= o.lease.Applied, o.lease.Applied, o.lease.Snapshot"},
+		{"half a snapshot is a snapshot", "pipeline/restore.go", "if unreadable == nil && errors.Is(err, store.ErrCorrupt) {\n\t\tunreadable = err", "if unreadable == nil && errors.Is(err, store.ErrCorrupt) {\n\t\terr = nil"},
+		{"behind a snapshot that cannot be read its log is not read again", "pipeline/restore.go", "\t\t\to.lease.Snapshot = 0\n", "\n"},
+		{"who is told to end commits what it has not read again", "pipeline/owner.go", "if o.behind() {\n\t\t\t\t\treturn nil", "if false {\n\t\t\t\t\treturn nil"},
+	}
+	trimMutants = []mutant{
+		{"what was read again is committed again", "pipeline/owner.go", "changes = correlate.Changes{} // read again", "_ = changes // read again"},
+		{"what was read again with something new is committed again", "pipeline/owner.go", "o.engine.Changes() // all up to here", "_ = o // all up to here"},
+		{"trimmed of what is committed, not of what is in snapshots", "pipeline/trim.go", "upTo = min(upTo, s.Snapshot)", "upTo = min(upTo, s.Applied)"},
+	}
+)
+
 func TestMutantsAreCaught(t *testing.T) {
-	caught(t, mutants, "^TestEngine", 120_000)
-	caught(t, nearMutants, "^TestNearest", 20_000)
-	caught(t, limitMutants, "^Test(.*Bounded|Capped|Counts|Evidence|EngineOfManyKeys|OneOfManyKeys)", 1)
-	caught(t, followMutants, "^Test(WhatFollows|ASlide)", 2_000)
-	caught(t, changeMutants, "^Test(Changes|ARule|ALate)", 2_000)
+	caughtByEngine(t, mutants, "^TestEngine", 120_000)
+	caughtByEngine(t, nearMutants, "^TestNearest", 20_000)
+	caughtByEngine(t, limitMutants, "^Test(.*Bounded|Capped|Counts|Evidence|EngineOfManyKeys|OneOfManyKeys)", 1)
+	caughtByEngine(t, followMutants, "^Test(WhatFollows|ASlide)", 2_000)
+	caughtByEngine(t, changeMutants, "^Test(Changes|ARule|ALate)", 2_000)
+	caught(t, loopMutants, "./pipeline", "^TestEverySchedule$/^torn$")
+	caught(t, trimMutants, "./pipeline", "^TestEverySchedule$/^trims$")
 }
 
-// caught wants the tests to fail on each mutant.
-func caught(t *testing.T, mutants []mutant, tests string, checks int) {
+// caughtByEngine wants the tests of the engine to fail on each mutant.
+func caughtByEngine(t *testing.T, mutants []mutant, tests string, checks int) {
+	t.Helper()
+	caught(t, mutants, "./correlate", tests, fmt.Sprint("-rapid.checks=", checks), "-rapid.nofailfile", "-rapid.shrinktime=0s")
+}
+
+// caught wants the tests of a room to fail on each mutant.
+func caught(t *testing.T, mutants []mutant, room, tests string, args ...string) {
 	t.Helper()
 	root, err := filepath.Abs("..")
 	if err != nil {
@@ -173,8 +200,8 @@ func caught(t *testing.T, mutants []mutant, tests string, checks int) {
 			if err := os.WriteFile(file, overlay, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			cmd := exec.Command("go", "test", "-overlay", file, "./correlate", "-run", tests,
-				"-count=1", "-timeout=240s", "-args", fmt.Sprint("-rapid.checks=", checks), "-rapid.nofailfile", "-rapid.shrinktime=0s")
+			line := append([]string{"test", "-overlay", file, room, "-run", tests, "-count=1", "-timeout=240s", "-args"}, args...)
+			cmd := exec.Command("go", line...)
 			cmd.Dir = root
 			out, err := cmd.CombinedOutput()
 			switch {

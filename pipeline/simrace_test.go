@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build race
+
+package pipeline_test
+
+// simShare is what part of the schedules is tried: the race detector makes each take ten times as long.
+const simShare = 10
