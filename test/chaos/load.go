@@ -20,6 +20,7 @@ type load struct {
 	rate int // events a second
 	to   func() []string
 	now  func() time.Time
+	once bool // none is sent twice
 
 	mu      sync.Mutex
 	records [][]byte
@@ -80,7 +81,7 @@ func (l *load) run(d time.Duration) {
 		l.mu.Unlock()
 		body := append(bytes.Join(recs, []byte("\n")), '\n')
 		copies := 1
-		if l.rng.IntN(10) == 0 {
+		if l.rng.IntN(10) == 0 && !l.once {
 			copies = 2
 		}
 		for range copies {

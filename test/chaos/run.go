@@ -77,7 +77,7 @@ func (r run) in(dir string, log *strings.Builder) (verdict, error) {
 	if err != nil {
 		return wrong, err
 	}
-	l := &load{rng: rand.New(rand.NewPCG(r.seed, 1)), rate: r.rate, to: w.ingest, now: w.now}
+	l := &load{rng: rand.New(rand.NewPCG(r.seed, 1)), rate: r.rate, to: w.ingest, now: w.now, once: r.away != ""} // a copy that is hours late is another event
 	sent := make(chan struct{})
 	start := time.Now()
 	go func() {
