@@ -122,7 +122,8 @@ type closing struct {
 	at, first int64 // first is where the detection begins: two of one key do not begin together
 }
 
-// closed returns the closings of a rule's incidents of a key, by time.
+// closed returns the closings of a rule's incidents of a key, by time. One by a clock that is behind may close nothing, and the
+// next does.
 func (rec *record) closed(r *rules.Rule, key rules.Key, stored *stored) []closing {
 	var all []correlate.Close
 	for _, c := range rec.closings {
@@ -132,11 +133,8 @@ func (rec *record) closed(r *rules.Rule, key rules.Key, stored *stored) []closin
 	}
 	slices.SortStableFunc(all, func(a, b correlate.Close) int { return int(a.At - b.At) })
 	var out []closing
-	closed := make(map[string]bool)
 	for _, c := range all {
-		v := stored.final(c.Incident)
-		if !closed[v.ID] && len(v.Detections) > 0 {
-			closed[v.ID] = true
+		if v := stored.final(c.Incident); len(v.Detections) > 0 {
 			out = append(out, closing{c.At, first(v)})
 		}
 	}
