@@ -108,11 +108,8 @@ func (rec *record) closed(r *rules.Rule, key rules.Key, stored *stored) []closin
 	}
 	slices.SortStableFunc(all, func(a, b correlate.Close) int { return int(a.At - b.At) })
 	var out []closing
-	closed := make(map[string]bool)
-	for _, c := range all {
-		v := stored.final(c.Incident)
-		if !closed[v.ID] && len(v.Detections) > 0 {
-			closed[v.ID] = true
+	for _, c := range all { // one may be in vain, of an incident that had not fired by the stream's clock, and another follow
+		if v := stored.final(c.Incident); len(v.Detections) > 0 {
 			out = append(out, closing{c.At, first(v)})
 		}
 	}
