@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"sync"
@@ -22,7 +23,12 @@ type proxy struct {
 }
 
 func newProxy(to string) (*proxy, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	// Not one that the kernel gives: another test's server that was killed may have had it, and its clients would come here.
+	ports, err := freePorts(1)
+	if err != nil {
+		return nil, err
+	}
+	ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", ports[0]))
 	if err != nil {
 		return nil, err
 	}

@@ -122,8 +122,7 @@ type closing struct {
 	at, first int64 // first is where the detection begins: two of one key do not begin together
 }
 
-// closed returns the closings of a rule's incidents of a key, by time. One by a clock that is behind may close nothing, and the
-// next does.
+// closed returns the closings of a rule's incidents of a key, by time.
 func (rec *record) closed(r *rules.Rule, key rules.Key, stored *stored) []closing {
 	var all []correlate.Close
 	for _, c := range rec.closings {
@@ -133,7 +132,7 @@ func (rec *record) closed(r *rules.Rule, key rules.Key, stored *stored) []closin
 	}
 	slices.SortStableFunc(all, func(a, b correlate.Close) int { return int(a.At - b.At) })
 	var out []closing
-	for _, c := range all {
+	for _, c := range all { // one may be in vain, of an incident that had not fired by the stream's clock, and another follow
 		if v := stored.final(c.Incident); len(v.Detections) > 0 {
 			out = append(out, closing{c.At, first(v)})
 		}

@@ -26,6 +26,7 @@ func TestChains(t *testing.T) {
 		{"before the second", []closing{{9, 0}}, map[string]int64{"a": 9, "bc": 0}},
 		{"twice", []closing{{9, 0}, {30, 10}}, map[string]int64{"a": 9, "bc": 30}},
 		{"by its arrival", []closing{{18, 0}}, map[string]int64{"abc": 18}},
+		{"in vain, then once more", []closing{{0, 0}, {18, 0}, {19, 0}}, map[string]int64{"abc": 18}},
 		{"before any of it", []closing{{0, 0}}, map[string]int64{"abc": 0}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
