@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"tocsin/stream"
@@ -38,17 +39,11 @@ func (c *Config) validateEdge() error {
 
 // startEdge starts the embedded NATS and opens what it keeps for the hub. The hub itself is reached later, if it is away.
 func (n *node) startEdge(ctx context.Context) error {
-	var err error
-	if n.embedded, err = stream.StartEmbedded(stream.EmbeddedConfig{Dir: n.cfg.Data}); err != nil {
+	err := n.embed(ctx, func(nc *nats.Conn) (err error) {
+		n.edge, err = stream.OpenEdge(ctx, nc, n.cfg.Edge.Bytes)
 		return err
-	}
-	n.onClose("nats", n.embedded.Close)
-	nc, err := n.embedded.Conn()
+	})
 	if err != nil {
-		return err
-	}
-	n.onClose("nats connection", nc.Close)
-	if n.edge, err = stream.OpenEdge(ctx, nc, n.cfg.Edge.Bytes); err != nil {
 		return err
 	}
 	n.intake = n.edge

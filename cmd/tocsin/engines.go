@@ -35,6 +35,17 @@ func (n *node) startStream(ctx context.Context) error {
 	if n.cfg.NATS.URL != "" {
 		return n.joinStream(ctx)
 	}
+	return n.embed(ctx, func(nc *nats.Conn) (err error) {
+		if n.streams, err = stream.Open(ctx, nc, n.cfg.streamConfig()); err != nil {
+			return err
+		}
+		n.intake = n.streams
+		return n.streams.Reclaim(ctx)
+	})
+}
+
+// embed starts the embedded NATS and opens what is kept in it.
+func (n *node) embed(ctx context.Context, open func(*nats.Conn) error) error {
 	var err error
 	if n.embedded, err = stream.StartEmbedded(stream.EmbeddedConfig{Dir: n.cfg.Data}); err != nil {
 		return err
@@ -46,15 +57,10 @@ func (n *node) startStream(ctx context.Context) error {
 	}
 	n.onClose("nats connection", nc.Close)
 	return n.patiently(ctx, func() error { // whoever was frozen meanwhile, or is slow, gets no answer in time
-		err := n.embedded.Healthy()
-		if err == nil {
-			n.streams, err = stream.Open(ctx, nc, n.cfg.streamConfig())
+		if err := n.embedded.Healthy(); err != nil {
+			return err
 		}
-		if err == nil {
-			n.intake = n.streams
-			err = n.streams.Reclaim(ctx)
-		}
-		return err
+		return open(nc)
 	})
 }
 

@@ -55,17 +55,7 @@ func (rec *record) reference(lateness time.Duration, stored *stored) (*reference
 
 // replayed is the reference where one Set was in force and nobody closed anything: it knows which late events met.
 func (rec *record) replayed(lateness time.Duration) (*reference, error) {
-	sets := rec.generations()
-	parser := ingest.NewParser(ingest.ParserConfig{})
-	play := pipeline.NewReplay(sets[0], parser, lateness)
-	for _, x := range rec.events {
-		e, err := parser.Parse(x.Record, x.at)
-		if err != nil {
-			return nil, err
-		}
-		play.AddEvent(e)
-	}
-	res, err := play.Run(0, 0)
+	res, err := replay(rec.generations()[0], rec.events, lateness)
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +65,20 @@ func (rec *record) replayed(lateness time.Duration) (*reference, error) {
 	}
 	sort.Strings(out.lines)
 	return out, nil
+}
+
+// replay replays records with the arrivals of the log.
+func replay(set *rules.Set, records []arrived, lateness time.Duration) (pipeline.Result, error) {
+	parser := ingest.NewParser(ingest.ParserConfig{})
+	play := pipeline.NewReplay(set, parser, lateness)
+	for _, x := range records {
+		e, err := parser.Parse(x.Record, x.at)
+		if err != nil {
+			return pipeline.Result{}, err
+		}
+		play.AddEvent(e)
+	}
+	return play.Run(0, 0)
 }
 
 // comeBack returns the rules that meant one thing, then another, then the first again, as when a process that was frozen puts
@@ -95,16 +99,7 @@ func (rec *record) comeBack() map[string]bool {
 
 // detections replays the events that one rule matches, and returns what it finds by key.
 func (rec *record) detections(only *rules.Set, lateness time.Duration) (map[rules.Key][]incident.Detection, error) {
-	parser := ingest.NewParser(ingest.ParserConfig{})
-	play := pipeline.NewReplay(only, parser, lateness)
-	for _, x := range rec.has(only.Rules[0].Revision) {
-		e, err := parser.Parse(x.Record, x.at)
-		if err != nil {
-			return nil, err
-		}
-		play.AddEvent(e)
-	}
-	res, err := play.Run(0, 0)
+	res, err := replay(only, rec.has(only.Rules[0].Revision), lateness)
 	if err != nil {
 		return nil, err
 	}
