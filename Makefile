@@ -9,16 +9,19 @@ VERSION := $(shell git describe --always --dirty 2>/dev/null || echo dev)
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
 
-build: ## build bin/tocsin
+build: ## build bin/tocsin, with the console if Node.js is here
+	scripts/console-build --if-possible
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/tocsin ./cmd/tocsin
 
 run: build ## build, serve, and play a recorded attack
 	bin/tocsin serve --demo
 
-test: ## everything: rules, tests with the race detector on a real PostgreSQL, a real Kubernetes API server; fuzz targets for a short time
+test: ## everything: rules, tests with the race detector on a real PostgreSQL and Prometheus, a real Kubernetes API server, a real OpenID provider; the console in a real browser; fuzz targets for a short time
 	$(GO) run ./cmd/tocsin rules test rules.d
-	scripts/with-postgres $(GO) test -race -timeout 30m ./...
+	scripts/with-prometheus scripts/with-alertmanager scripts/with-postgres $(GO) test -race -timeout 30m ./...
 	cd test/kube && $(GO) test -timeout 20m ./...
+	cd test/oidc && $(GO) test -count=1 -timeout 10m ./...
+	scripts/console-test
 	scripts/fuzz
 
 check: ## what CI checks besides the tests: format, vet, linters
@@ -26,8 +29,9 @@ check: ## what CI checks besides the tests: format, vet, linters
 	$(GO) vet ./...
 	$(GO) mod tidy -diff
 	cd test/kube && $(GO) vet ./... && $(GO) mod tidy -diff
+	cd test/oidc && $(GO) vet ./... && $(GO) mod tidy -diff
 	$(GO) tool -modfile=tools/go.mod golangci-lint run ./...
 
 bench: ## the benchmarks behind docs/performance.md
-	scripts/with-postgres $(GO) test -run '^$$' -bench . -benchmem ./...
+	scripts/with-postgres $(GO) test -run '^$$' -bench . -benchmem -timeout 3h ./...
 	scripts/bench-sigma

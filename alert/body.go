@@ -4,6 +4,7 @@ package alert
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 
@@ -58,12 +59,14 @@ func Body(m Message) ([]byte, error) {
 		shown = append(shown, d)
 	}
 	v.Detections = shown
+	// The clock of a partition that has just begun is not set yet, and a CloudEvent has a time.
+	at := cmp.Or(v.UpdatedAt, v.LastEvent)
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	err := enc.Encode(cloudEvent{
 		SpecVersion: "1.0", ID: detectionKey(v.ID, m.Receiver, v.Revision, m.Detection), Source: m.Source,
-		Type: typePrefix + string(m.Kind) + typeSuffix, Subject: v.ID, Time: v.UpdatedAt,
+		Type: typePrefix + string(m.Kind) + typeSuffix, Subject: v.ID, Time: at,
 		DataContentType: "application/json", Data: v,
 	})
 	if err != nil {

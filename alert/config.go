@@ -3,44 +3,37 @@
 package alert
 
 import (
+	"cmp"
 	"fmt"
-	"net/url"
+	"reflect"
 	"regexp"
 )
 
 // The types of a Receiver.
 const (
-	Webhook = "webhook"
-	Stdout  = "stdout"
-	Loki    = "loki"
+	Webhook      = "webhook"
+	Stdout       = "stdout"
+	Loki         = "loki"
+	Slack        = "slack"
+	PagerDuty    = "pagerduty"
+	Alertmanager = "alertmanager"
+	Email        = "email"
+	NATS         = "nats"
 )
 
 // Config says who hears of incidents.
 type Config struct {
 	Receivers []Receiver `koanf:"receivers" yaml:"receivers"`
 	Routes    []Route    `koanf:"routes" yaml:"routes"`
-}
-
-// Receiver is somewhere that alerts go to.
-type Receiver struct {
-	// Name is part of every alert's idempotency key: renaming a receiver makes it another one.
-	Name string `koanf:"name" yaml:"name"`
-	Type string `koanf:"type" yaml:"type"`
-	// URL is a webhook's or a Loki's address; a user and password in it are sent as Basic.
-	URL string `koanf:"url" yaml:"url"`
-	// Secrets sign a webhook's bodies (Standard Webhooks), each with a signature of its own, so that
-	// a secret can be changed without a gap. Without one bodies are not signed.
-	Secrets []string `koanf:"secrets" yaml:"secrets"`
-	// Tenant is sent to a Loki as X-Scope-OrgID, "" for none.
-	Tenant string `koanf:"tenant" yaml:"tenant"`
-	// User and Password, or Token, are a Loki's credentials: Basic or Bearer.
-	User     string `koanf:"user" yaml:"user"`
-	Password string `koanf:"password" yaml:"password"`
-	Token    string `koanf:"token" yaml:"token"`
-	// Labels are those of a Loki's streams that the configuration decides.
-	Labels Labels `koanf:"labels" yaml:"labels"`
-	// Detections says that a Loki is told of every detection, too.
-	Detections bool `koanf:"detections" yaml:"detections"`
+	// Route is a tree in the words of Alertmanager, instead of Routes.
+	Route Tree `yaml:"route"`
+	// MuteTimeIntervals are times that routes of the tree name, InhibitRules what is held back while something else is open.
+	MuteTimeIntervals []MuteTimes   `yaml:"mute_time_intervals"`
+	InhibitRules      []InhibitRule `yaml:"inhibit_rules"`
+	// ExternalURL is the console as people reach it, for the links in messages; "" for none.
+	ExternalURL string `yaml:"external_url"`
+	// DenyPrivate refuses receivers at private and loopback addresses, see [guard].
+	DenyPrivate bool `yaml:"deny_private"`
 }
 
 // Route sends the incidents that all of its matchers match to a receiver. Routes are tried in order
@@ -76,7 +69,7 @@ func (c Config) complete() Config {
 	if len(c.Receivers) == 0 && len(c.Routes) == 0 {
 		c.Receivers = []Receiver{{Name: "stdout", Type: Stdout}}
 	}
-	if len(c.Routes) == 0 {
+	if len(c.Routes) == 0 && !c.hasTree() {
 		for _, r := range c.Receivers {
 			c.Routes = append(c.Routes, Route{Receiver: r.Name, Continue: true})
 		}
@@ -84,14 +77,75 @@ func (c Config) complete() Config {
 	return c
 }
 
+// Named is a receiver by what anybody may know of it.
+type Named struct {
+	Name, Type string
+	PerMinute  int
+}
+
+// Names returns the receivers that there are, the default's if none is configured.
+func (c Config) Names() []Named {
+	var out []Named
+	for _, r := range c.complete().Receivers {
+		out = append(out, Named{r.Name, r.Type, cmp.Or(r.PerMinute, perMinute(r.Type))})
+	}
+	return out
+}
+
+// mutes reads the mute times, by name.
+func (c Config) mutes() (map[string][]interval, error) {
+	out := make(map[string][]interval)
+	for i, t := range c.MuteTimeIntervals {
+		at := fmt.Sprintf("mute_time_intervals[%d]", i)
+		switch {
+		case t.Name == "":
+			return nil, wrong(at+".name", "what routes call it")
+		case out[t.Name] != nil:
+			return nil, wrong(at+".name", "there are times %q already", t.Name)
+		}
+		ins, err := t.read(at)
+		if err != nil {
+			return nil, err
+		}
+		out[t.Name] = ins
+	}
+	return out, nil
+}
+
+func (c Config) inhibitions() ([]inhibition, error) {
+	var out []inhibition
+	for i, r := range c.InhibitRules {
+		x, err := r.read(fmt.Sprintf("inhibit_rules[%d]", i))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, x)
+	}
+	return out, nil
+}
+
+// hasTree reports whether the routes are a tree.
+func (c Config) hasTree() bool { return !reflect.ValueOf(c.Route).IsZero() }
+
 // Validate returns the first mistake, a [*ConfigError].
 func (c Config) Validate() error {
+	if c.hasTree() && len(c.Routes) > 0 {
+		return wrong("route", "either the tree of route or the list of routes, not both")
+	}
 	c = c.complete()
 	// A full stop would make the text that is signed ambiguous, a colon the idempotency key.
 	name := regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
 	used := make(map[string]bool)
 	for _, r := range c.Routes {
 		used[r.Receiver] = true
+	}
+	tree := node{}
+	if c.hasTree() {
+		var err error
+		if tree, err = c.Route.read("route", Way{}, 0); err != nil {
+			return err
+		}
+		tree.each(func(n node) { used[n.Receiver] = true })
 	}
 	known := make(map[string]bool)
 	for i, r := range c.Receivers {
@@ -109,6 +163,30 @@ func (c Config) Validate() error {
 			return err
 		}
 	}
+	mutes, err := c.mutes()
+	if err != nil {
+		return err
+	}
+	if _, err := c.inhibitions(); err != nil {
+		return err
+	}
+	var unknown *ConfigError
+	tree.each(func(n node) {
+		if c.hasTree() && unknown == nil && !known[n.Receiver] {
+			unknown = wrong(n.Path+".receiver", "there is no receiver %q", n.Receiver)
+		}
+		for i, name := range n.Mutes {
+			if unknown == nil && mutes[name] == nil {
+				unknown = wrong(fmt.Sprintf("%s.mute_time_intervals[%d]", n.Path, i), "there is no %q in alert.mute_time_intervals", name)
+			}
+		}
+	})
+	if unknown != nil {
+		return unknown
+	}
+	if c.ExternalURL != "" && !webAddress(c.ExternalURL) {
+		return wrong("external_url", "not an http or https address with a host")
+	}
 	for i, r := range c.Routes {
 		at := fmt.Sprintf("routes[%d]", i)
 		if r.Severity != "" && rank(r.Severity) == 0 {
@@ -122,40 +200,6 @@ func (c Config) Validate() error {
 		if !known[r.Receiver] {
 			return wrong(at+".receiver", "there is no receiver %q", r.Receiver)
 		}
-	}
-	return nil
-}
-
-func (r Receiver) validate(at string) error {
-	switch r.Type {
-	case Stdout, Webhook:
-		if err := r.validateNoLoki(at); err != nil {
-			return err
-		}
-	}
-	switch r.Type {
-	case Stdout:
-		switch {
-		case r.URL != "":
-			return wrong(at+".url", "a receiver of type stdout has no url")
-		case len(r.Secrets) > 0:
-			return wrong(at+".secrets", "a receiver of type stdout has no secrets")
-		}
-	case Webhook:
-		u, err := url.Parse(r.URL)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-			// The value may hold a password or a token: it is not repeated.
-			return wrong(at+".url", "not an http or https address with a host")
-		}
-		for i, s := range r.Secrets {
-			if _, err := secretKey(s); err != nil {
-				return wrong(fmt.Sprintf("%s.secrets[%d]", at, i), "%w", err)
-			}
-		}
-	case Loki:
-		return r.validateLoki(at)
-	default:
-		return wrong(at+".type", "%q is no type: webhook, loki or stdout", r.Type)
 	}
 	return nil
 }

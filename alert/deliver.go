@@ -3,6 +3,7 @@
 package alert
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
 )
 
 // Limits of delivery.
@@ -33,56 +35,6 @@ const (
 	maxRetryAfter = time.Hour
 )
 
-// errPermanent says that trying again would not help.
-var errPermanent = errors.New("refused for good")
-
-// retryLater is an error whose receiver said when to try again.
-type retryLater struct {
-	after time.Duration
-	err   error
-}
-
-func (r *retryLater) Error() string { return r.err.Error() }
-
-func (r *retryLater) Unwrap() error { return r.err }
-
-// Item is an alert as the outbox hands it out.
-type Item struct {
-	ID       int64
-	Incident string
-	Revision int64
-	Receiver string
-	// Detection is the one that it is about, "" if it is about the incident.
-	Detection string
-	Body      []byte
-	// Created is when it came into the outbox, by the store's clock. It is the same at every attempt.
-	Created time.Time
-	// Attempt counts the claims of it, this one included.
-	Attempt int
-	// Age is the time since it came into the outbox.
-	Age time.Duration
-}
-
-// Key is the item's idempotency key.
-func (i Item) Key() string { return detectionKey(i.Incident, i.Receiver, i.Revision, i.Detection) }
-
-// outbox is what the Deliverer needs of the store, and no more.
-type outbox interface {
-	// Claim takes up to n due items for a while, oldest first. Of receivers that are in order it takes none but
-	// the oldest item, and that only if it is due: what waits for a retry is overtaken by nothing.
-	Claim(ctx context.Context, n int, lease time.Duration, inOrder ...string) ([]Item, error)
-	Sent(ctx context.Context, it Item) error
-	// Retry puts the item back; it is due again after a while.
-	Retry(ctx context.Context, it Item, after time.Duration, reason string) error
-	// Dead gives the item up.
-	Dead(ctx context.Context, it Item, reason string) error
-}
-
-// sender delivers to one receiver.
-type sender interface {
-	send(ctx context.Context, it Item) error
-}
-
 // Deliverer takes alerts out of the outbox and sends them until told done.
 type Deliverer struct {
 	outbox  outbox
@@ -93,34 +45,55 @@ type Deliverer struct {
 	more      chan struct{}
 	log       *slog.Logger
 	delivered *prometheus.CounterVec
+	seconds   *prometheus.HistogramVec
+	// source is the CloudEvents source of what is written anew.
+	source string
+	// acknowledged are the receivers that hear when somebody works on an incident.
+	acknowledged []string
+	// mutes are the times that alerts' terms name, inhibitions what holds incidents back, and open which of these are open.
+	mutes       map[string][]interval
+	inhibitions []inhibition
+	open        openIncidents
+	// rates are of the receivers that have one.
+	rates map[string]*rate.Limiter
 	// Told is called between a receiver's answer and the outbox's note of it. Nil but in tests.
 	Told func()
 }
 
 // NewDeliverer returns the deliverer of a valid configuration. Receivers of type stdout write to out.
 func NewDeliverer(c Config, o outbox, out io.Writer, log *slog.Logger, reg prometheus.Registerer) (*Deliverer, error) {
-	d := &Deliverer{outbox: o, senders: make(map[string]sender), more: make(chan struct{}, 1), log: log}
+	d := &Deliverer{outbox: o, senders: make(map[string]sender), more: make(chan struct{}, 1), rates: make(map[string]*rate.Limiter), source: defaultSource, log: log}
 	d.delivered = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "tocsin_alert_deliveries_total", Help: "Attempts to deliver alerts, by receiver and outcome.",
 	}, []string{"receiver", "outcome"})
-	reg.MustRegister(d.delivered)
+	d.seconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "tocsin_alert_delivery_seconds", Help: "Time from an alert's commit to its delivery, by receiver.",
+		Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 21600, 86400},
+	}, []string{"receiver"})
+	reg.MustRegister(d.delivered, d.seconds)
+	var err error
+	if d.mutes, err = c.mutes(); err != nil {
+		return nil, err
+	}
+	if d.inhibitions, err = c.inhibitions(); err != nil {
+		return nil, err
+	}
 	var mu sync.Mutex
 	for _, r := range c.complete().Receivers {
-		var s sender
-		var err error
-		switch r.Type {
-		case Stdout:
-			s = printer{mu: &mu, out: out}
-		case Loki:
-			s, err = newLoki(r)
-			d.inOrder = append(d.inOrder, r.Name)
-		default:
-			s, err = newWebhook(r)
-		}
+		s, err := newSender(r, c, printer{mu: &mu, out: out})
 		if err != nil {
 			return nil, err
 		}
+		if r.Type == Loki {
+			d.inOrder = append(d.inOrder, r.Name)
+		}
 		d.senders[r.Name] = s
+		if r.Type == PagerDuty || r.Type == Slack && r.Token != "" {
+			d.acknowledged = append(d.acknowledged, r.Name)
+		}
+		if n := cmp.Or(r.PerMinute, perMinute(r.Type)); n > 0 {
+			d.rates[r.Name] = rate.NewLimiter(rate.Limit(float64(n)/60), max(n/60, 1))
+		}
 	}
 	return d, nil
 }
@@ -129,13 +102,18 @@ func NewDeliverer(c Config, o outbox, out io.Writer, log *slog.Logger, reg prome
 // holds up nobody else's alerts.
 func (d *Deliverer) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
+	defer d.closeSenders()
 	defer wg.Wait()
 	lanes := make(map[string]*lane, len(d.senders))
 	for name, s := range d.senders {
 		l := &lane{d: d, name: name, sender: s, inOrder: slices.Contains(d.inOrder, name), wake: make(chan struct{}, 1)}
 		lanes[name] = l
 		wg.Go(func() { l.run(ctx) })
+		if r, ok := s.(resender); ok {
+			wg.Go(func() { d.resend(ctx, name, r) })
+		}
 	}
+	wg.Go(func() { d.wake(ctx) })
 	for ctx.Err() == nil {
 		until := time.Now().Add(claimFor)
 		items, err := d.outbox.Claim(ctx, claimSize, claimFor, d.inOrder...)
@@ -160,6 +138,41 @@ func (d *Deliverer) Run(ctx context.Context) error {
 	return nil
 }
 
+// wakeEach is how soon something is told whose time has come. That somebody works on an incident is looked for less often: it is a look at
+// all that are open.
+const (
+	wakeEach        = time.Second
+	acknowledgeEach = 5
+)
+
+// wake puts back into the outbox what may be told again by now, until ctx ends.
+func (d *Deliverer) wake(ctx context.Context) {
+	for n := 0; ; n++ {
+		var acknowledged []string
+		if n%acknowledgeEach == 0 {
+			acknowledged = d.acknowledged
+		}
+		once, cancel := context.WithTimeout(ctx, noteTimeout)
+		err := d.outbox.Wake(once, acknowledged...)
+		cancel()
+		if err != nil && ctx.Err() == nil {
+			d.log.Error("outbox", "err", err)
+		}
+		if !pause(ctx, wakeEach) {
+			return
+		}
+	}
+}
+
+// closeSenders lets go of connections.
+func (d *Deliverer) closeSenders() {
+	for _, s := range d.senders {
+		if c, ok := s.(interface{ close() }); ok {
+			c.close()
+		}
+	}
+}
+
 // poll waits until it is time for the next claim.
 func (d *Deliverer) poll(ctx context.Context) {
 	t := time.NewTimer(pollEach)
@@ -175,6 +188,10 @@ func (d *Deliverer) poll(ctx context.Context) {
 // be another one's, with a newer configuration: it is given up by age only.
 func (d *Deliverer) stray(ctx context.Context, it Item) {
 	reason := fmt.Sprintf("no receiver %q is configured", it.Receiver)
+	if it.Age > maxAge && len(it.Body) == 0 && it.Kind.over() { // it is told to who heard of the beginning, and they are gone
+		d.silence(ctx, it, reason, 0, true)
+		return
+	}
 	if it.Age > maxAge {
 		d.giveUp(ctx, it, errors.New(reason))
 		return

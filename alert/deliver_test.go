@@ -64,7 +64,7 @@ func TestEachAlertIsSentOnce(t *testing.T) {
 			seen[key], last[incident] = true, revision
 		}
 		families, err := reg.Gather()
-		if err != nil || len(families) != 1 || len(families[0].GetMetric()) != 1 || families[0].GetMetric()[0].GetCounter().GetValue() != 200 {
+		if err != nil || len(families) != 2 || len(families[0].GetMetric()) != 1 || families[0].GetMetric()[0].GetCounter().GetValue() != 200 {
 			t.Errorf("the metrics are %v, %v; want 200 deliveries of one receiver and outcome", families, err)
 		}
 	})

@@ -28,6 +28,8 @@ type lane struct {
 	// fails counts failures in a row, failed is the last one. Only run uses them.
 	fails  int
 	failed error
+	// took says that the receiver took the last item.
+	took bool
 
 	mu    sync.Mutex
 	queue []claimed
@@ -66,7 +68,7 @@ func (l *lane) take() (Item, bool) {
 	for len(l.queue) > 0 {
 		c := l.queue[0]
 		l.queue = l.queue[1:]
-		if time.Until(c.until) > timeout {
+		if time.Until(c.until) > noteTimeout+timeout { // to look at its incident, and to send it
 			return c.Item, true
 		}
 	}
@@ -84,7 +86,11 @@ func (l *lane) run(ctx context.Context) {
 			}
 			continue
 		}
+		l.took = false
 		wait := l.deliver(ctx, it)
+		if limit := l.d.rates[l.name]; limit != nil && l.took && !pause(ctx, limit.Reserve().Delay()) {
+			return
+		}
 		if l.inOrder {
 			signal(l.d.more) // the next one can be had
 		}
@@ -115,16 +121,34 @@ func (l *lane) rest(ctx context.Context, wait time.Duration) bool {
 // attempt under way ends in its own time while the program stops.
 func (l *lane) deliver(ctx context.Context, it Item) time.Duration {
 	d := l.d
+	asked, done := context.WithTimeout(context.WithoutCancel(ctx), noteTimeout)
+	told, err := d.admit(asked, &it)
+	done()
+	if !told && err == nil {
+		return 0
+	}
+	if err != nil {
+		// It is the store that failed, not the receiver: the item is claimed again when its claim is over, or put back.
+		d.log.Error("outbox", "receiver", it.Receiver, "incident", it.Incident, "err", err)
+		d.note(ctx, it, func(ctx context.Context) error { return d.outbox.Retry(ctx, it, noteTimeout, err.Error()) })
+		return 0
+	}
 	timed, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
-	err := l.sender.send(timed, it)
+	place, err := l.send(timed, it)
 	cancel()
 	if err == nil {
 		if d.Told != nil {
 			d.Told()
 		}
-		l.fails = 0
-		d.note(ctx, it, func(ctx context.Context) error { return d.outbox.Sent(ctx, it) })
+		l.fails, l.took = 0, true
+		d.note(ctx, it, func(ctx context.Context) error {
+			if t, ok := l.told(it, place); ok {
+				return d.outbox.Keep(ctx, it, t)
+			}
+			return d.outbox.Sent(ctx, it)
+		})
 		d.delivered.WithLabelValues(it.Receiver, "sent").Inc()
+		d.seconds.WithLabelValues(it.Receiver).Observe(max(time.Since(it.Created), 0).Seconds())
 		return 0
 	}
 	if errors.Is(err, errPermanent) {
@@ -148,13 +172,25 @@ func (l *lane) deliver(ctx context.Context, it Item) time.Duration {
 	return wait
 }
 
-// expire gives up what waits behind a failure and is too old to be tried on.
+// send makes one attempt; a sender that threads learns where the incident is.
+func (l *lane) send(ctx context.Context, it Item) (place string, err error) {
+	t, ok := l.sender.(threader)
+	if !ok {
+		return "", l.sender.send(ctx, it)
+	}
+	if place, err = l.d.outbox.Place(ctx, it.Incident, it.Receiver); err != nil {
+		return "", err
+	}
+	return t.sendAt(ctx, it, place)
+}
+
+// expire gives up what waits behind a failure and is too old to be tried on. What was silenced was not tried yet.
 func (l *lane) expire(ctx context.Context, err error) {
 	l.mu.Lock()
 	var old []Item
 	kept := l.queue[:0]
 	for _, c := range l.queue {
-		if c.Age > maxAge {
+		if c.Age > maxAge && c.SilencedBy == "" {
 			old = append(old, c.Item)
 		} else {
 			kept = append(kept, c)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/time/rate"
 )
 
 // Two replicas with one slow receiver: what waits in a lane longer than its claim is the other one's.
@@ -75,6 +76,31 @@ func TestABacklogEnds(t *testing.T) {
 			if r.reason != "connection refused" {
 				t.Errorf("%s is dead of %q", r.Key(), r.reason)
 			}
+		}
+	})
+}
+
+// TestARateIsKept, and costs only what is sent: what is silenced is out of the way at once.
+func TestARateIsKept(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newQuietWorld(t, Config{})
+		w.d.rates["a"] = rate.NewLimiter(rate.Every(2*time.Second), 1)
+		for n := range 10 {
+			w.tell(shell(2*n, 1), Opened, Terms{})
+		}
+		start := time.Now()
+		runFor(t, w.d, time.Minute)
+		if took := w.p.at[len(w.p.at)-1] - start.Sub(w.p.start); len(w.p.got) != 10 || took < 15*time.Second || took > 25*time.Second {
+			t.Errorf("%d alerts in %v", len(w.p.got), took)
+		}
+		w.m.silences = []Silence{quiet(`rule="shell"`)}
+		for n := range 100 {
+			w.tell(shell(1000+n, 1), Opened, Terms{})
+		}
+		runFor(t, w.d, 10*time.Second)
+		if w.m.states()["silenced"] != 100 {
+			t.Error(w.m.states())
 		}
 	})
 }

@@ -7,12 +7,10 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/grafana/loki/pkg/push"
 	"github.com/klauspost/compress/snappy"
@@ -42,12 +40,12 @@ type loki struct {
 }
 
 // newLoki returns the sender of a receiver that was validated.
-func newLoki(r Receiver) (*loki, error) {
+func newLoki(r Receiver, g guard) (*loki, error) {
 	u, err := url.Parse(r.URL)
 	if err != nil {
 		return nil, fmt.Errorf("receiver %s: the url is no address", r.Name) // err repeats it
 	}
-	l := &loki{tenant: r.Tenant, labels: r.Labels, client: newClient()}
+	l := &loki{tenant: r.Tenant, labels: r.Labels, client: newClient(g)}
 	user, password := r.User, r.Password
 	if u.User != nil {
 		user = u.User.Username()
@@ -133,34 +131,16 @@ func (l *loki) post(ctx context.Context, body []byte) error {
 	if err != nil {
 		return fmt.Errorf("push: %w", withoutAddress(err))
 	}
-	defer resp.Body.Close()
-	said, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10)) // the status alone decides
+	said := answer(resp)
 	if resp.StatusCode == http.StatusNoContent {
 		return nil
 	}
 	// Another 2xx is no Loki's: a proxy or a page that took the entry to nowhere. It is tried again and shown.
 	err = unwelcome(resp, at)
-	if words := l.words(said); words != "" && resp.StatusCode == http.StatusBadRequest {
+	if words := words(said, l.secrets...); words != "" && resp.StatusCode == http.StatusBadRequest {
 		return fmt.Errorf("%w: %s", err, words)
 	}
 	return err
 }
 
-// words is the beginning of what Loki said, on one line and without our secrets: of a refused entry only
-// Loki knows what is wrong.
-func (l *loki) words(b []byte) string {
-	s := strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) {
-			return ' '
-		}
-		if !unicode.IsPrint(r) {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(string(b), ""))
-	for _, secret := range l.secrets {
-		s = strings.ReplaceAll(s, secret, "xxxxx")
-	}
-	s = strings.TrimSpace(s)
-	return strings.ToValidUTF8(s[:min(len(s), 300)], "")
-}
+func (l *loki) close() { l.client.CloseIdleConnections() }

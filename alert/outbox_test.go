@@ -6,8 +6,11 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"time"
+
+	"tocsin/incident"
 )
 
 // memory is an outbox that keeps the store's promises: claims end, items about one incident to one receiver come
@@ -16,12 +19,21 @@ type memory struct {
 	mu   sync.Mutex
 	rows []*kept
 	down bool // writes fail
+	// looks counts how often the open incidents were read; beforeRewrite is called with the row that is about to be rewritten.
+	looks         int
+	beforeRewrite func(*kept)
+
+	views    map[string]incident.View
+	silences []Silence
+	told     map[string]Told
+	again    map[string]time.Time
 }
 
 type kept struct {
 	Item
 	created, due, leased time.Time
 	state, reason        string
+	forGood              bool
 }
 
 func (m *memory) add(incident string, revision int64, receiver string) {
@@ -42,7 +54,7 @@ func (m *memory) tell(as []Alert) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, a := range as {
-		m.put(Item{Incident: a.Incident, Revision: a.Revision, Receiver: a.Receiver, Detection: a.Detection, Body: a.Body})
+		m.put(Item{Incident: a.Incident, Revision: a.Revision, Receiver: a.Receiver, Detection: a.Detection, Kind: a.Kind, Body: a.Body, Terms: a.Terms})
 	}
 }
 
@@ -120,6 +132,124 @@ func (m *memory) Retry(_ context.Context, it Item, after time.Duration, reason s
 
 func (m *memory) Dead(_ context.Context, it Item, reason string) error {
 	return m.settle(it, func(r *kept) { r.state, r.reason = "dead", reason })
+}
+
+func (m *memory) Silence(_ context.Context, it Item, by string, after time.Duration, forGood bool) error {
+	return m.settle(it, func(r *kept) {
+		r.state, r.SilencedBy, r.due, r.forGood = "silenced", by, time.Now().Add(after), forGood
+	})
+}
+
+func (m *memory) Wake(context.Context, ...string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, r := range m.rows {
+		source, held := strings.CutPrefix(r.SilencedBy, HeldBackBy)
+		v, open := m.views[source]
+		if r.state == "silenced" && !r.forGood && (!r.due.After(time.Now()) || held && (!open || isOver(v))) {
+			r.state, r.due = "pending", time.Now()
+		}
+	}
+	return nil
+}
+
+func (m *memory) Rewrite(_ context.Context, it Item, body []byte, t Terms) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.rows[it.ID-1]
+	if m.beforeRewrite != nil {
+		m.beforeRewrite(r)
+	}
+	if r.Attempt != it.Attempt || r.state != "pending" {
+		return false, nil
+	}
+	if r.SilencedBy != "" {
+		r.created = time.Now().Truncate(time.Millisecond)
+		r.Created = r.created
+	}
+	r.Body, r.Terms, r.SilencedBy = body, t, ""
+	return true, nil
+}
+
+func (m *memory) Heard(_ context.Context, incident, receiver string) (heard, hushed bool, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, r := range m.rows {
+		if r.Incident == incident && r.Receiver == receiver {
+			heard, hushed = heard || r.state == "sent", hushed || r.state == "silenced"
+		}
+	}
+	return heard, hushed, nil
+}
+
+func (m *memory) Incident(_ context.Context, id string) (incident.View, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if v, ok := m.views[id]; ok {
+		return v, nil
+	}
+	return incident.View{}, incident.ErrNotFound
+}
+
+func (m *memory) Open(context.Context, int) ([]incident.View, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.looks++
+	var out []incident.View
+	for _, v := range m.views {
+		if !isOver(v) && !v.Shadow {
+			out = append(out, v)
+		}
+	}
+	return out, nil
+}
+
+func (m *memory) Silences(context.Context) ([]Silence, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []Silence
+	for _, s := range m.silences {
+		if s.Ends.After(time.Now()) {
+			out = append(out, s)
+		}
+	}
+	return out, nil
+}
+
+func (m *memory) Keep(ctx context.Context, it Item, t Told) error {
+	if err := m.Sent(ctx, it); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.told == nil {
+		m.told = make(map[string]Told)
+	}
+	m.told[it.Incident+it.Receiver] = t
+	if m.again == nil {
+		m.again = make(map[string]time.Time)
+	}
+	m.again[it.Incident+it.Receiver] = time.Now().Add(t.Again)
+	return nil
+}
+
+func (m *memory) Place(_ context.Context, incident, receiver string) (string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.told[incident+receiver].Place, nil
+}
+
+func (m *memory) Again(_ context.Context, receiver string, n int) ([]Told, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []Told
+	for key, t := range m.told {
+		if t.Receiver == receiver && t.Again > 0 && !m.again[key].After(time.Now()) && len(out) < n {
+			m.again[key] = time.Now().Add(t.Again)
+			out = append(out, t)
+		}
+	}
+	return out, nil
 }
 
 // states returns how many items are in each state.

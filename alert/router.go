@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"tocsin/incident"
 )
@@ -20,6 +21,9 @@ type Alert struct {
 	Detection string
 	// Body is what is sent, byte for byte, however often.
 	Body []byte
+	// Wait is after what time it is sent at the earliest.
+	Wait  time.Duration
+	Terms Terms
 }
 
 // Key is the idempotency key of an alert: equal keys are the same alert.
@@ -44,6 +48,10 @@ const (
 	Closed    Kind = "closed"
 	Retracted Kind = "retracted"
 	Merged    Kind = "merged"
+	// Reminded is that it is still open.
+	Reminded Kind = "reminded"
+	// Acknowledged is that somebody works on it; only receivers that have a word for it are told.
+	Acknowledged Kind = "acknowledged"
 	// Detected is of a detection: its incident may have opened with it or be an older one.
 	Detected Kind = "detected"
 )
@@ -65,9 +73,14 @@ func KindOf(c incident.Change) (kind Kind, ok bool) {
 	return "", false
 }
 
+// defaultSource is the CloudEvents source of an installation that has no other name.
+const defaultSource = "/tocsin"
+
 // Router decides who is told what. It is immutable.
 type Router struct {
 	routes []Route
+	// tree is instead of routes if it is not nil.
+	tree   *node
 	source string
 	// detections are the receivers that want every detection.
 	detections map[string]bool
@@ -80,9 +93,16 @@ func NewRouter(c Config, source string) (*Router, error) {
 		return nil, err
 	}
 	if source == "" {
-		source = "/tocsin"
+		source = defaultSource
 	}
 	r := &Router{routes: c.complete().Routes, source: source, detections: make(map[string]bool)}
+	if c.hasTree() {
+		root, err := c.Route.read("route", Way{}, 0)
+		if err != nil {
+			return nil, err
+		}
+		r.tree = &root
+	}
 	for _, x := range c.Receivers {
 		if x.Detections {
 			r.detections[x.Name] = true
@@ -91,23 +111,58 @@ func NewRouter(c Config, source string) (*Router, error) {
 	return r, nil
 }
 
-// Receivers returns the names of those who hear of an incident, in the order of the routes, each
-// once. Nobody hears of a rule that is in shadow.
-func (r *Router) Receivers(v incident.View) []string {
+// Ways returns how those who hear of an incident do, in the order of the routes, each receiver once: the first way to it counts. Nobody hears
+// of a rule that is in shadow.
+func (r *Router) Ways(v incident.View) []Way {
 	if v.Shadow {
 		return nil
 	}
-	var out []string
-	for _, route := range r.routes {
+	if r.tree != nil {
+		return r.Along(LabelsOf(v))
+	}
+	var out []Way
+	for i, route := range r.routes {
 		if !route.matches(v) {
 			continue
 		}
-		if !slices.Contains(out, route.Receiver) {
-			out = append(out, route.Receiver)
-		}
+		out = append(out, Way{Receiver: route.Receiver, Path: fmt.Sprintf("routes[%d]", i)})
 		if !route.Continue {
 			break
 		}
+	}
+	return eachOnce(out)
+}
+
+// Along returns the ways of an incident with these labels. A router without a tree asks for severity and rule alone.
+func (r *Router) Along(l LabelSet) []Way {
+	if r.tree != nil {
+		return eachOnce(r.tree.ways(l))
+	}
+	first := func(name string) string {
+		if len(l[name]) == 0 {
+			return ""
+		}
+		return l[name][0]
+	}
+	return r.Ways(incident.View{Severity: first("severity"), Rule: incident.RuleView{ID: first("rule")}})
+}
+
+// eachOnce keeps the first way to each receiver.
+func eachOnce(ways []Way) []Way {
+	var out []Way
+	for _, w := range ways {
+		if !slices.ContainsFunc(out, func(o Way) bool { return o.Receiver == w.Receiver }) {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// Receivers returns the names of those who hear of an incident, in the order of the routes, each once.
+func (r *Router) Receivers(v incident.View) []string {
+	var out []string
+	for _, w := range r.Ways(v) {
+		out = append(out, w.Receiver)
 	}
 	return out
 }
@@ -120,11 +175,17 @@ func (r *Router) Alerts(v incident.View, changed incident.Change, fresh ...strin
 		return nil, nil
 	}
 	var out []Alert
-	for _, name := range r.Receivers(v) {
+	for _, way := range r.Ways(v) {
+		name := way.Receiver
 		if ok {
 			a, err := r.alert(name, kind, v, "")
 			if err != nil {
 				return nil, err
+			}
+			a.Terms.Repeat, a.Terms.Mutes = way.Repeat, way.Mutes
+			if kind == Opened && way.Wait > 0 {
+				// It is told with what comes until then.
+				a.Wait, a.Terms.Anew = way.Wait, true
 			}
 			out = append(out, a)
 		}

@@ -286,3 +286,15 @@ func FuzzRetryAfter(f *testing.F) {
 		}
 	})
 }
+
+// TestABodyHasATime also when the partition's clock is not set yet.
+func TestABodyHasATime(t *testing.T) {
+	t.Parallel()
+	for _, updated := range []event.Stamp{0, 2e9} {
+		b, err := Body(Message{Kind: Opened, Receiver: "a", Incident: incident.View{ID: "i", LastEvent: 1e9, UpdatedAt: updated}})
+		want := `"time":"1970-01-01T00:00:0` + map[event.Stamp]string{0: "1", 2e9: "2"}[updated] + `Z"`
+		if err != nil || !strings.Contains(string(b), want) {
+			t.Errorf("%s, %v, want %s", b, err, want)
+		}
+	}
+}

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -19,8 +18,8 @@ type webhook struct {
 	client *http.Client
 }
 
-func newWebhook(r Receiver) (*webhook, error) {
-	w := &webhook{url: r.URL, client: newClient()}
+func newWebhook(r Receiver, g guard) (*webhook, error) {
+	w := &webhook{url: r.URL, client: newClient(g)}
 	for _, s := range r.Secrets {
 		key, err := secretKey(s)
 		if err != nil {
@@ -48,10 +47,11 @@ func (w *webhook) send(ctx context.Context, it Item) error {
 	if err != nil {
 		return fmt.Errorf("post: %w", withoutAddress(err))
 	}
-	defer resp.Body.Close()
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // only so that the connection can be used again
+	answer(resp) // only so that the connection can be used again
 	if resp.StatusCode >= 200 && resp.StatusCode < 300 {
 		return nil
 	}
 	return unwelcome(resp, at)
 }
+
+func (w *webhook) close() { w.client.CloseIdleConnections() }

@@ -67,6 +67,33 @@ func (o *once) Dead(_ context.Context, _ alert.Item, reason string) error {
 	return nil
 }
 
+// Nothing is silenced, kept or told again here.
+func (o *once) Silence(context.Context, alert.Item, string, time.Duration, bool) error { return nil }
+
+func (o *once) Wake(context.Context, ...string) error { return nil }
+
+func (o *once) Rewrite(context.Context, alert.Item, []byte, alert.Terms) (bool, error) {
+	return true, nil
+}
+
+func (o *once) Heard(context.Context, string, string) (heard, hushed bool, err error) {
+	return false, false, nil
+}
+
+func (o *once) Incident(context.Context, string) (incident.View, error) {
+	return incident.View{}, incident.ErrNotFound
+}
+
+func (o *once) Open(context.Context, int) ([]incident.View, error) { return nil, nil }
+
+func (o *once) Silences(context.Context) ([]alert.Silence, error) { return nil, nil }
+
+func (o *once) Keep(context.Context, alert.Item, alert.Told) error { o.ended <- "sent"; return nil }
+
+func (o *once) Place(context.Context, string, string) (string, error) { return "", nil }
+
+func (o *once) Again(context.Context, string, int) ([]alert.Told, error) { return nil, nil }
+
 // tell delivers one alert to a receiver and returns how it ended and why it was tried again.
 func tell(t *testing.T, url string, secrets ...string) (string, []string, alert.Alert) {
 	t.Helper()

@@ -4,13 +4,13 @@ package api
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"reflect"
-	"strconv"
 	"strings"
 	"time"
 
@@ -18,6 +18,8 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"tocsin/alert"
+	"tocsin/api/auth"
 	"tocsin/event"
 	"tocsin/incident"
 	"tocsin/rules"
@@ -31,6 +33,19 @@ type Backend interface {
 	Incidents(ctx context.Context, f incident.Filter) ([]incident.View, string, error)
 	Incident(ctx context.Context, id string) (incident.View, error)
 	Evidence(ctx context.Context, id string, limit int, cursor string) ([]incident.EvidenceItem, string, error)
+	// InScope returns those of some incidents that are in scope.
+	InScope(ctx context.Context, scope incident.Scope, ids ...string) (map[string]bool, error)
+	// Work does what somebody does with an incident. Closing it goes through the log.
+	Work(ctx context.Context, id string, w incident.Work) (incident.Done, error)
+	// Merge shows an incident with another, Unmerge by itself again.
+	Merge(ctx context.Context, id, into, by string) (incident.Done, error)
+	Unmerge(ctx context.Context, id, by string) (incident.Done, error)
+	// Timeline returns a page of what happened in an incident; the backend knows the lateness bound.
+	Timeline(ctx context.Context, id string, f incident.TimelineFilter) ([]incident.Moment, string, error)
+	// Related returns incidents of other rules in scope about the entities of one, Sightings those about an entity, and whether there
+	// are others, older ones.
+	Related(ctx context.Context, id string, scope incident.Scope, limit int) ([]incident.Related, error)
+	Sightings(ctx context.Context, kind, name string, scope incident.Scope) ([]incident.Sighting, bool, error)
 	// Close closes an incident through the log and returns it as it is then; ErrClosed if it was.
 	Close(ctx context.Context, id string, verdict incident.Verdict, by string) (incident.View, error)
 	Rules() []*rules.Rule
@@ -41,8 +56,44 @@ type Backend interface {
 	Alerts(ctx context.Context, state string, limit int, cursor string) ([]AlertView, string, error)
 	// Sources returns what has been seen of each source and host.
 	Sources(ctx context.Context) ([]SourceView, error)
+	// Receivers returns how the alerts to each receiver stand.
+	Receivers(ctx context.Context) ([]ReceiverView, error)
+	// RetryAlerts makes all alerts pending that died since then (Unix nanoseconds), of one receiver or of all ("").
+	RetryAlerts(ctx context.Context, since int64, receiver string) (int64, error)
+	// Silences returns a page, newest first; of those that are over only if all is set.
+	Silences(ctx context.Context, all bool, limit int, cursor string) ([]SilenceView, string, error)
+	Silence(ctx context.Context, id string) (SilenceView, error)
+	AddSilence(ctx context.Context, v SilenceView) (SilenceView, error)
+	// SetSilence replaces one whose revision is v's, else [ErrStale].
+	SetSilence(ctx context.Context, v SilenceView) (SilenceView, error)
 	// RetryAlert makes a dead alert pending again.
 	RetryAlert(ctx context.Context, id int64) error
+	// ChangedIncidents returns incidents that were written after a mark, in order, whoever may see them; the error may be
+	// [incident.ErrBadCursor] or [incident.ErrUnknownMark].
+	ChangedIncidents(ctx context.Context, after string, limit int) ([]incident.Changed, error)
+	LastChange(ctx context.Context) (string, error)
+	// Quarantine returns a page of what could not be read, newest first, and the cursor of the next.
+	Quarantine(ctx context.Context, f QuarantineFilter) ([]QuarantineView, string, error)
+	QuarantineEntry(ctx context.Context, at LogPlace) (QuarantineView, error)
+	// ReleaseQuarantine takes an entry in and returns how many events it is; a [UnreadableError] says why not.
+	ReleaseQuarantine(ctx context.Context, at LogPlace) (int, error)
+	// ReleaseAllQuarantine does so with all that a filter selects, but for its limit; the error may be ErrBusy.
+	ReleaseAllQuarantine(ctx context.Context, f QuarantineFilter) (Released, error)
+	// CheckRules says what is wrong with a rule file; the error may be ErrBusy.
+	CheckRules(ctx context.Context, text string) (RuleCheck, error)
+	// RuleSource returns how a rule in force is written.
+	RuleSource(id string) (RuleSource, error)
+	// StartBacktest begins a job; the error may be a [BadRulesError], or ErrBusy.
+	StartBacktest(ctx context.Context, q BacktestStart) (Backtest, error)
+	Backtest(ctx context.Context, id string) (Backtest, error)
+	CancelBacktest(ctx context.Context, id string) error
+	// NearMisses says how far the keys of a rule in force came with the events of a scope; the error may be ErrBusy.
+	NearMisses(ctx context.Context, rule string, scope incident.Scope) (NearMisses, error)
+	// SearchEvents looks through the events that are kept; the error may be ErrBusy.
+	SearchEvents(ctx context.Context, q EventSearch) (EventPage, error)
+	// FollowEvents passes the events that come after a place to fn, until ctx ends or fn fails; nil is from now on, and that place
+	// is passed first. The error may be ErrUnknownPlace, before anything is passed.
+	FollowEvents(ctx context.Context, f EventFilter, after *LogPlace, fn func(EventPlace) error) error
 	// Tail passes each event that comes from now on to fn, until ctx ends or fn fails.
 	Tail(ctx context.Context, fn func(any) error) error
 }
@@ -55,24 +106,67 @@ func (e *BadRulesError) Error() string { return strings.Join(e.Mistakes, "\n") }
 // Config is what the API needs.
 type Config struct {
 	Backend Backend
+	// Hooks read what receivers say back.
+	Hooks alert.Hooks
+	// Version is the program's.
+	Version string
 	// Token is the admin token.
-	Token   string
+	Token string
+	// Store keeps tokens, sessions and the audit log; without one there are none, and nothing may be changed.
+	Store auth.Store
+	// OIDC is nil if no provider is configured.
+	OIDC    *auth.OIDC
 	Console http.Handler
+	// PrincipalRate and AddressRate are requests a second that each may make; 0 is as many as come.
+	PrincipalRate, AddressRate int
+	// Proxies are believed in what they say of whom they ask for.
+	Proxies []netip.Prefix
+	// Refused counts requests that were refused, by reason.
+	Refused *prometheus.CounterVec
+	Log     *slog.Logger
 	// Durations observes each request, by handler and code.
 	Durations prometheus.ObserverVec
 	// Now is the clock, for times that are given as a span back.
 	Now func() time.Time
+	// Stop, once it is closed, ends the streams of server-sent events; nil never does.
+	Stop <-chan struct{}
 }
 
 type server struct {
 	Config
-	sum [32]byte
+	gate                   *auth.Gate
+	byPrincipal, byAddress *auth.Limiter
+	origins                *http.CrossOriginProtection
+	// lives has an element for each stream of server-sent events.
+	lives chan struct{}
+	pace  pace
+	pulse *pulse
+	// ids are the OpenAPI ids of operations, by method and path.
+	ids map[string]string
 }
 
 // New returns the handler of the API, the OpenAPI document and the console.
 func New(c Config) http.Handler {
-	s := &server{Config: c, sum: sha256.Sum256([]byte(c.Token))}
-	mux := http.NewServeMux()
+	s, mux := build(c)
+	return s.guard(mux)
+}
+
+// router notes what is registered with it.
+type router struct {
+	http.ServeMux
+	patterns []string
+}
+
+// HandleFunc implements [humago.Mux].
+func (m *router) HandleFunc(pattern string, fn func(http.ResponseWriter, *http.Request)) {
+	m.patterns = append(m.patterns, pattern)
+	m.ServeMux.HandleFunc(pattern, fn)
+}
+
+// build registers everything that is served.
+func build(c Config) (*server, *router) {
+	s := newServer(c)
+	mux := &router{}
 	cfg := huma.DefaultConfig("Tocsin", "1")
 	cfg.CreateHooks = nil // no $schema in answers
 	cfg.DocsPath, cfg.SchemasPath = "", ""
@@ -81,16 +175,42 @@ func New(c Config) http.Handler {
 	cfg.RejectUnknownQueryParameters = true
 	// A Stamp is a number only inside.
 	cfg.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[event.Stamp](), reflect.TypeFor[*time.Time]())
-	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
-	cfg.Security = []map[string][]string{{"token": {}}}
+	// A detection that nothing contradicts has none.
+	cfg.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[incident.Retraction](), reflect.TypeFor[retraction]())
+	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"token":   {Type: "http", Scheme: "bearer"},
+		"session": {Type: "apiKey", In: "cookie", Name: auth.SessionCookie},
+	}
+	cfg.Security = []map[string][]string{{"token": {}}, {"session": {}}}
 	h := humago.New(mux, cfg)
 	s.registerIncidents(h)
+	s.registerWork(h)
+	s.registerBulk(h)
+	s.registerJoin(h)
+	s.registerContext(h)
+	s.registerExport(h)
+	s.registerTimeline(h)
+	s.registerIncidentStream(h)
 	s.registerRest(h)
+	s.registerEvents(h)
+	s.registerQuarantine(h)
+	s.registerBacktests(h)
+	s.registerRuleCheck(h)
+	s.registerSilences(h)
+	s.registerReceivers(h)
+	s.registerHooks(h)
+	s.registerMe(h)
+	s.registerTokens(h)
+	s.registerAudit(h)
+	s.registerLogin(mux)
 	mux.HandleFunc("GET /api/v1/events/tail", s.tail)
 	h.OpenAPI().AddOperation(&huma.Operation{
 		OperationID: "tail-events", Method: http.MethodGet, Path: "/api/v1/events/tail", Summary: "Events from now on, one JSON object a line",
 		Responses: map[string]*huma.Response{
 			"200": {Description: "OK", Content: map[string]*huma.MediaType{"application/x-ndjson": {}}},
+			"default": {Description: "Error", Content: map[string]*huma.MediaType{
+				"application/problem+json": {Schema: &huma.Schema{Ref: "#/components/schemas/ErrorModel"}},
+			}},
 		},
 	})
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, _ *http.Request) {
@@ -99,58 +219,52 @@ func New(c Config) http.Handler {
 	if c.Console != nil {
 		mux.Handle("/", c.Console)
 	}
-	return s.guard(mux)
+	s.ids = operationIDs(h.OpenAPI())
+	return s, mux
 }
 
-// guard authenticates, sets what every answer has, and measures.
-func (s *server) guard(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start := time.Now()
-		rec := &recorder{ResponseWriter: w, code: http.StatusOK}
-		h := rec.Header()
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Content-Security-Policy", "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
-		handler := "console"
-		if strings.HasPrefix(r.URL.Path, "/api/") {
-			handler = "api"
-			h.Set("Cache-Control", "no-store")
-			if !s.authorised(r) {
-				h.Set("WWW-Authenticate", "Bearer")
-				writeProblem(rec, http.StatusUnauthorized, "the token is missing or wrong: send Authorization: Bearer TOKEN")
-			} else {
-				r.Body = http.MaxBytesReader(rec, r.Body, 1<<20)
-				next.ServeHTTP(rec, r)
+// retraction is how the document has an [incident.Retraction], which may be null.
+type retraction struct {
+	_       struct{} `nullable:"true"`
+	EventID string   `json:"event_id"`
+}
+
+func newServer(c Config) *server {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	c.Backend = scoped{c.Backend}
+	s := &server{
+		Config: c, origins: http.NewCrossOriginProtection(), lives: make(chan struct{}, maxLive), pace: defaultPace,
+		gate:        auth.NewGate(auth.Config{AdminToken: c.Token, Store: c.Store, OIDC: c.OIDC, Now: c.Now, Log: c.Log}),
+		byPrincipal: auth.NewLimiter("principal", c.PrincipalRate, c.Now), byAddress: auth.NewLimiter("address", c.AddressRate, c.Now),
+	}
+	s.pulse = &pulse{last: s.Backend.LastChange}
+	if c.OIDC != nil {
+		// A proxy may have another name for this host; where browsers are sent back to is its name for them.
+		if u, err := url.Parse(c.OIDC.Redirect); err == nil && u.Host != "" {
+			if err := s.origins.AddTrustedOrigin(u.Scheme + "://" + u.Host); err != nil {
+				c.Log.Warn("api.oidc.redirect_url is no origin", "err", err)
 			}
-		} else {
-			next.ServeHTTP(rec, r)
 		}
-		if s.Durations != nil {
-			s.Durations.WithLabelValues(handler, strconv.Itoa(rec.code)).Observe(time.Since(start).Seconds())
+	}
+	return s
+}
+
+// operationIDs returns the id of each operation of a document, by method and path.
+func operationIDs(doc *huma.OpenAPI) map[string]string {
+	out := make(map[string]string)
+	for path, item := range doc.Paths {
+		for method, op := range map[string]*huma.Operation{
+			http.MethodGet: item.Get, http.MethodPost: item.Post, http.MethodPut: item.Put, http.MethodPatch: item.Patch, http.MethodDelete: item.Delete,
+		} {
+			if op != nil {
+				out[method+" "+path] = op.OperationID
+			}
 		}
-	})
+	}
+	return out
 }
-
-func (s *server) authorised(r *http.Request) bool {
-	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
-	sum := sha256.Sum256([]byte(strings.TrimSpace(token)))
-	// Without a token of its own the server lets nobody in.
-	return s.Token != "" && ok && strings.EqualFold(scheme, "bearer") && subtle.ConstantTimeCompare(sum[:], s.sum[:]) == 1
-}
-
-// recorder notes the status.
-type recorder struct {
-	http.ResponseWriter
-	code int
-}
-
-func (r *recorder) WriteHeader(code int) {
-	r.code = code
-	r.ResponseWriter.WriteHeader(code)
-}
-
-// Unwrap lets http.ResponseController flush.
-func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
 // problemType is where the types of problems begin.
 const problemType = "https://tocsin.dev/problems/"
@@ -188,8 +302,20 @@ func writeProblem(w http.ResponseWriter, status int, detail string) {
 
 // failed maps an error of the backend. What is the server's own is not told to strangers.
 func failed(err error) error {
+	if merged, ok := errors.AsType[*incident.MergedError](err); ok {
+		return problem(http.StatusConflict, "it was merged into "+merged.Into+": act on that one")
+	}
+	if join, ok := errors.AsType[*incident.JoinError](err); ok {
+		return problem(http.StatusConflict, join.Why)
+	}
 	switch {
-	case errors.Is(err, incident.ErrNotFound):
+	case errors.Is(err, incident.ErrChanged):
+		return problem(http.StatusPreconditionFailed, "it was changed meanwhile, and nothing was done: read it again")
+	case errors.Is(err, incident.ErrFinal):
+		return problem(http.StatusConflict, "the incident is closed, and closing is final: what comes later is an incident of its own. Comments and an assignee it takes")
+	case errors.Is(err, incident.ErrKeyTaken):
+		return problem(http.StatusUnprocessableEntity, "Idempotency-Key: it was used for another request: take a new one")
+	case errors.Is(err, incident.ErrNotFound), errors.Is(err, auth.ErrNotFound):
 		return problem(http.StatusNotFound, "there is none with this id")
 	case errors.Is(err, incident.ErrBadCursor):
 		return problem(http.StatusUnprocessableEntity, "cursor: it belongs to another list or filter: begin again without it")

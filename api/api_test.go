@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"tocsin/api/auth/authtest"
 	"tocsin/incident"
 	"tocsin/rules"
 )
@@ -37,10 +38,58 @@ func (noBackend) Evidence(context.Context, string, int, string) ([]incident.Evid
 	return nil, "", incident.ErrNotFound
 }
 
+func (noBackend) InScope(context.Context, incident.Scope, ...string) (map[string]bool, error) {
+	return nil, nil
+}
+
+func (noBackend) Work(context.Context, string, incident.Work) (incident.Done, error) {
+	return incident.Done{}, incident.ErrNotFound
+}
+
+func (noBackend) Merge(context.Context, string, string, string) (incident.Done, error) {
+	return incident.Done{}, incident.ErrNotFound
+}
+
+func (noBackend) Unmerge(context.Context, string, string) (incident.Done, error) {
+	return incident.Done{}, incident.ErrNotFound
+}
+
+func (noBackend) Related(context.Context, string, incident.Scope, int) ([]incident.Related, error) {
+	return nil, nil
+}
+
+func (noBackend) Sightings(context.Context, string, string, incident.Scope) ([]incident.Sighting, bool, error) {
+	return nil, false, nil
+}
+
+func (noBackend) Timeline(context.Context, string, incident.TimelineFilter) ([]incident.Moment, string, error) {
+	return nil, "", nil
+}
+
 func (noBackend) Close(context.Context, string, incident.Verdict, string) (incident.View, error) {
 	return incident.View{}, ErrClosed
 }
 func (noBackend) Rules() []*rules.Rule { return nil }
+
+func (noBackend) Receivers(context.Context) ([]ReceiverView, error) { return nil, nil }
+
+func (noBackend) RetryAlerts(context.Context, int64, string) (int64, error) { return 0, nil }
+
+func (noBackend) Silences(context.Context, bool, int, string) ([]SilenceView, string, error) {
+	return nil, "", nil
+}
+
+func (noBackend) Silence(context.Context, string) (SilenceView, error) {
+	return SilenceView{}, incident.ErrNotFound
+}
+
+func (noBackend) AddSilence(context.Context, SilenceView) (SilenceView, error) {
+	return SilenceView{}, nil
+}
+
+func (noBackend) SetSilence(context.Context, SilenceView) (SilenceView, error) {
+	return SilenceView{}, nil
+}
 
 func (noBackend) ReloadRules(context.Context) (Reloaded, error) {
 	return Reloaded{}, &BadRulesError{[]string{"a.yml:3: rule \"x\": no such field", "b.yml:1: no title"}}
@@ -54,11 +103,59 @@ func (noBackend) Alerts(context.Context, string, int, string) ([]AlertView, stri
 }
 func (noBackend) Sources(context.Context) ([]SourceView, error) { return nil, nil }
 
-func (noBackend) RetryAlert(context.Context, int64) error     { return nil }
+func (noBackend) RetryAlert(context.Context, int64) error { return nil }
+func (noBackend) ChangedIncidents(context.Context, string, int) ([]incident.Changed, error) {
+	return nil, nil
+}
+
+func (noBackend) LastChange(context.Context) (string, error) { return "", incident.ErrNotFound }
+
+func (noBackend) Quarantine(context.Context, QuarantineFilter) ([]QuarantineView, string, error) {
+	return nil, "", nil
+}
+
+func (noBackend) QuarantineEntry(context.Context, LogPlace) (QuarantineView, error) {
+	return QuarantineView{}, incident.ErrNotFound
+}
+
+func (noBackend) ReleaseQuarantine(context.Context, LogPlace) (int, error) {
+	return 0, &UnreadableError{"malformed_json: no object"}
+}
+
+func (noBackend) ReleaseAllQuarantine(context.Context, QuarantineFilter) (Released, error) {
+	return Released{}, ErrBusy
+}
+
+func (noBackend) CheckRules(context.Context, string) (RuleCheck, error) { return RuleCheck{}, ErrBusy }
+
+func (noBackend) RuleSource(string) (RuleSource, error) { return RuleSource{}, incident.ErrNotFound }
+
+func (noBackend) StartBacktest(context.Context, BacktestStart) (Backtest, error) {
+	return Backtest{}, &BadRulesError{[]string{"posted.yml:1: no title"}}
+}
+
+func (noBackend) Backtest(context.Context, string) (Backtest, error) {
+	return Backtest{}, incident.ErrNotFound
+}
+
+func (noBackend) CancelBacktest(context.Context, string) error { return incident.ErrNotFound }
+
+func (noBackend) NearMisses(context.Context, string, incident.Scope) (NearMisses, error) {
+	return NearMisses{}, incident.ErrNotFound
+}
+
+func (noBackend) SearchEvents(context.Context, EventSearch) (EventPage, error) {
+	return EventPage{}, ErrBusy
+}
+
+func (noBackend) FollowEvents(context.Context, EventFilter, *LogPlace, func(EventPlace) error) error {
+	return nil
+}
 func (noBackend) Tail(context.Context, func(any) error) error { return nil }
 
 func handler() http.Handler {
-	return New(Config{Backend: noBackend{}, Token: "secret", Now: func() time.Time { return time.Unix(1_700_000_000, 0) }})
+	now := func() time.Time { return time.Unix(1_700_000_000, 0) }
+	return New(Config{Backend: noBackend{}, Token: "secret", Store: &authtest.Memory{Now: now}, Now: now})
 }
 
 func TestAnswers(t *testing.T) {
@@ -84,6 +181,20 @@ func TestAnswers(t *testing.T) {
 		{"unknown path", "GET", "/api/v1/nothing", "secret", "", 404, "see /openapi.json"},
 		{"verdict", "POST", "/api/v1/incidents/" + id + "/close", "secret", `{"verdict":"maybe"}`, 422, "verdict"},
 		{"closed already", "POST", "/api/v1/incidents/" + id + "/close", "secret", `{"verdict":"benign"}`, 409, "closed already"},
+		{"an expression that is none", "GET", "/api/v1/events?q=exists(user.name)+and+usr.name+%3D%3D+1", "secret", "", 422, `"errors":[{"message":"1:23: unknown field \"usr.name\" (did you mean \"user.name\"?); the source's own fields are raw.…","location":"query.q"}]`},
+		{"a cursor that is none", "GET", "/api/v1/events?cursor=x", "secret", "", 422, `cursor: \"x\" is no place in the log`},
+		{"searches are under way", "GET", "/api/v1/events", "secret", "", 503, "ask again"},
+		{"a stream of an expression that is none", "GET", "/api/v1/events/stream?q=(", "secret", "", 422, "q: line 1"},
+		{"a stream after what is no place", "GET", "/api/v1/events/stream?last_event_id=1.-1", "secret", "", 422, "Last-Event-ID"},
+		{"an entry that is not there", "GET", "/api/v1/quarantine/7.0", "secret", "", 404, "problems/not-found"},
+		{"an entry that stays", "POST", "/api/v1/quarantine/7.0/release", "secret", "", 422, "it cannot be read now either: malformed_json: no object"},
+		{"a release is under way", "POST", "/api/v1/quarantine/release", "secret", "{}", 503, "ask again"},
+		{"a time of quarantine that is none", "GET", "/api/v1/quarantine?since=soon", "secret", "", 422, "since: write RFC 3339"},
+		{"a rule that is wrong", "POST", "/api/v1/backtests", "secret", `{"rule":"x"}`, 422, `"errors":[{"message":"posted.yml:1: no title","location":"body.rule"}]`},
+		{"no rule", "POST", "/api/v1/backtests", "secret", `{"rule":""}`, 422, "body.rule"},
+		{"a backtest of another replica", "GET", "/api/v1/backtests/x", "secret", "", 404, "another replica"},
+		{"a backtest that is not there", "DELETE", "/api/v1/backtests/x", "secret", "", 404, "another replica"},
+		{"near misses of no rule", "GET", "/api/v1/rules/x/near", "secret", "", 404, "no rule with this id"},
 		{"openapi", "GET", "/openapi.json", "", "", 200, `"openapi":"3.1.0"`},
 	}
 	for _, tt := range tests {
@@ -142,7 +253,7 @@ func TestOpenAPIIsAsCommitted(t *testing.T) {
 func FuzzFilter(f *testing.F) {
 	f.Add("new,closed", "high", "user:ana", "24h", "2026-11-01T00:00:00Z")
 	f.Fuzz(func(t *testing.T, status, severity, entity, since, until string) {
-		in := listInput{Status: []string{status}, Severity: []string{severity}, Entity: entity, Since: since, Until: until}
+		in := FilterInput{Status: []string{status}, Severity: []string{severity}, Entity: entity, Since: since, Until: until}
 		out, err := in.filter(time.Unix(1_700_000_000, 0))
 		if err == nil && len(out.Status) > len(status)+1 {
 			t.Error("more statuses than were given")

@@ -5,13 +5,16 @@ package api_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"tocsin/api"
+	"tocsin/api/auth/authtest"
 	"tocsin/console"
 	"tocsin/incident"
 	"tocsin/rules"
@@ -27,20 +30,34 @@ var now = time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC)
 
 // fake is a backend with one incident; it keeps what it was asked.
 type fake struct {
-	filter  incident.Filter
-	by      string
-	verdict incident.Verdict
-	next    string
-	err     error
-	tail    func(ctx context.Context, fn func(any) error) error
+	filter   incident.Filter
+	by       string
+	verdict  incident.Verdict
+	next     string
+	err      error
+	mu       sync.Mutex
+	scope    incident.Scope // that was asked for
+	place    incident.Place // of the incident
+	work     incident.Work  // that was asked for
+	moments  incident.TimelineFilter
+	refuse   error // what work is refused with
+	refused  int   // how often it was
+	status   incident.Status
+	tail     func(ctx context.Context, fn func(any) error) error
+	since    int64
+	receiver string
+	silences []api.SilenceView
 }
 
 func (f *fake) view() incident.View {
-	return incident.View{ID: known, Title: "<b>", Severity: "high", Detections: []incident.DetectionView{}}
+	return incident.View{ID: known, Title: "<b>", Severity: "high", Status: f.status, Detections: []incident.DetectionView{}, Version: "3-1"}
 }
 
 func (f *fake) Incidents(_ context.Context, x incident.Filter) ([]incident.View, string, error) {
 	f.filter = x
+	if !x.Scope.Has(f.place) {
+		return nil, "", f.err
+	}
 	return []incident.View{f.view()}, f.next, f.err
 }
 
@@ -58,7 +75,74 @@ func (f *fake) Evidence(_ context.Context, id string, _ int, cursor string) ([]i
 	if cursor != "" {
 		return nil, "", incident.ErrBadCursor
 	}
-	return []incident.EvidenceItem{{EventID: "e", Raw: json.RawMessage(`{"n":9007199254740993}`), SHA256: "ab"}}, f.next, f.err
+	return []incident.EvidenceItem{{EventID: "e", Fields: map[string]any{"user.name": known}, Raw: json.RawMessage(`{"n":9007199254740993}`), SHA256: "ab"}}, f.next, f.err
+}
+
+func (f *fake) InScope(_ context.Context, scope incident.Scope, ids ...string) (map[string]bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.scope = scope
+	out := make(map[string]bool)
+	for _, id := range ids {
+		out[id] = scope.Has(f.place) && id == known
+	}
+	return out, f.err
+}
+
+func (f *fake) Work(_ context.Context, id string, w incident.Work) (incident.Done, error) {
+	if id != known {
+		return incident.Done{}, incident.ErrNotFound
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.work = w
+	if f.refuse != nil {
+		f.refused++
+		return incident.Done{}, f.refuse
+	}
+	return incident.Done{Acts: []incident.Act{{ID: 5, Incident: id, Actor: w.By, Kind: incident.ActComment, Detail: map[string]string{"text": w.Comment}}}}, f.err
+}
+
+func (f *fake) Merge(_ context.Context, id, into, by string) (incident.Done, error) {
+	if id != known {
+		return incident.Done{}, incident.ErrNotFound
+	}
+	f.by = "merged into " + into + " by " + by
+	return incident.Done{}, f.refuse
+}
+
+func (f *fake) Unmerge(_ context.Context, id, by string) (incident.Done, error) {
+	if id != known {
+		return incident.Done{}, incident.ErrNotFound
+	}
+	f.by = "taken out by " + by
+	return incident.Done{}, f.refuse
+}
+
+func (f *fake) Related(_ context.Context, id string, scope incident.Scope, _ int) ([]incident.Related, error) {
+	if id != known || !scope.Has(f.place) {
+		return nil, incident.ErrNotFound
+	}
+	return []incident.Related{{Incident: f.view(), Shared: []incident.Entity{{Type: "user", Name: "ana"}}}}, f.err
+}
+
+func (f *fake) Sightings(_ context.Context, kind, name string, scope incident.Scope) ([]incident.Sighting, bool, error) {
+	if kind+":"+name != "pod:shop/web-1" || !scope.Has(f.place) {
+		return nil, false, f.err
+	}
+	at := now.Add(-7 * 24 * time.Hour).UnixNano()
+	return []incident.Sighting{
+		{ID: known, Severity: "high", Status: incident.New, FirstEvent: at - 5, LastEvent: at},
+		{ID: other, Severity: "low", Status: incident.Closed, Verdict: incident.FalsePositive, FirstEvent: at - 9, LastEvent: at - 1},
+	}, true, f.err
+}
+
+func (f *fake) Timeline(_ context.Context, id string, x incident.TimelineFilter) ([]incident.Moment, string, error) {
+	if id != known {
+		return nil, "", incident.ErrNotFound
+	}
+	f.moments = x
+	return []incident.Moment{{Kind: incident.MomentAct, Incident: id, Act: &incident.Act{Kind: incident.ActComment}}}, f.next, f.err
 }
 
 func (f *fake) Close(_ context.Context, id string, verdict incident.Verdict, by string) (incident.View, error) {
@@ -103,10 +187,118 @@ func (f *fake) RetryAlert(_ context.Context, id int64) error {
 	return nil
 }
 
+// ChangedIncidents has the one incident as the change 1, and then nothing more: the stream ends.
+func (f *fake) ChangedIncidents(_ context.Context, after string, _ int) ([]incident.Changed, error) {
+	if after == "0." {
+		return []incident.Changed{{ID: known, Mark: "1." + known}}, nil
+	}
+	return nil, errors.New("that is all")
+}
+
+func (f *fake) LastChange(context.Context) (string, error) { return "0.", f.err }
+
+func (f *fake) Quarantine(context.Context, api.QuarantineFilter) ([]api.QuarantineView, string, error) {
+	return nil, f.next, f.err
+}
+
+func (f *fake) QuarantineEntry(context.Context, api.LogPlace) (api.QuarantineView, error) {
+	return api.QuarantineView{}, f.err
+}
+
+func (f *fake) ReleaseQuarantine(context.Context, api.LogPlace) (int, error) { return 1, f.err }
+
+func (f *fake) ReleaseAllQuarantine(context.Context, api.QuarantineFilter) (api.Released, error) {
+	return api.Released{}, f.err
+}
+
+func (f *fake) CheckRules(context.Context, string) (api.RuleCheck, error) {
+	return api.RuleCheck{}, f.err
+}
+func (f *fake) RuleSource(string) (api.RuleSource, error) { return api.RuleSource{}, f.err }
+
+func (f *fake) StartBacktest(context.Context, api.BacktestStart) (api.Backtest, error) {
+	return api.Backtest{ID: "job"}, f.err
+}
+
+func (f *fake) Backtest(context.Context, string) (api.Backtest, error) { return api.Backtest{}, f.err }
+func (f *fake) CancelBacktest(context.Context, string) error           { return f.err }
+
+func (f *fake) NearMisses(_ context.Context, _ string, scope incident.Scope) (api.NearMisses, error) {
+	if !scope.Has(f.place) {
+		return api.NearMisses{}, f.err
+	}
+	return api.NearMisses{Items: []api.NearMiss{{Rule: known}}}, f.err
+}
+
+func (f *fake) SearchEvents(_ context.Context, q api.EventSearch) (api.EventPage, error) {
+	if !q.Scope.Has(f.place) {
+		return api.EventPage{Searched: 1}, f.err
+	}
+	return api.EventPage{Items: []api.EventView{{EventID: known}}, NextCursor: f.next, Searched: 1}, f.err
+}
+
+func (f *fake) FollowEvents(_ context.Context, q api.EventFilter, _ *api.LogPlace, fn func(api.EventPlace) error) error {
+	if !q.Scope.Has(f.place) {
+		return f.err
+	}
+	return fn(api.EventPlace{Next: api.LogPlace{Seq: 1}, Event: &api.EventView{EventID: known}})
+}
+
+func (f *fake) Receivers(context.Context) ([]api.ReceiverView, error) {
+	return []api.ReceiverView{{Name: "soc", Type: "slack", State: "failing", Pending: 3}}, f.err
+}
+
+func (f *fake) RetryAlerts(_ context.Context, since int64, receiver string) (int64, error) {
+	f.since, f.receiver = since, receiver
+	return 4, f.err
+}
+
+func (f *fake) Silences(_ context.Context, all bool, _ int, _ string) ([]api.SilenceView, string, error) {
+	var out []api.SilenceView
+	for _, s := range f.silences {
+		if all || int64(s.Ends) > now.UnixNano() {
+			out = append(out, s)
+		}
+	}
+	return out, f.next, f.err
+}
+
+func (f *fake) Silence(_ context.Context, id string) (api.SilenceView, error) {
+	for _, s := range f.silences {
+		if s.ID == id {
+			return s, f.err
+		}
+	}
+	return api.SilenceView{}, incident.ErrNotFound
+}
+
+func (f *fake) AddSilence(_ context.Context, v api.SilenceView) (api.SilenceView, error) {
+	v.ID, v.Revision = known, 1
+	f.silences = append(f.silences, v)
+	return v, f.err
+}
+
+func (f *fake) SetSilence(_ context.Context, v api.SilenceView) (api.SilenceView, error) {
+	for i, s := range f.silences {
+		if s.ID == v.ID && s.Revision == v.Revision {
+			v.Revision++
+			f.silences[i] = v
+			return v, f.err
+		}
+	}
+	return v, api.ErrStale
+}
+
 func (f *fake) Tail(ctx context.Context, fn func(any) error) error { return f.tail(ctx, fn) }
 
 func handler(f *fake) http.Handler {
-	return api.New(api.Config{Backend: f, Token: token, Console: console.Handler(), Now: func() time.Time { return now }})
+	return api.New(config(f))
+}
+
+func clock() time.Time { return now }
+
+func config(f *fake) api.Config {
+	return api.Config{Backend: f, Token: token, Store: &authtest.Memory{Now: clock}, Console: console.Handler(), Now: clock}
 }
 
 // ask makes one request with the token.

@@ -13,12 +13,13 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"tocsin/api/auth"
 	"tocsin/incident"
 	"tocsin/rules"
 )
 
-// listInput is a filter of incidents as a query.
-type listInput struct {
+// FilterInput is a filter of incidents as a query.
+type FilterInput struct {
 	Status    []string `query:"status,explode" doc:"new, in_progress, on_hold, resolved or closed; several, repeated or with commas, are alternatives"`
 	Severity  []string `query:"severity,explode" doc:"informational, low, medium, high or critical; several, repeated or with commas, are alternatives"`
 	Rule      string   `query:"rule" doc:"id of a rule"`
@@ -28,8 +29,13 @@ type listInput struct {
 	Until     string   `query:"until" doc:"RFC 3339, or a span back from now"`
 	Q         string   `query:"q" doc:"text in title, rule, entity, key or id"`
 	Include   []string `query:"include,explode" doc:"merged, retracted: show those as well"`
-	Limit     int      `query:"limit" minimum:"1" maximum:"500" default:"50"`
-	Cursor    string   `query:"cursor" doc:"next_cursor of the page before"`
+}
+
+// listInput is a page of a list of incidents.
+type listInput struct {
+	FilterInput
+	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50"`
+	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
 }
 
 // page is a list with the cursor of what follows.
@@ -59,17 +65,13 @@ func list[T any](items []T, next, path string, query url.Values) *listOutput[T] 
 // one is an answer with one thing.
 type one[T any] struct{ Body T }
 
-type idInput struct {
-	ID string `path:"id" pattern:"^[0-9a-f]{32}$" doc:"id of an incident"`
-}
-
 var statuses = []string{"new", "in_progress", "on_hold", "resolved", "closed"}
 
 // filter checks a query. An error names the parameter.
-func (in *listInput) filter(now time.Time) (incident.Filter, error) {
+func (in *FilterInput) filter(now time.Time) (incident.Filter, error) {
 	f := incident.Filter{
 		Status: split(in.Status), Severity: split(in.Severity), Rule: in.Rule, Technique: in.Technique,
-		Query: in.Q, Limit: in.Limit, Cursor: in.Cursor,
+		Query: in.Q,
 	}
 	for _, s := range f.Status {
 		if !slices.Contains(statuses, s) {
@@ -157,6 +159,7 @@ func (s *server) registerIncidents(h huma.API) {
 		if err != nil {
 			return nil, problem(http.StatusUnprocessableEntity, err.Error())
 		}
+		f.Limit, f.Cursor = in.Limit, in.Cursor
 		items, next, err := s.Backend.Incidents(ctx, f)
 		if err != nil {
 			return nil, failed(err)
@@ -165,12 +168,19 @@ func (s *server) registerIncidents(h huma.API) {
 	})
 	huma.Register(h, huma.Operation{
 		OperationID: "get-incident", Method: http.MethodGet, Path: "/api/v1/incidents/{id}", Summary: "One incident with its detections",
-	}, func(ctx context.Context, in *idInput) (*one[incident.View], error) {
-		v, err := s.Backend.Incident(ctx, in.ID)
+		Description: "The ETag names its state, of what the engine knows and what people did: If-None-Match with it is answered by 304 until that changes.",
+	}, func(ctx context.Context, in *struct {
+		ID          string `path:"id" pattern:"^[0-9a-f]{32}$" doc:"id of an incident"`
+		IfNoneMatch string `header:"If-None-Match"`
+	}) (*tagged, error) {
+		t, err := s.tagged(ctx, in.ID)
 		if err != nil {
-			return nil, failed(err)
+			return nil, err
 		}
-		return &one[incident.View]{v}, nil
+		if err := t.unchanged(in.IfNoneMatch); err != nil {
+			return nil, err
+		}
+		return t, nil
 	})
 	huma.Register(h, huma.Operation{
 		OperationID: "list-evidence", Method: http.MethodGet, Path: "/api/v1/incidents/{id}/evidence",
@@ -197,7 +207,7 @@ func (s *server) registerIncidents(h huma.API) {
 	}) (*one[incident.View], error) {
 		by := in.Body.By
 		if by == "" {
-			by = "admin"
+			by = auth.Of(ctx).Name
 		}
 		v, err := s.Backend.Close(ctx, in.ID, incident.Verdict(in.Body.Verdict), by)
 		if err != nil {

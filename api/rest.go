@@ -83,6 +83,8 @@ type AlertView struct {
 	Created  event.Stamp `json:"created"`
 	Finished event.Stamp `json:"finished"`
 	Error    string      `json:"error"`
+	// SilencedBy says what keeps it from being told: a silence and its id, or that the incident is over.
+	SilencedBy string `json:"silenced_by"`
 }
 
 // Reloaded is what became of the rules in force, by id.
@@ -213,7 +215,7 @@ func (s *server) registerRest(h huma.API) {
 	huma.Register(h, huma.Operation{
 		OperationID: "list-alerts", Method: http.MethodGet, Path: "/api/v1/alerts", Summary: "Alerts, newest first, also those given up",
 	}, func(ctx context.Context, in *struct {
-		State  string `query:"state" enum:"pending,sent,dead"`
+		State  string `query:"state" enum:"pending,sent,dead,silenced"`
 		Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50"`
 		Cursor string `query:"cursor"`
 	}) (*listOutput[AlertView], error) {

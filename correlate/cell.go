@@ -23,6 +23,8 @@ type cell struct {
 
 	outdated bool // changed since the last snapshot
 	touched  bool // has to be settled
+	awaited  bool // the engine has it settled by the end of the entry
+	telling  bool // the engine has it asked for what it has to say
 	gone     bool // the engine has let go of it
 }
 

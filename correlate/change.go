@@ -29,7 +29,7 @@ func (e *Engine) expect(x edition) {
 		e.drop(c)
 		c.removeAll()
 		c.outdated = true
-		e.touch(c)
+		e.tell(c)
 		e.after(c)
 	}
 	e.reword()
@@ -53,7 +53,7 @@ func (e *Engine) enforce(x edition) {
 		}
 	}
 	for _, c := range e.sorted(func(c *cell) bool { return set[c.plan.rule.Revision] == nil }) {
-		e.touch(c)
+		e.tell(c)
 		e.after(c)
 	}
 	e.reword()

@@ -3,7 +3,6 @@
 package correlate
 
 import (
-	"container/heap"
 	"fmt"
 	"maps"
 	"sort"
@@ -43,7 +42,8 @@ type Engine struct {
 
 	cells   map[cellKey]*cell
 	perRule map[string]int // cells by revision
-	touched []*cell
+	touched []*cell        // by the entry that is taken in
+	telling []*cell        // may have something to say since the last Changes
 	due     wakeups
 	stats   map[string]*Stats
 	changed map[string]bool // rules whose stats changed
@@ -184,9 +184,20 @@ func (e *Engine) at(cause string) now {
 	return now{clock: e.clock, horizon: e.horizon, cause: cause}
 }
 
+// touch has a cell settled by the end of the entry.
 func (e *Engine) touch(c *cell) {
-	if len(e.touched) == 0 || e.touched[len(e.touched)-1] != c {
+	if !c.awaited {
+		c.awaited = true
 		e.touched = append(e.touched, c)
+	}
+	e.tell(c)
+}
+
+// tell has a cell asked for what it has to say.
+func (e *Engine) tell(c *cell) {
+	if !c.telling {
+		c.telling = true
+		e.telling = append(e.telling, c)
 	}
 }
 
@@ -194,20 +205,12 @@ func (e *Engine) touch(c *cell) {
 // do not depend on how the log was read in pieces.
 func (e *Engine) settle() {
 	for _, c := range e.touched {
+		c.awaited = false
 		c.settle(e.clock, e.stat(c.plan.rule.ID))
 		e.after(c)
 	}
-}
-
-func (e *Engine) schedule(c *cell) {
-	at := c.wake()
-	if at != 0 {
-		at = max(at, add(e.clock, 1)) // a cell is never woken twice by one tick
-	}
-	if at != 0 && (c.woken == 0 || at < c.woken) {
-		c.woken = at
-		heap.Push(&e.due, wakeup{at, c})
-	}
+	clear(e.touched)
+	e.touched = e.touched[:0]
 }
 
 func (e *Engine) stat(rule string) *Stats {
@@ -220,47 +223,8 @@ func (e *Engine) stat(rule string) *Stats {
 	return s
 }
 
-func (e *Engine) tick(t *Tick) error {
-	if t.Set != "" && e.sets[t.Set] == nil {
-		return fmt.Errorf("correlate: no rule set %q", t.Set)
-	}
-	// A tick of an older generation comes from a process that has not heard of the change yet.
-	if x := (edition{t.Set, t.Generation}); t.Set != "" && t.Generation >= e.now.generation && x != e.now {
-		e.enforce(x)
-	}
-	e.floor = max(e.floor, t.Floor)
-	for batch := range e.seen {
-		if batch.seq <= e.floor {
-			delete(e.seen, batch)
-		}
-	}
-	if t.Horizon != 0 {
-		e.horizon = t.Horizon
-	}
-	if t.Clock <= e.clock {
-		return nil
-	}
-	e.clock = t.Clock
-	for len(e.due) > 0 && e.due[0].at <= e.clock {
-		w := heap.Pop(&e.due).(wakeup)
-		c := w.cell
-		if c.gone || c.woken != w.at {
-			continue
-		}
-		c.woken = 0
-		n := e.stat(c.plan.rule.ID)
-		c.tick(e.at(""), n)
-		e.touch(c)
-		e.after(c)
-	}
-	return nil
-}
-
 // after sees to a cell that an entry has changed.
 func (e *Engine) after(c *cell) {
-	if c.gone {
-		return // it went with an earlier entry, and is here for what it has to say still
-	}
 	if !e.inForce(c.plan.rule.Revision) {
 		e.drop(c)
 	}
@@ -292,19 +256,16 @@ func (e *Engine) close(c *Close) error {
 // Changes drains what became of incidents since the last call, in an order that the log decides.
 func (e *Engine) Changes() Changes {
 	var out Changes
-	done := make(map[*cell]bool, len(e.touched))
-	for _, c := range e.touched {
-		if done[c] {
-			continue
-		}
-		done[c] = true
+	for _, c := range e.telling {
+		c.telling = false
 		out.Detections = append(out.Detections, c.drain()...)
 		if c.news != nil {
 			out.Incidents = append(out.Incidents, latest(c.news.incidents)...)
 			c.news = nil
 		}
 	}
-	e.touched = e.touched[:0]
+	clear(e.telling)
+	e.telling = e.telling[:0]
 	out.Closed, e.closed = e.closed, nil
 	for rule := range e.changed {
 		out.Stats = append(out.Stats, *e.stats[rule])
@@ -328,25 +289,4 @@ func latest(ins []incident.Incident) []incident.Incident {
 		out = append(out, in)
 	}
 	return out
-}
-
-// wakeup says when a cell has something to do.
-type wakeup struct {
-	at   int64
-	cell *cell
-}
-
-type wakeups []wakeup
-
-func (w wakeups) Len() int { return len(w) }
-func (w wakeups) Less(i, j int) bool {
-	return w[i].at < w[j].at || w[i].at == w[j].at && w[i].cell.key().compare(w[j].cell.key()) < 0
-}
-func (w wakeups) Swap(i, j int) { w[i], w[j] = w[j], w[i] }
-func (w *wakeups) Push(x any)   { *w = append(*w, x.(wakeup)) }
-func (w *wakeups) Pop() any {
-	old := *w
-	x := old[len(old)-1]
-	*w = old[:len(old)-1]
-	return x
 }

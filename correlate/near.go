@@ -60,6 +60,15 @@ type History struct {
 	// Lateness is L, Until the last arrival of the input, both in nanoseconds: what is judged no further than the input goes
 	// is judged up to there (C4).
 	Lateness, Until int64
+	// Stop is asked at each event whether to go on: its error ends the work. Nil is never.
+	Stop func() error
+}
+
+func (h History) stopped() error {
+	if h.Stop == nil {
+		return nil
+	}
+	return h.Stop()
 }
 
 // Nearest returns how far each key of a rule of a Set came, the furthest first.
@@ -75,7 +84,11 @@ func Nearest(set *rules.Set, r *rules.Rule, h History) ([]Near, error) {
 	}
 	var out []Near
 	for _, w := range windows {
-		out = append(out, w.nearest(w.plan.parts(r.When, false), h.Until, fires[w.key]))
+		near, err := w.nearest(w.plan.parts(r.When, false), h, fires[w.key])
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, near)
 	}
 	slices.SortFunc(out, func(a, b Near) int {
 		return cmp.Or(-compareBool(a.Done, b.Done), cmp.Compare(share(b.Steps), share(a.Steps)), cmp.Compare(b.At, a.At), cmp.Compare(a.Key, b.Key))
@@ -120,6 +133,9 @@ func (h History) replay(set *rules.Set) (map[rules.Key]bool, error) {
 		clocks[i] = least
 	}
 	for i := range h.Matches {
+		if err := h.stopped(); err != nil {
+			return nil, err
+		}
 		for _, x := range []Entry{{Tick: &Tick{Clock: clocks[i], Set: set.Hash}}, {Matches: &Matches{Set: set.Hash, Matches: h.Matches[i : i+1]}}} {
 			if err := step(x); err != nil {
 				return nil, err
@@ -148,13 +164,16 @@ func (h History) windows(r *rules.Rule) ([]*window, error) {
 	}
 	c := &cell{plan: p}
 	for i := range h.Matches {
+		if err := h.stopped(); err != nil {
+			return nil, err
+		}
 		c.take(&h.Matches[i], now{clock: atTheEnd, horizon: h.Until}, new(Stats))
 	}
 	return slices.DeleteFunc(sorted(c.windows), func(w *window) bool { return w.plan != p || len(w.ms) == 0 }), nil
 }
 
 // nearest says how far the key of a window came.
-func (w *window) nearest(alternatives [][]part, until int64, fires bool) Near {
+func (w *window) nearest(alternatives [][]part, h History, fires bool) (Near, error) {
 	best := w.ms[len(w.ms)-1]
 	if fires {
 		for _, e := range w.ms {
@@ -165,10 +184,13 @@ func (w *window) nearest(alternatives [][]part, until int64, fires bool) Near {
 	} else {
 		most := -1.0
 		for _, e := range w.ms {
-			if n := share(w.steps(alternatives, e, until, false)); n >= most {
+			if err := h.stopped(); err != nil {
+				return Near{}, err
+			}
+			if n := share(w.steps(alternatives, e, h.Until, false)); n >= most {
 				best, most = e, n
 			}
 		}
 	}
-	return Near{w.key, w.steps(alternatives, best, until, true), best.ref.Time, fires}
+	return Near{w.key, w.steps(alternatives, best, h.Until, true), best.ref.Time, fires}, nil
 }

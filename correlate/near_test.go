@@ -56,7 +56,7 @@ func TestNearestAgreesWithOracle(t *testing.T) {
 	})
 }
 
-// TestNearest: a key that did not make it shows how far it came. An event is "second action host user".
+// TestNearest: a key that did not make it shows how far it came. An event is "second action host user", or "second@arrival …".
 func TestNearest(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -90,6 +90,9 @@ func TestNearest(t *testing.T) {
 		"absences that hold of other events each": {"when: sequence(a, not b, not c, a)\nby: [host.name]\nwithin: 10s", []string{"0 a h", "1 b h", "2 a h", "3 c h", "4 a h"}, []string{
 			"h at 3: a 1/1 done; not b 0/0 against 1; not c 0/0 done; a 1/1 done",
 		}},
+		"absence that is broken when it was told that it holds": {"when: a and not c\nby: [host.name]\nwithin: 4s", []string{"0 a h", "6 b i", "1@7 c h"}, []string{
+			"i at 6: a 0/1; not c 0/0 done", "h at 1: a 1/1 done; not c 1/0 against 2",
+		}},
 		"absence that is broken": {"when: a and not (count(c) >= 2)\nby: [host.name]\nwithin: 10s", []string{"0 a h", "1 c h", "2 c h"}, []string{
 			"h at 2: a 1/1 done; not count(c) >= 2 2/0 against 2",
 		}},
@@ -107,11 +110,15 @@ func TestNearest(t *testing.T) {
 		until := int64(0)
 		for i, line := range tc.events {
 			words := append(strings.Fields(line), "")
-			at, err := time.ParseDuration(words[0] + "s")
-			if err != nil {
-				t.Fatal(err)
+			second, arrival, late := strings.Cut(words[0], "@")
+			if !late {
+				arrival = second
 			}
-			e := &event.Event{ID: event.NewID("test", fmt.Sprint(i), 0), Time: int64(at), Arrival: int64(at)}
+			at, err := time.ParseDuration(second + "s")
+			check(t, err)
+			came, err := time.ParseDuration(arrival + "s")
+			check(t, err)
+			e := &event.Event{ID: event.NewID("test", fmt.Sprint(i), 0), Time: int64(at), Arrival: int64(came)}
 			e.SetText(event.EventAction, words[1])
 			e.SetText(event.HostName, words[2])
 			e.SetText(event.UserName, words[3])
@@ -119,7 +126,7 @@ func TestNearest(t *testing.T) {
 			if _, err := e.ParseObject(fmt.Appendf(nil, `{"n": %d}`, i+1)); err != nil {
 				t.Fatal(err)
 			}
-			until = int64(at)
+			until = int64(came)
 			set.Match(e, &found)
 		}
 		var got []string

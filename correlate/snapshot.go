@@ -12,7 +12,8 @@ import (
 	"tocsin/rules"
 )
 
-// SnapshotFormat is the version of a Cell's encoding.
+// SnapshotFormat is the version of a Cell's encoding. A version reads its own and the one before, and leaves newer ones alone:
+// TestGoldenSnapshots says what to do when it is raised.
 const SnapshotFormat = 5
 
 // engineCell is the Cell that holds what is the whole partition's: clock, floor, numbers.

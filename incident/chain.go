@@ -63,11 +63,8 @@ type state struct {
 	heirs []string
 }
 
-// Limits of what one incident lists.
-const (
-	maxEntities = 100
-	maxSources  = 100
-)
+// MaxListed bounds the entities, and the sources, that one incident lists.
+const MaxListed = 100
 
 // NewChain returns the empty chain of a rule and grouping key. Lateness is L, delay how much later than its
 // event a detection can show, lag how much later again where it is over referenced rules, all in nanoseconds;
@@ -187,11 +184,11 @@ func (c *Chain) Close(id string, at int64, verdict Verdict, by string) bool {
 
 func (s *state) learn(added []Evidence) {
 	for _, e := range added {
-		if source := e.Event.About.Source(); len(s.sources) < maxSources && source != "" {
+		if source := e.Event.About.Source(); len(s.sources) < MaxListed && source != "" {
 			s.sources[source] = true
 		}
 		for _, x := range Entities(e.Event.About.Fields()) {
-			if len(s.entities) < maxEntities {
+			if len(s.entities) < MaxListed {
 				s.entities[x] = true
 			}
 		}

@@ -9,7 +9,12 @@ var (
 	ErrNotFound = errors.New("incident: not found")
 	// ErrBadCursor says that a cursor is malformed or belongs to another list.
 	ErrBadCursor = errors.New("incident: bad cursor")
+	// ErrUnknownMark says that no change has come as far as a mark: it is of another store.
+	ErrUnknownMark = errors.New("incident: no change has come that far")
 )
+
+// Changed is an incident that was written, and the mark of that: where to read on.
+type Changed struct{ ID, Mark string }
 
 // Filter selects incidents; an empty field selects all.
 type Filter struct {
@@ -28,6 +33,10 @@ type Filter struct {
 	Query string
 	// Incidents that were merged into another or retracted are left out unless included.
 	IncludeMerged, IncludeRetracted bool
+	// IDs are the only ones that are selected, if there are any.
+	IDs []string
+	// Scope bounds what is selected to what somebody may see.
+	Scope Scope
 	// Limit is the size of a page (50 if it is 0, at most 500), Cursor where it begins.
 	Limit  int
 	Cursor string

@@ -39,6 +39,8 @@ type View struct {
 	Shadow         bool            `json:"shadow"`
 	Assignee       *string         `json:"assignee"`
 	Revision       int64           `json:"revision"`
+	// Version names this state, of what the engine knows and what people wrote; "" where no store keeps it.
+	Version string `json:"-"`
 }
 
 // RuleView names the rule of an incident or a detection.

@@ -272,6 +272,8 @@ func FuzzAudit(f *testing.F) {
 	f.Add([]byte(request("ResponseComplete", "create", secretRef, `,"requestObject":{"data":{"a":"b"}}`)))
 	f.Add([]byte(`{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":[{"objectRef":{"resource":"secrets"},"responseObject":[]},null]}`))
 	f.Add([]byte(`{"message":"{\"apiVersion\":\"audit.k8s.io/v1\",\"objectRef\":{\"resource\":\"secrets\"},\"requestObject\":1}"}`))
+	f.Add([]byte(`"of audit.k8s.io: {\"requestObject\": "`))
+	f.Add([]byte(`["of audit.k8s.io: {\"requestObject\": ", {"objectRef":{"resource":"secrets"},"responseObject":[]}]`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		clean := audit.Redact(raw)
 		if again := audit.Redact(clean); json.Valid(raw) && !json.Valid(again) {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 
 	"tocsin/event"
+	"tocsin/event/value"
 	"tocsin/ingest/audit"
 )
 
@@ -174,7 +175,7 @@ func objectLen(b []byte) (int, error) {
 	if end := bytes.IndexByte(b, '\n'); end > 0 {
 		// Most often a line is an object; else the decoder would read ahead for each.
 		line := bytes.TrimRight(b[:end], " \t\r")
-		if json.Valid(line) {
+		if value.Valid(line) {
 			return len(line), nil
 		}
 	}

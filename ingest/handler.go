@@ -45,8 +45,10 @@ type HandlerConfig struct {
 	Commit func(context.Context, []event.Record) error
 	// Quarantine returns when all entries are on disk.
 	Quarantine func(context.Context, []Quarantined) error
-	// Tokens are those that may post. Without any, everybody may.
-	Tokens []Token
+	// Access says who may post, and what they may claim.
+	Access Access
+	// Parser reads of which cluster the records are that a sender who is bounded to some sends; nil is one that believes nothing more.
+	Parser *Parser
 	// MaxBody is the cap of a decompressed body in bytes; 0 is [MaxBody], which it cannot exceed.
 	MaxBody int
 	// InFlight bounds the bytes of all requests that are not on disk yet; nil is one of [MaxInFlight] for this endpoint alone.
@@ -54,6 +56,8 @@ type HandlerConfig struct {
 	// Durations observes each request, by handler and code.
 	Durations prometheus.ObserverVec
 	Records   *prometheus.CounterVec
+	// Refused counts the requests that were refused for who sent them, by reason. It may be nil.
+	Refused *prometheus.CounterVec
 	// Failed is told of each request that was refused though its sender may post. It may be nil.
 	Failed func(input, source string, why error)
 	Log    *slog.Logger
@@ -70,12 +74,18 @@ type handler struct {
 
 var sourceName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
 
+// IsSource reports whether records can be posted under a name.
+func IsSource(name string) bool { return sourceName.MatchString(name) }
+
 // NewHandler returns the ingest endpoint: POST and HEAD on /ingest/{source}, and on
 // /ingest/{source}/{secret} for a sender that can set no header (Falco).
 func NewHandler(cfg HandlerConfig) http.Handler {
-	h := &handler{HandlerConfig: cfg, auth: NewAuthenticator(cfg.Tokens), unpacking: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	h := &handler{HandlerConfig: cfg, auth: NewAuthenticator(cfg.Access), unpacking: make(chan struct{}, runtime.GOMAXPROCS(0))}
 	if h.InFlight == nil {
 		h.InFlight = NewBudget(MaxInFlight)
+	}
+	if h.Parser == nil {
+		h.Parser = NewParser(ParserConfig{})
 	}
 	mux := http.NewServeMux()
 	for _, path := range []string{"/ingest/{source}", "/ingest/{source}/{secret}"} {
@@ -87,9 +97,8 @@ func NewHandler(cfg HandlerConfig) http.Handler {
 
 // head answers Vector's health check: only exactly 200 passes.
 func (h *handler) head(w http.ResponseWriter, r *http.Request) {
-	if _, ok := h.auth.sender(r); !ok {
-		w.Header().Set("WWW-Authenticate", "Bearer")
-		w.WriteHeader(http.StatusUnauthorized)
+	if _, no := h.auth.sender(r, r.PathValue("source")); no != nil {
+		h.deny(w, no)
 		return
 	}
 	w.WriteHeader(http.StatusOK)
@@ -106,19 +115,25 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) {
 
 // take does one request and returns the status that it answered.
 func (h *handler) take(w http.ResponseWriter, r *http.Request, source string) int {
-	if !sourceName.MatchString(source) {
+	if !IsSource(source) {
 		return problem(w, http.StatusNotFound, fmt.Sprintf("%q is no name of a source: lower case letters, digits, - and _", source))
 	}
-	sender, ok := h.auth.sender(r)
-	if !ok {
-		w.Header().Set("WWW-Authenticate", "Bearer")
-		return problem(w, http.StatusUnauthorized, "the token is missing or wrong")
+	sender, no := h.auth.sender(r, source)
+	if sender == nil {
+		return h.deny(w, no)
 	}
 	input := cmp.Or(sender.Name, source)
-	refuse := func(status int, why error) int {
+	failed := func(why error) {
 		if h.Failed != nil {
 			h.Failed(input, source, why)
 		}
+	}
+	if no != nil {
+		failed(no)
+		return h.deny(w, no)
+	}
+	refuse := func(status int, why error) int {
+		failed(why)
 		return problem(w, status, why.Error())
 	}
 	again := func(records int, why error) int {
@@ -159,6 +174,10 @@ func (h *handler) take(w http.ResponseWriter, r *http.Request, source string) in
 		bad = []Quarantined{{event.Record{Input: input, Source: source, Raw: body}, "damaged_compression", err.Error()}}
 	default:
 		records, bad = h.records(input, source, plain)
+		if no := sender.MaySay(h.Parser, records, time.Now().UnixNano()); no != nil {
+			failed(no)
+			return h.deny(w, no)
+		}
 	}
 	if err := h.store(ctx, records, bad); err != nil {
 		return again(len(records), err)
@@ -229,6 +248,18 @@ func (h *handler) count(source string, accepted int, bad []Quarantined) {
 	for _, b := range bad {
 		h.Records.WithLabelValues(source, "quarantined_"+b.Reason).Inc()
 	}
+}
+
+// deny answers somebody who may not do this.
+func (h *handler) deny(w http.ResponseWriter, no *Refusal) int {
+	if h.Refused != nil {
+		h.Refused.WithLabelValues(no.Reason).Inc()
+	}
+	if no.Stranger() {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		return problem(w, http.StatusUnauthorized, no.Detail)
+	}
+	return problem(w, http.StatusForbidden, no.Detail)
 }
 
 // problem answers with application/problem+json (RFC 9457) and returns the status.

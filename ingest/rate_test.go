@@ -26,7 +26,7 @@ func TestRate(t *testing.T) {
 		h := ingest.NewHandler(ingest.HandlerConfig{
 			Commit:     func(_ context.Context, recs []event.Record) error { taken += len(recs); return nil },
 			Quarantine: func(context.Context, []ingest.Quarantined) error { return nil },
-			Tokens:     []ingest.Token{{Name: "slow", Value: "s", Rate: 10}, {Name: "free", Value: "f"}},
+			Access:     ingest.Access{Tokens: []ingest.Token{{Name: "slow", Value: "s", Rate: 10}, {Name: "free", Value: "f"}}},
 			Log:        slog.New(slog.DiscardHandler),
 		})
 		post := func(token string, records int) (int, string) {

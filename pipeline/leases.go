@@ -8,10 +8,41 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tocsin/store"
 )
+
+// Owners holds leases and runs an owner for each.
+type Owners struct {
+	OwnerConfig
+	// Name is this member's, unique among those that share the store.
+	Name string
+
+	turns    turns
+	newer    []int // partitions that wait for a newer version, when it last looked
+	mu       sync.Mutex
+	progress map[int]*Progress
+}
+
+// Progress returns how far each owned partition is.
+func (s *Owners) Progress() map[int]*Progress {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make(map[int]*Progress, len(s.progress))
+	maps.Copy(out, s.progress)
+	return out
+}
+
+// Progress is how far a partition has been read.
+type Progress struct {
+	// Seq is the MATCHES sequence up to which everything is decided and committed; Clock the
+	// partition's clock.
+	Seq   atomic.Uint64
+	Clock atomic.Int64
+	Cells atomic.Int64
+}
 
 // running is an owner at work.
 type running struct {
@@ -29,6 +60,7 @@ const leaseTTL = 2 * time.Second
 // has, the epoch of its next commit is refused.
 func (s *Owners) Run(ctx context.Context) error {
 	total := s.Streams.Partitions()
+	s.turns = newTurns()
 	held := make(map[int]*running)
 	ended := make(chan *running, 2*total)
 	var wg sync.WaitGroup
@@ -108,7 +140,17 @@ func (s *Owners) keep(ctx context.Context, held map[int]*running, total int) ([]
 	for _, p := range keeping[min(share, len(keeping)):] {
 		held[p].stop()
 	}
-	return s.Store.Acquire(ctx, s.Name, leaseTTL, 0, total)
+	var more []store.Lease
+	if len(keeping) < share {
+		if more, err = s.Store.Acquire(ctx, s.Name, leaseTTL, 0, total); err != nil {
+			return nil, err
+		}
+	}
+	if len(keeping)+len(more) >= min(share, total) {
+		s.notTaken(nil)
+		return more, nil
+	}
+	return more, s.lookForNewer(ctx, total)
 }
 
 func (s *Owners) start(ctx context.Context, l store.Lease, held map[int]*running, wg *sync.WaitGroup, ended chan<- *running) {
@@ -127,13 +169,13 @@ func (s *Owners) start(ctx context.Context, l store.Lease, held map[int]*running
 	wg.Go(func() {
 		defer close(r.done)
 		defer stop()
-		o := &owner{OwnerConfig: s.OwnerConfig, lease: l, place: place}
-		if err := o.run(octx); err != nil && ctx.Err() == nil {
-			if errors.Is(err, errLost) {
-				s.Log.Warn("partition handed over", "partition", l.Partition, "err", err)
-			} else {
-				s.Log.Error("partition stopped", "partition", l.Partition, "err", err)
-			}
+		o := &owner{OwnerConfig: s.OwnerConfig, lease: l, turns: s.turns, place: place}
+		switch err := o.run(octx); {
+		case err == nil || ctx.Err() != nil:
+		case errors.Is(err, errLost) || octx.Err() != nil:
+			s.Log.Warn("partition handed over", "partition", l.Partition, "err", err)
+		default:
+			s.Log.Error("partition stopped", "partition", l.Partition, "err", err)
 		}
 		s.mu.Lock()
 		if s.progress[l.Partition] == place {

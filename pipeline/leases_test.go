@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"tocsin/store"
 )
 
@@ -35,7 +37,7 @@ func TestGivenUpOnce(t *testing.T) {
 	for p := range 16 {
 		held[p] = &running{lease: store.Lease{Partition: p}, stop: func() { stopped[p] = true }}
 	}
-	owners := &Owners{OwnerConfig: OwnerConfig{Store: sharing{share: 10, lost: []int{3}}}}
+	owners := &Owners{OwnerConfig: OwnerConfig{Store: sharing{share: 10, lost: []int{3}}, Metrics: NewCorrelateMetrics(prometheus.NewRegistry())}}
 	for range 5 { // nothing of it has ended yet
 		if _, err := owners.keep(t.Context(), held, 16); err != nil {
 			t.Fatal(err)

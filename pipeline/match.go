@@ -8,10 +8,13 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"tocsin/correlate"
 	"tocsin/event"
@@ -82,24 +85,38 @@ func (m *Matcher) Run(ctx context.Context) error {
 
 // round takes what waits: it publishes the matches, for most partitions as one message, then acknowledges.
 func (m *Matcher) round(ctx context.Context, msgs []stream.EventsMsg) error {
+	sets := make([]*rules.Set, len(msgs)) // nil: there is nothing to match
+	for i := range msgs {
+		if msgs[i].Err != nil || msgs[i].Marker {
+			continue
+		}
+		var err error
+		if sets[i], err = m.Sets.Get(ctx, msgs[i].Batch.Set); err != nil {
+			return err
+		}
+	}
+	// All cores match; what they found is put together in the log's order.
+	found := make([]matched, len(msgs))
+	var cores errgroup.Group
+	cores.SetLimit(runtime.GOMAXPROCS(0))
+	for i, set := range sets {
+		if set != nil {
+			cores.Go(func() error { found[i] = m.batch(set, &msgs[i]); return nil })
+		}
+	}
+	_ = cores.Wait() // none fails
 	byPartition := make([][]correlate.Entry, m.Streams.Partitions())
 	var bad []stream.Quarantined
 	var seqs []string
 	for i := range msgs {
-		msg := &msgs[i]
-		seqs = append(seqs, strconv.FormatUint(msg.Seq, 36))
-		if msg.Err != nil {
-			bad = append(bad, stream.Quarantined{Reason: "undecodable_batch", Detail: msg.Err.Error()})
-			continue
+		seqs = append(seqs, strconv.FormatUint(msgs[i].Seq, 36))
+		if err := msgs[i].Err; err != nil {
+			bad = append(bad, stream.Quarantined{Reason: "undecodable_batch", Detail: err.Error()})
 		}
-		if msg.Marker {
-			continue
+		bad = append(bad, found[i].bad...)
+		for p, entries := range found[i].entries {
+			byPartition[p] = append(byPartition[p], entries...)
 		}
-		rejected, err := m.batch(ctx, msg, byPartition)
-		if err != nil {
-			return err
-		}
-		bad = append(bad, rejected...)
 	}
 	if len(bad) > 0 {
 		if err := m.Streams.Quarantine(ctx, bad); err != nil {
@@ -128,12 +145,15 @@ func (m *Matcher) round(ctx context.Context, msgs []stream.EventsMsg) error {
 	return nil
 }
 
-// batch matches one batch into entries, and returns what could not be read.
-func (m *Matcher) batch(ctx context.Context, msg *stream.EventsMsg, byPartition [][]correlate.Entry) ([]stream.Quarantined, error) {
-	set, err := m.Sets.Get(ctx, msg.Batch.Set)
-	if err != nil {
-		return nil, err
-	}
+// matched is what a batch gives: entries by partition, and what could not be read.
+type matched struct {
+	entries [][]correlate.Entry
+	bad     []stream.Quarantined
+}
+
+// batch matches one batch.
+func (m *Matcher) batch(set *rules.Set, msg *stream.EventsMsg) matched {
+	byPartition := make([][]correlate.Entry, m.Streams.Partitions())
 	var bad []stream.Quarantined
 	w, _ := m.work.Get().(*workspace)
 	if w == nil {
@@ -196,7 +216,7 @@ func (m *Matcher) batch(ctx context.Context, msg *stream.EventsMsg, byPartition 
 			matches[p], counts[p] = matches[p][n:], nil
 		}
 	}
-	return bad, nil
+	return matched{byPartition, bad}
 }
 
 // partitionOf places a match by its rule and grouping key.

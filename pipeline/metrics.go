@@ -4,10 +4,12 @@ package pipeline
 
 import (
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"tocsin/correlate"
+	"tocsin/incident"
 )
 
 // MatchMetrics are the numbers of matching.
@@ -34,6 +36,9 @@ func NewMatchMetrics(reg prometheus.Registerer) *MatchMetrics {
 type CorrelateMetrics struct {
 	Stepped prometheus.Counter
 	Commits *prometheus.HistogramVec
+	Newer   prometheus.Gauge
+	// Detect and Close are the times of incidents, in seconds.
+	Detect, Close prometheus.Histogram
 
 	rule map[string]*prometheus.CounterVec
 
@@ -51,15 +56,42 @@ func NewCorrelateMetrics(reg prometheus.Registerer) *CorrelateMetrics {
 			Name: "tocsin_commit_duration_seconds", Help: "Time of a partition's commit, by outcome.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14),
 		}, []string{"outcome"}),
+		Newer: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "tocsin_partitions_newer", Help: "Partitions that nobody has and this version cannot take: their snapshots are of a newer one.",
+		}),
+		Detect: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "tocsin_incident_detect_seconds", Help: "Time from the first event of an incident until it opened.", Buckets: IncidentBuckets(),
+		}),
+		Close: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "tocsin_incident_close_seconds", Help: "Time from the opening of an incident to its closing by a person.", Buckets: IncidentBuckets(),
+		}),
 		rule: make(map[string]*prometheus.CounterVec), last: make(map[place]correlate.Stats),
 	}
-	reg.MustRegister(m.Stepped, m.Commits)
+	reg.MustRegister(m.Stepped, m.Commits, m.Newer, m.Detect, m.Close)
 	for _, n := range ruleNumbers {
 		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tocsin_rule_" + n.name + "_total", Help: n.help}, []string{"rule"})
 		m.rule[n.name] = c
 		reg.MustRegister(c)
 	}
 	return m
+}
+
+// IncidentBuckets are those of the times of incidents: a second to seven weeks.
+func IncidentBuckets() []float64 { return prometheus.ExponentialBuckets(1, 4, 12) }
+
+// times observes what became of incidents, once it is committed. Those of rules in shadow are nobody's work.
+func (m *CorrelateMetrics) times(incidents []incident.Incident) {
+	for _, in := range incidents {
+		if in.Rule.Shadow {
+			continue
+		}
+		if in.Changed&incident.Opened != 0 {
+			m.Detect.Observe(time.Duration(max(in.UpdatedAt-in.FirstEvent, 0)).Seconds())
+		}
+		if in.Changed&incident.ClosedByPerson != 0 {
+			m.Close.Observe(time.Duration(max(in.ClosedAt-in.OpenedAt, 0)).Seconds())
+		}
+	}
 }
 
 var ruleNumbers = []struct {

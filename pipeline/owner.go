@@ -10,8 +10,6 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"tocsin/correlate"
@@ -68,23 +66,17 @@ type owner struct {
 	OwnerConfig
 	lease  store.Lease
 	engine *correlate.Engine
+	turns  turns
 
 	applied   uint64 // committed
 	stepped   uint64 // taken in
-	saved     uint64 // in the snapshot
+	saved     uint64 // in the last snapshot that can be read
+	before    uint64 // in the one before it
+	undo      bool   // the store has a later one, which cannot be read
 	savedAt   time.Time
 	writtenAt time.Time
 	place     *Progress
 	stats     map[string]correlate.Stats // not written yet
-}
-
-// Progress is how far a partition has been read.
-type Progress struct {
-	// Seq is the MATCHES sequence up to which everything is decided and committed; Clock the
-	// partition's clock.
-	Seq   atomic.Uint64
-	Clock atomic.Int64
-	Cells atomic.Int64
 }
 
 // errLost says that the lease is over: another owner has the partition, or will.
@@ -122,7 +114,8 @@ func (o *owner) follow(ctx context.Context, reader stream.PartitionReader) error
 				return err
 			}
 		}
-		changes := o.engine.Changes()
+		var changes correlate.Changes
+		o.turns.do(func() { changes = o.engine.Changes() })
 		if o.behind() {
 			continue
 		}
@@ -141,10 +134,10 @@ func (o *owner) behind() bool { return o.stepped < o.lease.Applied }
 // next returns what waits, nothing if it is time for a snapshot: a log that is full takes no more, not even a tick, until what
 // nobody needs is trimmed from it, and snapshots say what that is.
 func (o *owner) next(ctx context.Context, reader stream.PartitionReader) ([]stream.PartitionMsg, error) {
-	if o.behind() || o.stepped <= o.saved {
+	if o.behind() || o.stepped <= o.before {
 		return reader.Next(ctx, commitMessages)
 	}
-	until, cancel := context.WithDeadline(ctx, o.savedAt.Add(cmp.Or(o.SnapshotEvery, snapshotEvery)))
+	until, cancel := context.WithDeadline(ctx, o.savedAt.Add(o.snapshotEvery()))
 	defer cancel()
 	msgs, err := reader.Next(until, commitMessages)
 	if until.Err() != nil && ctx.Err() == nil && len(msgs) == 0 {
@@ -158,7 +151,9 @@ func (o *owner) take(ctx context.Context, msg *stream.PartitionMsg) error {
 	if o.stepped == o.lease.Applied {
 		o.engine.Changes() // all up to here is committed
 	}
-	entries, err := correlate.DecodeEntries(msg.Data, msg.Time)
+	var entries []correlate.Entry
+	var err error
+	o.turns.do(func() { entries, err = correlate.DecodeEntries(msg.Data, msg.Time) })
 	if err != nil {
 		return fmt.Errorf("partition %d, message %d: %w", o.lease.Partition, msg.Seq, err)
 	}
@@ -166,9 +161,16 @@ func (o *owner) take(ctx context.Context, msg *stream.PartitionMsg) error {
 		if err := o.know(ctx, e); err != nil {
 			return err
 		}
-		if err := o.engine.Step(e); err != nil {
-			return fmt.Errorf("partition %d, message %d: %w", o.lease.Partition, msg.Seq, err)
+	}
+	o.turns.do(func() {
+		for _, e := range entries {
+			if err = o.engine.Step(e); err != nil {
+				return
+			}
 		}
+	})
+	if err != nil {
+		return fmt.Errorf("partition %d, message %d: %w", o.lease.Partition, msg.Seq, err)
 	}
 	o.stepped = msg.Seq
 	o.Metrics.Stepped.Inc()
@@ -198,8 +200,7 @@ func (o *owner) know(ctx context.Context, e correlate.Entry) error {
 // store that is away is waited for: the log keeps what comes meanwhile.
 func (o *owner) commit(ctx context.Context, changes correlate.Changes, last bool) error {
 	now := time.Now()
-	snapshot := o.stepped > o.saved &&
-		(last || now.Sub(o.savedAt) >= cmp.Or(o.SnapshotEvery, snapshotEvery) || o.stepped-o.saved >= snapshotMessages)
+	snapshot := o.snapshotDue(now, last)
 	for _, s := range changes.Stats {
 		o.stats[s.Rule] = s
 	}
@@ -210,7 +211,7 @@ func (o *owner) commit(ctx context.Context, changes correlate.Changes, last bool
 	changes.Stats = slices.Collect(maps.Values(o.stats))
 	c := store.Commit{
 		Partition: o.lease.Partition, Epoch: o.lease.Epoch, Stream: o.Streams.MatchesIdentity(),
-		Applied: o.stepped, Clock: o.engine.Clock(), Changes: changes,
+		Applied: o.stepped, Clock: o.engine.Clock(), Changes: changes, Lease: leaseTTL,
 	}
 	var err error
 	if c.Evidence, err = o.freeze(ctx, changes.Detections); err != nil {
@@ -220,7 +221,8 @@ func (o *owner) commit(ctx context.Context, changes correlate.Changes, last bool
 		return err
 	}
 	if snapshot {
-		c.Snapshot = &store.Snapshot{Seq: o.stepped, Format: correlate.SnapshotFormat, Cells: o.engine.Snapshot(), Full: o.saved == 0}
+		c.Snapshot = &store.Snapshot{Seq: o.stepped, Before: o.saved, Format: correlate.SnapshotFormat, Full: o.saved == 0, Undo: o.undo}
+		o.turns.do(func() { c.Snapshot.Cells = o.engine.Snapshot() })
 		reached(o.Points.InSnapshot)
 	}
 	reached(o.Points.BeforeCommit)
@@ -237,7 +239,9 @@ func (o *owner) commit(ctx context.Context, changes correlate.Changes, last bool
 		if errors.Is(err, store.ErrUnwritable) {
 			return fmt.Errorf("commit partition %d, no later try can succeed: %w", o.lease.Partition, err)
 		}
-		o.Log.Error("commit waits for the store", "partition", o.lease.Partition, "err", err)
+		if ctx.Err() == nil {
+			o.Log.Error("commit waits for the store", "partition", o.lease.Partition, "err", err)
+		}
 		if last || !pause(ctx, wait) {
 			return fmt.Errorf("commit partition %d: %w", o.lease.Partition, err)
 		}
@@ -245,13 +249,26 @@ func (o *owner) commit(ctx context.Context, changes correlate.Changes, last bool
 	reached(o.Points.AfterCommit)
 	o.applied, o.writtenAt = o.stepped, now
 	if snapshot {
-		o.saved, o.savedAt = o.stepped, now
+		o.saved, o.before, o.undo, o.savedAt = o.stepped, o.saved, false, now
 	}
 	o.Metrics.count(o.lease.Partition, changes.Stats)
+	o.Metrics.times(changes.Incidents)
 	clear(o.stats)
 	o.progress()
 	return nil
 }
+
+// snapshotDue reports whether a commit is to have a snapshot. Where nothing new comes there is one more, without news: after it the
+// log is not needed for the one before either.
+func (o *owner) snapshotDue(now time.Time, last bool) bool {
+	due := now.Sub(o.savedAt) >= o.snapshotEvery()
+	if o.stepped > o.saved {
+		return last || due || o.stepped-o.saved >= snapshotMessages
+	}
+	return due && o.stepped > o.before
+}
+
+func (o *owner) snapshotEvery() time.Duration { return cmp.Or(o.SnapshotEvery, snapshotEvery) }
 
 // try commits once, in bounded time: a connection can be half open, and nobody would ever answer. Done twice it is done once.
 func (o *owner) try(ctx context.Context, c store.Commit) error {
@@ -301,23 +318,4 @@ func (o *owner) outbox(changes correlate.Changes) ([]store.OutboxItem, error) {
 		out = append(out, items...)
 	}
 	return out, nil
-}
-
-// Owners holds leases and runs an owner for each.
-type Owners struct {
-	OwnerConfig
-	// Name is this member's, unique among those that share the store.
-	Name string
-
-	mu       sync.Mutex
-	progress map[int]*Progress
-}
-
-// Progress returns how far each owned partition is.
-func (s *Owners) Progress() map[int]*Progress {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := make(map[int]*Progress, len(s.progress))
-	maps.Copy(out, s.progress)
-	return out
 }

@@ -35,6 +35,8 @@ type Replay struct {
 	seen map[[32]byte]uint32
 	// Progress, if it is set, is told now and then how many events have been played, and of how many.
 	Progress func(done, total int)
+	// Stop, if it is set, is asked before each event; an error ends the replay.
+	Stop func() error
 }
 
 // NewReplay returns a replay of no events yet.
@@ -114,73 +116,43 @@ type RuleStats struct {
 // Run plays the events. until ends the clock (Unix nanoseconds); 0 lets it run to the last deadline.
 // The engine is snapshotted and restored before event split, if that is positive.
 func (r *Replay) Run(until int64, split int) (Result, error) {
-	engine := correlate.New(int64(r.lateness), correlate.Limits{})
-	if err := engine.Use(r.set); err != nil {
+	p, err := newPlayer(r.set, r.lateness)
+	if err != nil {
 		return Result{}, err
 	}
-	book := newLedger()
 	reach := newReach()
+	p.saw = func(m *rules.Match) { reach.note(r.set, m) }
 	least := leastArrivals(r.events)
 	cells := make(map[string]correlate.Cell)
-	var found rules.Result
-	last := int64(math.MinInt64)
-	clock := int64(math.MinInt64)
-	step := func(x correlate.Entry) error {
-		if err := engine.Step(x); err != nil {
-			return err
-		}
-		book.apply(engine.Changes())
-		return nil
-	}
 	for i, e := range r.events {
 		if r.Progress != nil && i%1000 == 0 {
 			r.Progress(i, len(r.events))
 		}
+		if r.Stop != nil {
+			if err := r.Stop(); err != nil {
+				return Result{}, err
+			}
+		}
 		if split > 0 && i <= split {
-			for _, c := range engine.Snapshot() {
+			for _, c := range p.engine.Snapshot() {
 				cells[c.ID] = c
 			}
 			if i == split {
-				engine = correlate.New(int64(r.lateness), correlate.Limits{})
-				if err := restore(engine, r.set, cells); err != nil {
+				p.engine = correlate.New(int64(r.lateness), correlate.Limits{})
+				if err := restore(p.engine, r.set, cells); err != nil {
 					return Result{}, err
 				}
 			}
 		}
-		if c := least[i]; c > clock {
-			clock = c
-			if err := step(correlate.Entry{Tick: &correlate.Tick{Clock: clock, Set: r.set.Hash}}); err != nil {
-				return Result{}, err
-			}
-		}
-		last = max(last, e.Arrival)
-		found.Reset()
-		r.set.Match(e, &found)
-		if len(found.Matches) == 0 && len(found.Counts) == 0 {
-			continue
-		}
-		for j := range found.Matches {
-			found.Matches[j].Event.Seq, found.Matches[j].Event.Index = uint64(i), 0
-			reach.note(r.set, &found.Matches[j])
-		}
-		m := &correlate.Matches{
-			Set:     r.set.Hash,
-			Matches: append([]rules.Match(nil), found.Matches...),
-			Counts:  append([]rules.Tally(nil), found.Counts...),
-		}
-		if err := step(correlate.Entry{Matches: m}); err != nil {
+		if _, err := p.play(e, uint64(i), 0, least[i]); err != nil {
 			return Result{}, err
 		}
 	}
-	end, horizon := int64(math.MaxInt64/4), last
-	if until != 0 {
-		end, horizon = until, until
-	}
-	if err := step(correlate.Entry{Tick: &correlate.Tick{Clock: end, Set: r.set.Hash, Horizon: horizon}}); err != nil {
+	if err := p.end(until); err != nil {
 		return Result{}, err
 	}
-	out := Result{Incidents: book.views(), Stats: reach.stats(r.set, book.stats)}
-	for _, d := range book.detections {
+	out := Result{Incidents: p.book.views(), Stats: reach.stats(r.set, p.book.stats)}
+	for _, d := range p.book.detections {
 		out.Detections = append(out.Detections, d)
 	}
 	return out, nil

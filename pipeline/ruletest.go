@@ -3,6 +3,7 @@
 package pipeline
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"reflect"
@@ -31,8 +32,8 @@ func (f TestFailure) Error() string {
 }
 
 // RunTest runs one test of a rule of the Set: in order, shuffled, duplicated, and split by a restart; each must
-// find the same. It returns nil if the test passes.
-func RunTest(set *rules.Set, r *rules.Rule, t rules.Test, parser Parser, lateness time.Duration) error {
+// find the same. It returns nil if the test passes, ctx's error if that ended first.
+func RunTest(ctx context.Context, set *rules.Set, r *rules.Rule, t rules.Test, parser Parser, lateness time.Duration) error {
 	fail := func(line int, format string, args ...any) error {
 		return TestFailure{Rule: r.ID, Test: t.Name, File: r.File, Line: line, Message: fmt.Sprintf(format, args...)}
 	}
@@ -45,7 +46,11 @@ func RunTest(set *rules.Set, r *rules.Rule, t rules.Test, parser Parser, latenes
 	var first []incident.Detection
 	for _, way := range []string{"in order", "shuffled", "duplicated", "split by a restart"} {
 		play := NewReplay(alone, parser, lateness)
+		play.Stop = ctx.Err
 		for i, te := range t.Events {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 			e, err := testEvent(parser, te, i)
 			if err != nil {
 				return fail(te.Line, "event %d: %v", i+1, err)
@@ -63,13 +68,20 @@ func RunTest(set *rules.Set, r *rules.Rule, t rules.Test, parser Parser, latenes
 			split = max(1, play.Len()/2)
 		}
 		res, err := play.Run(until, split)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if err != nil {
 			return fail(t.Line, "%v", err)
 		}
 		got := shown(t, res.Detections)
 		if way == "in order" {
 			first = got
-			if msg := compareExpect(r, t, got); msg != "" {
+			msg := compareExpect(ctx, r, t, got)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if msg != "" {
 				return fail(t.Line, "%s", msg)
 			}
 			continue
@@ -152,7 +164,7 @@ func testEvent(parser Parser, te rules.TestEvent, i int) (*event.Event, error) {
 }
 
 // compareExpect compares detections with what the test expects, and says what differs.
-func compareExpect(r *rules.Rule, t rules.Test, got []incident.Detection) string {
+func compareExpect(ctx context.Context, r *rules.Rule, t rules.Test, got []incident.Detection) string {
 	var lines []string
 	for _, d := range got {
 		lines = append(lines, describe(r, d))
@@ -166,6 +178,9 @@ func compareExpect(r *rules.Rule, t rules.Test, got []incident.Detection) string
 	}
 	used := make([]bool, len(got))
 	for i, want := range t.Expect {
+		if ctx.Err() != nil {
+			return ""
+		}
 		hit := -1
 		for j, d := range got {
 			if !used[j] && meets(r, want, d) {

@@ -63,6 +63,7 @@ func (s scenario) play(t *testing.T, c *choices) (failure error) {
 
 // end says what is wrong with what there is, and leaves nothing running.
 func (w *world) end() error {
+	synctest.Wait() // a failure is seen while who asked goes on
 	if w.failure == nil {
 		w.store.watch.end()
 	}
@@ -79,6 +80,7 @@ func scenarios() []scenario {
 		{name: "plain"},
 		{name: "torn", torn: true, piecemeal: true},
 		{name: "trims", trims: true},
+		{name: "torn and trimmed", torn: true, trims: true, piecemeal: true},
 		{name: "closes", closes: true, forgets: true},
 	}
 }
@@ -188,7 +190,8 @@ func (e *explorer) report(s schedule, err error) {
 
 // tellSchedule runs one schedule and tells all of it.
 func tellSchedule(t *testing.T, text string) {
-	name, rest, _ := strings.Cut(text, " ")
+	cut := strings.LastIndex(text, " ")
+	name, rest := text[:max(cut, 0)], text[cut+1:]
 	s, err := parseSchedule(rest)
 	for _, x := range scenarios() {
 		if x.name == name && err == nil {

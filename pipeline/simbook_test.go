@@ -108,10 +108,45 @@ func (b *book) write(c store.Commit) {
 		b.stats[statsKey{c.Partition, s.Rule}] = s
 	}
 	for _, o := range c.Outbox {
-		k := outboxKey{o.Incident, o.Revision, o.Receiver, o.Detection}
-		if !b.queued[k] {
-			b.queued[k] = true
-			b.outbox = append(b.outbox, outboxRow{c.Partition, o})
+		b.queue(c.Partition, o)
+	}
+	for _, in := range c.Changes.Incidents {
+		b.tellEnd(c.Partition, in.ID)
+	}
+}
+
+func (b *book) queue(partition int, o store.OutboxItem) {
+	k := outboxKey{o.Incident, o.Revision, o.Receiver, o.Detection}
+	if !b.queued[k] {
+		b.queued[k] = true
+		b.outbox = append(b.outbox, outboxRow{partition, o})
+	}
+}
+
+// tellEnd queues an alert that an incident is over, to each receiver that was told of it and not of its end.
+func (b *book) tellEnd(partition int, id string) {
+	in, kind := b.incidents[id].incident, ""
+	switch {
+	case in.Rule == nil, in.Rule.Shadow: // in shadow nobody hears of it
+		return
+	case in.Retracted:
+		kind = "retracted"
+	case in.ClosedAt != 0:
+		kind = "closed"
+	case in.MergedInto != "":
+		kind = "merged"
+	default:
+		return
+	}
+	told := make(map[string]bool) // of its end, too
+	for _, r := range b.outbox {
+		if o := r.item; o.Incident == id && o.Kind != "detected" {
+			told[o.Receiver] = told[o.Receiver] || slices.Contains([]string{"retracted", "closed", "merged"}, o.Kind)
+		}
+	}
+	for _, receiver := range slices.Sorted(maps.Keys(told)) {
+		if !told[receiver] {
+			b.queue(partition, store.OutboxItem{Incident: id, Revision: in.Revision, Receiver: receiver, Kind: kind})
 		}
 	}
 }
@@ -129,6 +164,7 @@ func (b *book) close(x correlate.Close) {
 	in.ClosedAt, in.Verdict, in.ClosedBy, in.UpdatedAt = x.At, x.Verdict, x.By, max(in.UpdatedAt, x.At)
 	in.Revision++
 	b.incidents[in.ID] = row
+	b.tellEnd(row.partition, in.ID)
 }
 
 func (b *book) placeOf(id string) (store.Place, error) {

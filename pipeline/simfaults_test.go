@@ -79,7 +79,8 @@ func (w *world) faults(q *request) []string {
 			out = append(out, one)
 		}
 	}
-	if q.kind == aRestore && w.scenario.torn {
+	// Where the log is trimmed, what both snapshots have is not damaged: windows are lost then; it is documented.
+	if trims := w.scenario.trims; q.kind == aRestore && w.scenario.torn && (!trims || q.seq != w.store.parts[q.partition].Before) && w.store.tear(q.partition, q.seq, trims, false) {
 		out = append(out, torn)
 	}
 	if q.kind == aTake && w.fed < len(w.scenario.script) {
@@ -150,7 +151,7 @@ func (w *world) serve(q *request) {
 		q.answer(errAway)
 	case lostAck:
 	case torn:
-		w.store.tear(q.partition)
+		w.store.tear(q.partition, q.seq, w.scenario.trims, true)
 		q.answer(q.do(false))
 	case moreFirst:
 		w.feed()

@@ -18,8 +18,7 @@ func TestALogWithoutNewsIsSaved(t *testing.T) {
 		w := newWorld(s, &choices{})
 		w.run()
 		for i := range w.store.parts { // as if they had died before the last snapshot
-			w.store.parts[i].Snapshot = 0
-			clear(w.store.parts[i].cells)
+			w.store.parts[i].Snapshot, w.store.parts[i].Before, w.store.parts[i].snapshots = 0, 0, nil
 		}
 		w.ending = false
 		for place := range w.inPlace {

@@ -24,8 +24,7 @@ type scenario struct {
 	replicas   int
 	partitions int
 	script     []scripted
-	// torn: snapshots may be damaged. trims: the log is trimmed of all that is decided (of two such, windows are lost; it is
-	// documented). closes: somebody closes incidents. forgets: the server knows no message ids. piecemeal: readers of the log
+	// torn: snapshots may be damaged. trims: the log is trimmed of all that both snapshots have. closes: somebody closes incidents. forgets: the server knows no message ids. piecemeal: readers of the log
 	// are given one message at a time.
 	torn, trims, closes, forgets, piecemeal bool
 

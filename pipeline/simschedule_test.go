@@ -29,8 +29,9 @@ type request struct {
 	ready func() bool
 	// many says that it is of several messages.
 	many func() bool
-	// partition is whose snapshot it reads.
+	// partition and seq are of the snapshot that it reads.
 	partition int
+	seq       uint64
 
 	reply  chan error // nil if nobody waits for an answer
 	asleep time.Time  // it is on its way until then

@@ -25,12 +25,12 @@ type storeServer struct {
 	unfenced, unsummed bool
 }
 
-// part is one partition's row, with its snapshot.
+// part is one partition's row, with its snapshots by sequence: the last one and the one before it, which share what is the same.
 type part struct {
 	store.Lease
-	owner string
-	until time.Time
-	cells map[string]savedCell
+	owner     string
+	until     time.Time
+	snapshots map[uint64]map[string]*savedCell
 }
 
 type savedCell struct {
@@ -41,7 +41,7 @@ type savedCell struct {
 func newStoreServer(partitions int) *storeServer {
 	s := &storeServer{members: make(map[string]time.Time), parts: make([]part, partitions), book: newBook()}
 	for i := range s.parts {
-		s.parts[i].Partition, s.parts[i].cells = i, make(map[string]savedCell)
+		s.parts[i].Partition = i
 	}
 	return s
 }
@@ -135,32 +135,47 @@ func (s *storeServer) write(c store.Commit) error {
 		return store.ErrBehind
 	}
 	p.Stream, p.Applied, p.Clock = c.Stream, c.Applied, c.Clock
+	if c.Lease > 0 && p.owner != "" {
+		p.until = time.Now().Add(c.Lease)
+	}
 	s.book.write(c)
 	if snap := c.Snapshot; snap != nil {
-		p.Snapshot, p.Format = snap.Seq, snap.Format
-		if snap.Full {
-			clear(p.cells)
+		again := snap.Seq == p.Snapshot && snap.Before <= p.Before
+		if !again && !snap.Undo && snap.Before != p.Snapshot && !snap.Full {
+			s.watch.w.fail("a snapshot of %d is made of that of %d, and the last one is of %d", snap.Seq, snap.Before, p.Snapshot)
 		}
-		for _, x := range snap.Cells {
-			if x.State == nil {
-				delete(p.cells, x.ID)
-			} else {
-				p.cells[x.ID] = savedCell{slices.Clone(x.State), sumOf(x.ID, x.State)}
-			}
+		if snap.Full || snap.Undo && snap.Before == p.Before || !again {
+			p.save(snap)
 		}
 	}
 	s.watch.committed(c, p.Lease)
 	return nil
 }
 
+// save keeps a snapshot and the one that it is made of.
+func (p *part) save(snap *store.Snapshot) {
+	before := p.snapshots[snap.Before]
+	now := make(map[string]*savedCell)
+	maps.Copy(now, before)
+	for _, x := range snap.Cells {
+		if x.State == nil {
+			delete(now, x.ID)
+		} else {
+			now[x.ID] = &savedCell{slices.Clone(x.State), sumOf(x.ID, x.State)}
+		}
+	}
+	p.Snapshot, p.Before, p.Format = snap.Seq, snap.Before, snap.Format
+	p.snapshots = map[uint64]map[string]*savedCell{snap.Before: before, snap.Seq: now}
+}
+
 func sumOf(id string, state []byte) [32]byte {
 	return sha256.Sum256([]byte(id + "\x00" + string(state)))
 }
 
-// cells returns a snapshot, that of the empty id first, up to the first cell that is damaged.
-func (s *storeServer) cells(partition int) ([]correlate.Cell, error) {
+// cells returns the snapshot of a sequence, that of the empty id first, up to the first cell that is damaged.
+func (s *storeServer) cells(partition int, seq uint64) ([]correlate.Cell, error) {
 	var out []correlate.Cell
-	cells := s.parts[partition].cells
+	cells := s.parts[partition].snapshots[seq]
 	for _, id := range slices.Sorted(maps.Keys(cells)) {
 		x := cells[id]
 		if sumOf(id, x.state) != x.sum && !s.unsummed {
@@ -171,22 +186,25 @@ func (s *storeServer) cells(partition int) ([]correlate.Cell, error) {
 	return out, nil
 }
 
-// tear damages a partition's snapshot: in its last cell a bit is another.
-func (s *storeServer) tear(partition int) {
-	cells := s.parts[partition].cells
-	ids := slices.Sorted(maps.Keys(cells))
-	if len(ids) > 0 {
+// tear damages a partition's snapshot: in its last cell a bit is another. alone spares what the other snapshot has, too; it
+// reports whether there is something to damage.
+func (s *storeServer) tear(partition int, seq uint64, alone, do bool) bool {
+	p := &s.parts[partition]
+	cells := p.snapshots[seq]
+	ids := slices.DeleteFunc(slices.Sorted(maps.Keys(cells)), func(id string) bool {
+		return alone && cells[id] == p.snapshots[p.Before][id]
+	})
+	if len(ids) > 0 && do {
 		x := cells[ids[len(ids)-1]]
-		x.state = slices.Clone(x.state)
 		x.state[len(x.state)/2] ^= 1
-		cells[ids[len(ids)-1]] = x
 	}
+	return len(ids) > 0
 }
 
-// decided reports whether all of MATCHES is committed and in snapshots.
+// decided reports whether all of MATCHES is committed and in both snapshots.
 func (s *storeServer) decided(streams *streamServer) bool {
 	for i, last := range streams.lasts() {
-		if s.parts[i].Snapshot < last {
+		if s.parts[i].Before < last {
 			return false
 		}
 	}
@@ -196,7 +214,7 @@ func (s *storeServer) decided(streams *streamServer) bool {
 func (s *storeServer) state() string {
 	out := "store:"
 	for _, p := range s.parts {
-		out += fmt.Sprintf(" %d of %q, epoch %d, up to %d, snapshot %d;", p.Partition, p.owner, p.Epoch, p.Applied, p.Snapshot)
+		out += fmt.Sprintf(" %d of %q, epoch %d, up to %d, snapshots %d and %d;", p.Partition, p.owner, p.Epoch, p.Applied, p.Snapshot, p.Before)
 	}
 	return out
 }

@@ -73,14 +73,14 @@ func (s storeClient) Commit(ctx context.Context, x store.Commit) error {
 	return err
 }
 
-func (s storeClient) Cells(ctx context.Context, partition int, fn func(correlate.Cell) error) error {
+func (s storeClient) Cells(ctx context.Context, partition int, seq uint64, fn func(correlate.Cell) error) error {
 	type snapshot struct {
 		cells   []correlate.Cell
 		damaged error
 	}
-	q := &request{label: fmt.Sprintf("restores %d", partition), kind: aRestore, partition: partition}
+	q := &request{label: fmt.Sprintf("restores %d as of %d", partition, seq), kind: aRestore, partition: partition, seq: seq}
 	snap, err := asks(ctx, s.c, q, func(bool) (snapshot, error) {
-		cells, damaged := s.server().cells(partition)
+		cells, damaged := s.server().cells(partition, seq)
 		return snapshot{cells, damaged}, nil
 	})
 	if err != nil {

@@ -12,7 +12,8 @@ import (
 )
 
 // Trimmer removes from the streams what is older, or more, than their retention and decided: of EVENTS what is matched, of
-// MATCHES what every partition's snapshot has. Several may do it at once.
+// MATCHES what both snapshots of every partition have: if the last one cannot be read, the one before it and the log from there are
+// all that there is. Several may do it at once.
 type Trimmer struct {
 	Streams trimStreams
 	Store   store.Partitions
@@ -32,8 +33,8 @@ func (t *Trimmer) Run(ctx context.Context) error {
 	return nil
 }
 
-// inSnapshots returns up to which sequence the partitions' snapshots have all of MATCHES, 0 if one has nothing of it. A partition
-// to which nothing came any more holds up nobody.
+// inSnapshots returns up to which sequence both snapshots of each partition have all of MATCHES, 0 if one has nothing of it. A
+// partition to which nothing came any more holds up nobody.
 func (t *Trimmer) inSnapshots(ctx context.Context) (uint64, error) {
 	upTo, err := t.Streams.MatchesLast(ctx) // what comes from here on is another time's
 	if err != nil {
@@ -55,8 +56,8 @@ func (t *Trimmer) inSnapshots(ctx context.Context) (uint64, error) {
 		case s.Partition >= len(lasts):
 		case s.Stream != t.Streams.MatchesIdentity():
 			return 0, nil // it has read nothing of this stream yet
-		case s.Snapshot < lasts[s.Partition]:
-			upTo = min(upTo, s.Snapshot)
+		case s.Before < lasts[s.Partition]:
+			upTo = min(upTo, s.Before)
 		}
 	}
 	return upTo, nil

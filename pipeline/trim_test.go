@@ -17,7 +17,7 @@ import (
 	"tocsin/stream"
 )
 
-// TestTrimMatches: a log that is full is trimmed of what every partition's snapshot has, and of nothing else. A partition to which
+// TestTrimMatches: a log that is full is trimmed of what both snapshots of every partition have, and of nothing else. A partition to which
 // nothing came any more holds up nobody.
 func TestTrimMatches(t *testing.T) {
 	t.Parallel()
@@ -64,11 +64,14 @@ func TestTrimMatches(t *testing.T) {
 		}
 		return seq
 	}
+	saved := make(map[int]uint64)
 	snapshot := func(partition int, seq uint64) {
 		t.Helper()
+		before := saved[partition]
+		saved[partition] = seq
 		err := s.Commit(ctx, store.Commit{
 			Partition: partition, Epoch: leases[partition].Epoch, Stream: streams.MatchesIdentity(), Applied: seq,
-			Snapshot: &store.Snapshot{Seq: seq, Format: correlate.SnapshotFormat, Full: true},
+			Snapshot: &store.Snapshot{Seq: seq, Before: before, Format: correlate.SnapshotFormat, Full: before == 0},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -107,10 +110,16 @@ func TestTrimMatches(t *testing.T) {
 	}
 	snapshot(0, quiet)
 	snapshot(1, quiet+3)
+	if got := kept(); got != quiet+1 {
+		t.Errorf("the log begins at %d when there is one snapshot, want %d", got, quiet+1)
+	}
+	snapshot(0, quiet)
+	snapshot(1, quiet+7)
 	if got := kept(); got != quiet+4 {
-		t.Errorf("the log begins at %d, and the snapshot ends at %d", got, quiet+3)
+		t.Errorf("the log begins at %d, and the older snapshot ends at %d", got, quiet+3)
 	}
 	snapshot(1, last())
+	snapshot(1, last()) // without news
 	if got := kept(); got <= quiet+4 || got > last() {
 		t.Errorf("the log begins at %d and is of %d to %d: all of it is decided", got, quiet+4, last())
 	}

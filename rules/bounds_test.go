@@ -111,7 +111,7 @@ func TestRuleBounds(t *testing.T) {
 		"matches": {
 			native(`raw.x matches "a{1000}b{1000}c{998}"`),
 			native(`raw.x matches "a{1000}b{1000}c{999}"`),
-			`f.yml:4: rule "r": pattern match: the regular expression is a program of 3001 instructions, at most 3000`,
+			`f.yml:5: rule "r": pattern match: the regular expression is a program of 3001 instructions, at most 3000`,
 		},
 		"the steps of a pattern": {
 			native(`raw.x matches "a{1000}b{1000}c{998}" and raw.y matches "a{1000}b{1000}c{998}" and raw.z matches "a{1000}b{1000}c{998}" and raw.x matches "a{998}"`),
@@ -126,7 +126,7 @@ func TestRuleBounds(t *testing.T) {
 		"glob": {
 			native(`glob(raw.x, "*` + strings.Repeat("?", 999) + `")`),
 			native(`glob(raw.x, "*` + strings.Repeat("?", 1000) + `")`),
-			`f.yml:4: rule "r": pattern match: a pattern with wildcards has at most 1000 characters, this one has 1001`,
+			`f.yml:5: rule "r": pattern match: a pattern with wildcards has at most 1000 characters, this one has 1001`,
 		},
 		"rules that refer to rules": {
 			chain(100),

@@ -11,6 +11,8 @@ import (
 type Error struct {
 	File string
 	Line int
+	// Column counts characters from 1; 0 if only the line is known.
+	Column int
 	// Rule is the rule's id, if the parser got that far.
 	Rule string
 	Err  error

@@ -3,12 +3,14 @@
 package rules
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/builtin"
 	"github.com/expr-lang/expr/conf"
+	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/parser"
 
 	"tocsin/event"
@@ -44,7 +46,11 @@ func parseExpr(src string) (ast.Node, error) {
 		if strings.Contains(src, "@") || strings.Contains(src, "-") {
 			msg += ` (a field whose name has @, - or / is written raw["…"])`
 		}
-		return nil, fmt.Errorf("%s", msg)
+		wrong := fmt.Errorf("%s", msg)
+		if e, ok := errors.AsType[*file.Error](err); ok {
+			return nil, at(e.From, wrong)
+		}
+		return nil, wrong
 	}
 	return tree.Node, nil
 }
@@ -62,6 +68,11 @@ func compilePattern(src string) (pred.Node, string, error) {
 }
 
 func compilePredicate(n ast.Node) (pred.Node, error) {
+	p, err := predicateOf(n)
+	return p, at(begin(n), err)
+}
+
+func predicateOf(n ast.Node) (pred.Node, error) {
 	switch n := n.(type) {
 	case *ast.BoolNode:
 		return pred.Const(n.Value), nil

@@ -51,6 +51,11 @@ func (o operand) read(e pred.Event) value.Value {
 
 // compileOperand compiles a field, a literal, an array of literals or number(x).
 func compileOperand(n ast.Node) (operand, error) {
+	o, err := operandOf(n)
+	return o, at(begin(n), err)
+}
+
+func operandOf(n ast.Node) (operand, error) {
 	switch n := n.(type) {
 	case *ast.IntegerNode:
 		return constant(value.OfInt(int64(n.Value))), nil

@@ -70,7 +70,7 @@ func (d *draft) patterns(n ast.Node) {
 		}
 		tree, err := parseExpr(src)
 		if err != nil {
-			d.fail(p.node, "pattern %s: %v", p.name, err)
+			d.failExpr(p.node, src, "pattern "+p.name, err)
 			continue
 		}
 		ref, is, err := detectionRef(tree)
@@ -85,7 +85,7 @@ func (d *draft) patterns(n ast.Node) {
 			err = pred.Ration(match)
 		}
 		if err != nil {
-			d.fail(p.node, "pattern %s: %v", p.name, err)
+			d.failExpr(p.node, src, "pattern "+p.name, err)
 			continue
 		}
 		if !is {
@@ -122,7 +122,7 @@ func (d *draft) condition(fields map[string]ast.Node) {
 			r.When, err = conditions{names, &r.Values, d.weights(fields["weights"], names), d.learn(fields["learn"])}.compile(tree)
 		}
 		if err != nil {
-			d.fail(n, "when: %v", err)
+			d.failExpr(n, src, "when", err)
 		}
 	}
 	if r.When != nil {
@@ -304,7 +304,7 @@ func (d *draft) exceptions(n ast.Node) {
 					err = d.lookUp(p)
 				}
 				if err != nil {
-					d.fail(e.value, "except: %v", err)
+					d.failExpr(e.value, src, "except", err)
 					continue
 				}
 				covers, x.When = p, canon

@@ -4,6 +4,7 @@ package rules
 
 import (
 	"slices"
+	"strings"
 
 	"tocsin/rules/pred"
 )
@@ -46,9 +47,32 @@ func (s *Set) ByRevision(revision string) *Rule { return s.byRevision[revision] 
 // ByID returns the rule with an id, nil if there is none.
 func (s *Set) ByID(id string) *Rule { return s.byID[id] }
 
-// Only returns a Set of one rule, as if it were this Set.
-func (s *Set) Only(r *Rule) *Set {
-	only := newSet(s.Files, []*Rule{r})
+// Source returns the document that a rule was compiled from, as it is written, and the line of its file in which it begins.
+func (s *Set) Source(r *Rule) (text string, line int) {
+	for _, f := range s.Files {
+		if f.Name != r.File {
+			continue
+		}
+		lines := strings.SplitAfter(string(f.Data), "\n")
+		// Nothing within a document begins a line with --- but its end.
+		from := 0
+		for i, l := range lines {
+			switch {
+			case !strings.HasPrefix(l, "---"):
+			case i < r.Line-1:
+				from = i + 1
+			default:
+				return strings.Join(lines[from:i], ""), from + 1
+			}
+		}
+		return strings.Join(lines[from:], ""), from + 1
+	}
+	return "", 0
+}
+
+// Only returns a Set of some of the rules, as if it were this Set.
+func (s *Set) Only(rs ...*Rule) *Set {
+	only := newSet(s.Files, rs)
 	only.Hash = s.Hash
 	return only
 }

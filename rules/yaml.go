@@ -31,18 +31,17 @@ type source struct {
 }
 
 func (s *source) fail(n ast.Node, format string, args ...any) {
-	line := 1
-	if n != nil && n.GetToken() != nil && n.GetToken().Position != nil {
-		line = n.GetToken().Position.Line
-	}
-	s.failLine(line, format, args...)
+	line, column := placeOf(n)
+	s.failAt(line, column, format, args...)
 }
 
 // maxSnippet is how much of a line an error shows.
 const maxSnippet = 200
 
-func (s *source) failLine(line int, format string, args ...any) {
-	e := &Error{File: s.file.Name, Line: line, Rule: s.rule, Err: fmt.Errorf(format, args...)}
+func (s *source) failLine(line int, format string, args ...any) { s.failAt(line, 0, format, args...) }
+
+func (s *source) failAt(line, column int, format string, args ...any) {
+	e := &Error{File: s.file.Name, Line: line, Column: column, Rule: s.rule, Err: fmt.Errorf(format, args...)}
 	if line >= 1 && line <= len(s.lines) {
 		e.Snippet = strings.TrimRight(s.lines[line-1], "\r\n")
 		if len(e.Snippet) > maxSnippet {
@@ -72,11 +71,11 @@ func readFiles(files []File) []*source {
 func (s *source) documents() []*ast.MappingNode {
 	f, err := parseYAML(s.file.Data)
 	if err != nil {
-		line, msg := position(err)
+		line, column, msg := position(err)
 		if strings.Contains(msg, "mapping value is not allowed") {
 			msg += ": a text with `: ` in it needs quotes or a block (`|`)"
 		}
-		s.failLine(line, "%s", msg)
+		s.failAt(line, column, "%s", msg)
 		return nil
 	}
 	var out []*ast.MappingNode
@@ -107,22 +106,22 @@ func parseYAML(data []byte) (f *ast.File, err error) {
 	return parser.Parse(all, 0)
 }
 
-// position takes the line out of a parser's error, whose text begins with [line:column].
-func position(err error) (int, string) {
+// position takes line and column out of a parser's error, whose text begins with [line:column]; a column of 0 is not known.
+func position(err error) (line, column int, msg string) {
 	if e, ok := errors.AsType[*boundError](err); ok {
-		return e.line, e.what
+		return e.line, 0, e.what
 	}
-	msg := err.Error()
+	line, msg = 1, err.Error()
 	if at, rest, ok := strings.Cut(strings.TrimPrefix(msg, "["), "]"); ok && strings.HasPrefix(msg, "[") {
-		if l, _, ok := strings.Cut(at, ":"); ok {
-			if line, e := strconv.Atoi(l); e == nil {
-				first, _, _ := strings.Cut(strings.TrimSpace(rest), "\n")
-				return line, first
+		if l, c, ok := strings.Cut(at, ":"); ok {
+			if n, e := strconv.Atoi(l); e == nil {
+				line, msg = n, strings.TrimSpace(rest)
+				column, _ = strconv.Atoi(c)
 			}
 		}
 	}
-	first, _, _ := strings.Cut(msg, "\n")
-	return 1, first
+	msg, _, _ = strings.Cut(msg, "\n")
+	return line, column, msg
 }
 
 // entry is one key of a mapping.

@@ -3,6 +3,8 @@
 package store
 
 import (
+	"time"
+
 	"tocsin/correlate"
 	"tocsin/incident"
 	"tocsin/rules"
@@ -26,6 +28,9 @@ type Commit struct {
 	Outbox   []OutboxItem
 	// Snapshot is nil in most commits.
 	Snapshot *Snapshot
+	// Lease is how long the partition's lease holds from the commit's end, if it was not given back; 0 changes nothing. Who
+	// commits is alive, and [Partitions.Renew] passes by what is being committed.
+	Lease time.Duration
 }
 
 // Evidence is one piece of added evidence with its frozen bytes.
@@ -49,16 +54,23 @@ type OutboxItem struct {
 	Body []byte
 	// NotBefore is the earliest time to send it by the store's clock, Unix nanoseconds; 0 is at once.
 	NotBefore int64
+	// Wait is after what time it is sent at the earliest; with it NotBefore says nothing.
+	Wait time.Duration
+	// Terms say how it is to be told, in the words of package alert.
+	Terms string
 }
 
 // Snapshot is the part of a partition's state that changed since the last one.
 type Snapshot struct {
-	// Seq is the MATCHES sequence that the state accounts for.
-	Seq uint64
+	// Seq is the MATCHES sequence that the state accounts for, Before that of the snapshot since which the cells changed (0:
+	// there is none): it is kept, and none that is older.
+	Seq, Before uint64
 	// Format is the version of the cells' encoding.
 	Format int
 	// Cells are those that changed; one without State is gone.
 	Cells []correlate.Cell
 	// Full says that the cells are the whole state: what was stored before goes.
 	Full bool
+	// Undo says that Before is not the last one in the store: what was saved after it could not be read, and goes.
+	Undo bool
 }

@@ -16,10 +16,12 @@ type Lease struct {
 	Epoch int64
 	// Stream identifies the MATCHES stream that the two sequences belong to; "" before the first commit.
 	Stream string
-	// Applied is the sequence that has been committed, Snapshot the one that the stored
-	// cells account for (0: there is none), Format the version of their encoding.
+	// Applied is the sequence that has been committed, Snapshot the one that the last snapshot accounts for (0: there is
+	// none), Format the version of its encoding, and Before the sequence of the snapshot before it, which is kept (0: there
+	// is none).
 	Applied, Snapshot uint64
 	Format            int
+	Before            uint64
 	// Clock is the engine's at the last commit, Unix nanoseconds.
 	Clock int64
 }
@@ -40,17 +42,14 @@ type Place struct {
 	Group        rules.Key
 	Status       incident.Status
 	Verdict      incident.Verdict
-	// MergedInto is the incident that it was joined into, "" if none.
+	// MergedInto is the incident that it was joined into, "" if none; Joined says that people did it. Parts are the open ones that people merged into it, and
+	// into those.
 	MergedInto string
+	Joined     bool
+	Parts      []string
 	Revision   int64
-}
-
-// Work is what people write about an incident; nil leaves a value as it is.
-type Work struct {
-	// Status is any but closed: closing goes through the partition's log (I2).
-	Status *incident.Status
-	// Assignee is who works on it; "" is nobody.
-	Assignee *string
+	// Opened is when its rule first fired, Acts how often people acted on it.
+	Opened, Acts int64
 }
 
 // Count is the number of incidents with one status, severity and shadow mark.
@@ -66,6 +65,8 @@ const (
 	Pending = "pending"
 	Sent    = "sent"
 	Dead    = "dead"
+	// Silenced is one that somebody does not want to hear now. Once it is finished it will not be told.
+	Silenced = "silenced"
 )
 
 // OutboxRow is an alert in the outbox.
@@ -86,6 +87,45 @@ type OutboxRow struct {
 	Created, NotBefore, Finished int64
 	// Error is what the last attempt that failed said.
 	Error string
+	// Terms are the [OutboxItem]'s. SilencedBy names what keeps it from being told.
+	Terms, SilencedBy string
+}
+
+// Told is what a receiver knows of an incident: the last alert about it that it took.
+type Told struct {
+	Incident, Receiver string
+	Revision           int64
+	Kind               string
+	Body               []byte
+	// Place is where the receiver keeps it, in the receiver's words; Status is the incident's that it knows.
+	Place, Status, Terms string
+	// Resend is after what time it is sent again as it is, Repeat after what time there is another alert to remind of it; 0 is
+	// never, and one of the two is. For is how long it is sent again, 0 as long as the incident is open.
+	Resend, Repeat, For time.Duration
+	// Over says that nothing has to be kept any longer than For.
+	Over bool
+}
+
+// Silence mutes the alerts of the incidents that its matchers match. Times are Unix nanoseconds.
+type Silence struct {
+	ID               string
+	Matchers         []string
+	Comment, Creator string
+	Starts, Ends     int64
+	Created          int64
+	// Revision grows with each change, from 1.
+	Revision int64
+}
+
+// ReceiverStats is how the alerts to one receiver stand.
+type ReceiverStats struct {
+	Receiver                string
+	Pending, Silenced, Dead int64
+	// Oldest is the age of the oldest pending one, 0 if there is none.
+	Oldest time.Duration
+	// Attempts are those of the pending alert that was tried last, and Error what the receiver said.
+	Attempts int
+	Error    string
 }
 
 // OutboxStats is how the outbox stands.

@@ -46,6 +46,11 @@ func Connect(cfg ServerConfig, more ...nats.Option) (*nats.Conn, error) {
 				cfg.Trouble(err)
 			}
 		}),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil && cfg.Trouble != nil { // nil: we closed it
+				cfg.Trouble(fmt.Errorf("the connection is lost: %w", err))
+			}
+		}),
 	}
 	if cfg.Creds != "" {
 		opts = append(opts, nats.UserCredentials(cfg.Creds))

@@ -12,15 +12,13 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// ErrGap says that a partition's reader missed messages: its state must be restored.
-var ErrGap = errors.New("stream: messages are missing")
-
 // inbox hands messages from a consumer's callback to a reader; its bound is the reader's backpressure.
 type inbox struct {
-	ch   chan jetstream.Msg
-	errs chan error
-	stop jetstream.ConsumeContext
-	done chan struct{}
+	ch    chan jetstream.Msg
+	errs  chan error
+	stop  jetstream.ConsumeContext
+	done  chan struct{}
+	acked bool // its messages are given back
 }
 
 // open has a consumer's messages come; each, if it is set, sees them first.
@@ -36,7 +34,7 @@ func open(cons jetstream.Consumer, size int, each func(jetstream.Msg), opts ...j
 			}
 		}
 	}))
-	acked := cons.CachedInfo().Config.AckPolicy != jetstream.AckNonePolicy
+	in.acked = cons.CachedInfo().Config.AckPolicy != jetstream.AckNonePolicy
 	cc, err := cons.Consume(func(m jetstream.Msg) {
 		if each != nil {
 			each(m)
@@ -44,7 +42,7 @@ func open(cons jetstream.Consumer, size int, each func(jetstream.Msg), opts ...j
 		select {
 		case in.ch <- m:
 		case <-in.done:
-			if acked {
+			if in.acked {
 				_ = m.Nak() // as in EventsConsumer.Close
 			}
 		}
@@ -88,7 +86,11 @@ func (in *inbox) next(ctx context.Context, limit int) ([]jetstream.Msg, error) {
 
 func (in *inbox) close() {
 	close(in.done)
-	in.stop.Drain() // the callback sees what has come already
+	if in.acked {
+		in.stop.Drain() // the callback sees what has come already
+	} else {
+		in.stop.Stop() // a server that is away is not waited for
+	}
 	<-in.stop.Closed()
 }
 
@@ -100,10 +102,7 @@ type PartitionReader interface {
 	Close()
 }
 
-type partitionReader struct {
-	in   *inbox
-	last uint64 // consumer sequence: contiguous, or something is missing
-}
+type partitionReader struct{ *reader }
 
 // PartitionMsg is one message of a partition's log.
 type PartitionMsg struct {
@@ -115,24 +114,17 @@ type PartitionMsg struct {
 // Partition reads the log of a partition from a stream sequence on. The server keeps no state for it: where it
 // stands is the reader's to know.
 func (s *Streams) Partition(ctx context.Context, p int, from uint64) (PartitionReader, error) {
-	cons, err := s.matches.CreateConsumer(ctx, jetstream.ConsumerConfig{
-		FilterSubject: matchesSubject + strconv.Itoa(p), AckPolicy: jetstream.AckNonePolicy,
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(from, 1),
-		InactiveThreshold: time.Minute, MemoryStorage: true, Replicas: 1,
-	})
+	r, err := read(ctx, s.matches, jetstream.ConsumerConfig{
+		FilterSubject: matchesSubject + strconv.Itoa(p), DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(from, 1),
+	}, 256, 512)
 	if err != nil {
 		return nil, fmt.Errorf("consumer of partition %d: %w", p, err)
 	}
-	// The client keeps what it has asked for: so many messages, but no more bytes than two of the largest.
-	in, err := open(cons, 256, nil, jetstream.PullMaxMessagesWithBytesLimit(512, 2*maxPayload))
-	if err != nil {
-		return nil, fmt.Errorf("consumer of partition %d: %w", p, err)
-	}
-	return &partitionReader{in: in}, nil
+	return partitionReader{r}, nil
 }
 
-func (r *partitionReader) Next(ctx context.Context, limit int) ([]PartitionMsg, error) {
-	msgs, err := r.in.next(ctx, limit)
+func (r partitionReader) Next(ctx context.Context, limit int) ([]PartitionMsg, error) {
+	msgs, err := r.wait(ctx, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -142,10 +134,9 @@ func (r *partitionReader) Next(ctx context.Context, limit int) ([]PartitionMsg, 
 		if err != nil {
 			return nil, fmt.Errorf("metadata of a message of %s: %w", matchesStream, err)
 		}
-		if meta.Sequence.Consumer != r.last+1 {
-			return nil, fmt.Errorf("%w: %d follows %d", ErrGap, meta.Sequence.Consumer, r.last)
+		if err := r.follows(meta); err != nil {
+			return nil, err
 		}
-		r.last = meta.Sequence.Consumer
 		data, err := unpack(packedFormat, m.Data())
 		if err != nil {
 			return nil, fmt.Errorf("message %d of %s: %w", meta.Sequence.Stream, matchesStream, err)
@@ -154,5 +145,3 @@ func (r *partitionReader) Next(ctx context.Context, limit int) ([]PartitionMsg, 
 	}
 	return out, nil
 }
-
-func (r *partitionReader) Close() { r.in.close() }

@@ -4,6 +4,8 @@ package stream_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -153,4 +155,136 @@ func TestAnotherConsumer(t *testing.T) {
 		}
 	}
 	_ = msgs[0].Nak() // of the consumer that is gone: it changes nothing
+}
+
+// TestAClosedReaderIsForgotten: the server keeps no consumer of a reader that is closed, long before it would give one up by
+// itself; and an end does not wait for a server that is away.
+func TestAClosedReaderIsForgotten(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	srv, err := stream.StartEmbedded(stream.EmbeddedConfig{Dir: t.TempDir(), MaxStore: 1 << 30})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Close()
+	nc, err := srv.Conn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	s, err := stream.Open(ctx, nc, small())
+	if err != nil {
+		t.Fatal(err)
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	matches, err := js.Stream(ctx, "MATCHES")
+	if err != nil {
+		t.Fatal(err)
+	}
+	consumers := func() int {
+		info, err := matches.Info(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.State.Consumers
+	}
+	reads := func() stream.PartitionReader {
+		r, err := s.Partition(ctx, 0, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	stays := reads()
+	for range 50 {
+		reads().Close()
+	}
+	eventually(t, func() error {
+		if n := consumers(); n > 1 {
+			return fmt.Errorf("%d consumers, want that of the reader that is open", n)
+		}
+		return nil
+	})
+	if err := s.PublishMatches(ctx, []stream.MatchMsg{{Partition: 0, ID: "1", Data: []byte("x")}}); err != nil {
+		t.Fatal(err)
+	}
+	if msgs, err := stays.Next(ctx, 1); err != nil || len(msgs) != 1 {
+		t.Errorf("a reader that is not closed reads %v, %v", msgs, err)
+	}
+	srv.Close()
+	start := time.Now()
+	stays.Close()
+	if took := time.Since(start); took > 3*time.Second {
+		t.Errorf("to close a reader of a server that is away takes %s", took)
+	}
+}
+
+// TestAReaderThatHearsNothingAsks: a message that was lost on the way shows by the next one, but the last of a log has none. Here
+// somebody else takes it.
+func TestAReaderThatHearsNothingAsks(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	srv, err := stream.StartEmbedded(stream.EmbeddedConfig{Dir: t.TempDir(), MaxStore: 1 << 30})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Close()
+	nc, err := srv.Conn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	s, err := stream.Open(ctx, nc, small())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.Partition(ctx, 0, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	matches, err := js.Stream(ctx, "MATCHES")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := matches.ConsumerNames(ctx)
+	thief, err := matches.Consumer(ctx, <-names.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken, err := thief.Fetch(1, jetstream.FetchMaxWait(30*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range 10 { // the server serves who asks by turns
+		if err := s.PublishMatches(ctx, []stream.MatchMsg{{Partition: 0, ID: fmt.Sprint(n), Data: []byte("x")}}); err != nil {
+			t.Fatal(err)
+		}
+		read := make(chan error, 1)
+		go func() {
+			_, err := r.Next(ctx, 1)
+			read <- err
+		}()
+		select {
+		case <-taken.Messages():
+			if err := <-read; !errors.Is(err, stream.ErrGap) {
+				t.Errorf("the reader says %v, and what was sent did not come", err)
+			}
+			return
+		case err := <-read:
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	t.Error("nobody took anything")
 }

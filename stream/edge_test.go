@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,8 +24,10 @@ func TestEdge(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	c, s := newHub(t, small())
+	var shut atomic.Bool
+	way := newWay(t, c.URL(), passes(&shut))
 	e := openEdge(t, t.TempDir(), 64<<20)
-	f := e.forward(c.URL())
+	f := e.forward(way.url())
 	e.take(0, 10)
 	e.empty()
 	c.Stop(0)
@@ -50,9 +53,11 @@ func TestEdge(t *testing.T) {
 		t.Errorf("a flush without a hub: %v", err)
 	}
 	stopped := time.Now().UnixNano()
+	shut.Store(true) // the edge finds the hub after another Set was named there
 	c.Run(t, 0)
 	eventually(t, func() error { return s.Ping(ctx) })
 	name(t, s, "second")
+	shut.Store(false)
 	if err := f.Flush(quick); err != nil {
 		e.empty() // the forwarder had not noticed that the hub is back
 	}

@@ -23,6 +23,10 @@ import (
 // maxPayload is the largest message of the embedded server.
 const maxPayload = 8 << 20
 
+// maxPending is how much may be under way to one client before the server takes it for dead and ends its connection. A process that
+// owns all partitions of a log with a backlog has asked for readAhead of each.
+const maxPending = 256 << 20
+
 // EmbeddedConfig is what the embedded server needs.
 type EmbeddedConfig struct {
 	// Dir is the data directory; the streams are in Dir/jetstream.
@@ -58,7 +62,7 @@ func StartEmbedded(cfg EmbeddedConfig) (*Embedded, error) {
 	e := &Embedded{dir: cfg.Dir, lock: lock, opts: &server.Options{
 		ServerName: "tocsin", DontListen: true, JetStream: true, StoreDir: cfg.Dir,
 		SyncAlways: true, JetStreamMaxStore: cfg.MaxStore, JetStreamMaxMemory: 64 << 20,
-		MaxPayload: maxPayload, NoSigs: true, NoLog: true,
+		MaxPayload: maxPayload, MaxPending: maxPending, NoSigs: true, NoLog: true,
 	}}
 	if e.srv, err = e.serve(); err != nil {
 		_ = lock.Close() // the error that matters is the first

@@ -4,11 +4,9 @@ package stream
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -72,68 +70,16 @@ func (s *Streams) Record(ctx context.Context, seq uint64, index uint32) (rec eve
 
 // Tail passes every Record that comes from now on to fn, with the stream's time, until ctx ends or fn fails.
 func (s *Streams) Tail(ctx context.Context, fn func(rec event.Record, at int64) error) error {
-	cons, err := s.events.CreateConsumer(ctx, jetstream.ConsumerConfig{
-		FilterSubjects: []string{recordsSubject, edgesSubject + ">"}, AckPolicy: jetstream.AckNonePolicy, DeliverPolicy: jetstream.DeliverNewPolicy,
-		InactiveThreshold: time.Minute, MemoryStorage: true, Replicas: 1,
+	st, err := s.EventsState(ctx)
+	if err != nil {
+		return err
+	}
+	return s.Follow(ctx, st.Last+1, func(t Taken) error {
+		for _, r := range t.Records {
+			if err := fn(r, t.Time); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("tail: %w", err)
-	}
-	in, err := open(cons, 64, nil, jetstream.PullMaxMessages(64))
-	if err != nil {
-		return fmt.Errorf("tail: %w", err)
-	}
-	defer in.close()
-	for {
-		msgs, err := in.next(ctx, 64)
-		if err != nil {
-			return err
-		}
-		for _, m := range msgs {
-			meta, err := m.Metadata()
-			if err != nil {
-				return fmt.Errorf("tail: %w", err)
-			}
-			b, err := DecodeBatch(m.Data())
-			if err != nil {
-				continue // quarantine has it
-			}
-			for _, r := range b.Records {
-				if err := fn(r, meta.Timestamp.UnixNano()); err != nil {
-					return err
-				}
-			}
-		}
-	}
-}
-
-// QuarantineList returns the newest entries of quarantine, newest first, at most n.
-func (s *Streams) QuarantineList(ctx context.Context, n int) ([]QuarantineEntry, error) {
-	st, err := s.js.Stream(ctx, quarantineStream)
-	if err != nil {
-		return nil, fmt.Errorf("stream %s: %w", quarantineStream, err)
-	}
-	var out []QuarantineEntry
-	info := st.CachedInfo().State
-	for seq := info.LastSeq; seq >= info.FirstSeq && seq > 0 && len(out) < n; seq-- {
-		msg, err := st.GetMsg(ctx, seq)
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("stream %s: %w", quarantineStream, err)
-		}
-		var group []QuarantineEntry
-		data, err := unpack(packedFormat, msg.Data)
-		if err == nil {
-			err = json.Unmarshal(data, &group)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("stream %s, message %d: %w", quarantineStream, seq, err)
-		}
-		for i := len(group) - 1; i >= 0 && len(out) < n; i-- {
-			out = append(out, group[i])
-		}
-	}
-	return out, nil
 }

@@ -4,7 +4,6 @@ package stream
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -13,8 +12,6 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
-
-	"tocsin/event"
 )
 
 // A publication is tried for publishFor in all, each attempt for attemptFor with the same message id.
@@ -107,55 +104,4 @@ func (s *Streams) PublishMatches(ctx context.Context, msgs []MatchMsg) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// Quarantined is a Record that could not be read, and why.
-type Quarantined struct {
-	Record         event.Record
-	Reason, Detail string
-}
-
-// QuarantineEntry is how quarantine keeps it.
-type QuarantineEntry struct {
-	Input  string `json:"input"`
-	Source string `json:"source"`
-	Reason string `json:"reason"`
-	Detail string `json:"detail"`
-	Raw    []byte `json:"raw"`
-}
-
-// Quarantine returns when all entries are on disk. An entry is cut at the largest message that fits.
-func (s *Streams) Quarantine(ctx context.Context, qs []Quarantined) error {
-	return quarantine(ctx, s, qs)
-}
-
-func quarantine(ctx context.Context, to Intake, qs []Quarantined) error {
-	var group []QuarantineEntry
-	size := 0
-	flush := func() error {
-		if len(group) == 0 {
-			return nil
-		}
-		data, err := json.Marshal(group)
-		if err != nil {
-			return fmt.Errorf("quarantine: %w", err)
-		}
-		err = to.publish(ctx, quarantinedSubject, nuid.Next(), pack(packedFormat, data))
-		group, size = nil, 0
-		return err
-	}
-	for _, q := range qs {
-		raw := q.Record.Raw
-		if len(raw) > maxPayload/4 {
-			raw, q.Detail = raw[:maxPayload/4], q.Detail+fmt.Sprintf(" (cut from %d bytes)", len(raw))
-		}
-		if size+len(raw) > maxPayload/4 {
-			if err := flush(); err != nil {
-				return err
-			}
-		}
-		group = append(group, QuarantineEntry{q.Record.Input, q.Record.Source, q.Reason, q.Detail, raw})
-		size += len(raw) + 256
-	}
-	return flush()
 }

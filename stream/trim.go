@@ -45,7 +45,7 @@ func trim(ctx context.Context, st jetstream.Stream, r Retention, decided Decided
 	first := state.FirstSeq
 	// The look for an age reads messages: it is done when a hundredth of them has it.
 	if r.Age > 0 && info.TimeStamp.Sub(state.FirstTime) > r.Age+r.Age/100 {
-		if first, err = since(ctx, st, state, info.TimeStamp.Add(-r.Age)); err != nil {
+		if first, err = firstSince(ctx, st, state, info.TimeStamp.Add(-r.Age)); err != nil {
 			return fmt.Errorf("trim %s: %w", info.Config.Name, err)
 		}
 	}
@@ -69,8 +69,8 @@ func trim(ctx context.Context, st jetstream.Stream, r Retention, decided Decided
 	return nil
 }
 
-// since returns the sequence of the first message that is not older than a time.
-func since(ctx context.Context, st jetstream.Stream, state jetstream.StreamState, t time.Time) (uint64, error) {
+// firstSince returns the sequence of the first message that is not older than a time.
+func firstSince(ctx context.Context, st jetstream.Stream, state jetstream.StreamState, t time.Time) (uint64, error) {
 	var failed error
 	n := sort.Search(int(state.LastSeq-state.FirstSeq)+1, func(i int) bool {
 		if failed != nil {

@@ -5,6 +5,7 @@ package stream_test
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"strings"
@@ -105,6 +106,24 @@ func loses(random *rand.Rand) fault {
 			if _, broken := server.Write(buf[:n]); err != nil || broken != nil {
 				break
 			}
+		}
+		_ = client.Close()
+		_ = server.Close()
+		<-answered
+	}
+}
+
+// passes carries everything, unless the way is shut.
+func passes(shut *atomic.Bool) fault {
+	return func(_ *way, client, server net.Conn) {
+		answered := make(chan struct{})
+		go func() {
+			defer close(answered)
+			_, _ = io.Copy(client, server) // it ends with either connection
+			_ = client.Close()
+		}()
+		if !shut.Load() {
+			_, _ = io.Copy(server, client)
 		}
 		_ = client.Close()
 		_ = server.Close()

@@ -44,7 +44,7 @@ func TestConformance(t *testing.T) {
 		statement, _, _ := strings.Cut(r.ID, "-")
 		for _, x := range r.Tests {
 			said[statement] = true
-			if err := pipeline.RunTest(set, r, x, records, 5*time.Minute); err != nil {
+			if err := pipeline.RunTest(t.Context(), set, r, x, records, 5*time.Minute); err != nil {
 				t.Error(err)
 			}
 		}

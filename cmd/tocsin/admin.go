@@ -44,8 +44,14 @@ func (n *node) checks() map[string]func(context.Context) error {
 	if n.owners != nil {
 		checks["partitions"] = func(ctx context.Context) error {
 			at, err := n.standings(ctx)
-			if want := n.streams.Partitions(); err == nil && len(at) < want {
-				err = fmt.Errorf("%d of %d are owned", len(at), want)
+			owned := 0
+			for _, x := range at {
+				if x.owned {
+					owned++
+				}
+			}
+			if want := n.streams.Partitions(); err == nil && owned < want {
+				err = fmt.Errorf("%d of %d are owned", owned, want)
 			}
 			return err
 		}
@@ -71,6 +77,13 @@ func (n *node) adminHandler() http.Handler {
 			// Files that are wrong take nothing from what is in force: records are taken in as before.
 			if why := n.reloader.problem(); why != "" {
 				checks["rules"] = "the rules in force stay: " + why
+			}
+		}
+		if n.oidc != nil {
+			checks["oidc"] = "ok"
+			// Tokens of our own are taken as before.
+			if why := n.oidc.Problem(); why != "" {
+				checks["oidc"] = "its tokens and logins are refused: " + why
 			}
 		}
 		if n.forwarder != nil {
@@ -115,6 +128,11 @@ func (n *node) registerGauges() {
 	}
 	if n.cfg.runs(roleAlert, roleAPI) {
 		n.outboxGauges(gauge)
+		n.reg.MustRegister(receiverCounts{n.store, n.cfg.Alert.Names()})
+	}
+	if n.cfg.runs(roleAPI) {
+		n.correlateGauges(gauge)
+		n.reg.MustRegister(incidentCounts{n.store})
 	}
 	if n.edge != nil {
 		n.edgeGauges(gauge)
@@ -138,6 +156,19 @@ func (n *node) matchGauges(gauge gauges) {
 		lag, err := n.streams.MatchLag(ctx)
 		return float64(lag), err
 	})
+}
+
+func (n *node) correlateGauges(gauge gauges) {
+	gauge("tocsin_correlate_lag_messages", "Messages of partitions' logs that are not decided yet; -1 if it cannot be read.",
+		func(ctx context.Context) (float64, error) {
+			at, err := n.together(ctx)
+			return float64(at.lag), err
+		})
+	gauge("tocsin_clock_timestamp_seconds", "The least of the partitions' clocks: up to there everything is decided; -1 if it cannot be read.",
+		func(ctx context.Context) (float64, error) {
+			at, err := n.together(ctx)
+			return float64(at.clock) / 1e9, err
+		})
 }
 
 func (n *node) outboxGauges(gauge gauges) {

@@ -6,12 +6,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -71,7 +71,7 @@ func serveHere(t testing.TB, storeURL, data string, change ...func(*Config)) *se
 	case <-code:
 		t.Fatalf("serve ended:\n%s", &log)
 	}
-	ready, done := context.WithTimeout(ctx, 20*time.Second)
+	ready, done := context.WithTimeout(ctx, time.Minute)
 	defer done()
 	if err := n.waitReady(ready); err != nil {
 		t.Fatal(err)
@@ -153,13 +153,12 @@ func serveFalcos(t *testing.T, falcos []*falcotest.Falco) []falcoGRPC {
 		t.Fatal(err)
 	}
 	ca, cert, key := certs.Write(t)
-	own, err := serverTLS(cert, key, ca)
+	own, err := newServerTLS(cert, key, ca, authRequired, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	own.ClientAuth = tls.RequireAndVerifyClientCert
 	falcos[0].Serve(unix)
-	falcos[1].Serve(tcp, grpc.Creds(credentials.NewTLS(own)))
+	falcos[1].Serve(tcp, grpc.Creds(credentials.NewTLS(own.config())))
 	for _, f := range falcos {
 		t.Cleanup(f.Stop)
 	}

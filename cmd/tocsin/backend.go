@@ -4,32 +4,20 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"tocsin/alert"
 	"tocsin/api"
-	"tocsin/console"
 	"tocsin/correlate"
 	"tocsin/event"
 	"tocsin/incident"
-	"tocsin/pipeline"
 	"tocsin/rules"
 	"tocsin/store"
 )
 
 // backend is the node as the API wants it.
 type backend struct{ n *node }
-
-func (n *node) apiHandler(durations prometheus.ObserverVec) http.Handler {
-	return api.New(api.Config{
-		Backend: backend{n}, Token: n.cfg.API.Token, Console: console.Handler(), Durations: durations, Now: time.Now,
-	})
-}
 
 func (b backend) Incidents(ctx context.Context, f incident.Filter) ([]incident.View, string, error) {
 	return b.n.store.Incidents(ctx, f)
@@ -43,12 +31,8 @@ func (b backend) Evidence(ctx context.Context, id string, limit int, cursor stri
 	return b.n.store.Evidence(ctx, id, limit, cursor)
 }
 
-func (b backend) Close(ctx context.Context, id string, verdict incident.Verdict, by string) (incident.View, error) {
-	v, err := b.n.closer.Close(ctx, id, verdict, by)
-	if errors.Is(err, pipeline.ErrClosed) {
-		err = api.ErrClosed
-	}
-	return v, err
+func (b backend) InScope(ctx context.Context, scope incident.Scope, ids ...string) (map[string]bool, error) {
+	return b.n.store.InScope(ctx, scope, ids...)
 }
 
 func (b backend) Rules() []*rules.Rule { return b.n.sets.Current().Rules }
@@ -81,28 +65,11 @@ func (b backend) Status(ctx context.Context) (api.Status, error) {
 	if st.MatchLag, err = n.streams.MatchLag(ctx); err != nil {
 		return st, err
 	}
-	last, err := n.streams.LastSeqs(ctx)
+	at, err := n.together(ctx)
 	if err != nil {
 		return st, err
 	}
-	at, err := n.standings(ctx)
-	if err != nil {
-		return st, err
-	}
-	st.Owned = len(at)
-	for p, seq := range last {
-		x, owned := at[p]
-		if !owned {
-			st.CorrelateLag++
-			continue
-		}
-		if seq > x.seq {
-			st.CorrelateLag += seq - x.seq
-		}
-		if c := event.Stamp(x.clock); st.Clock == 0 || c < st.Clock {
-			st.Clock = c
-		}
-	}
+	st.Owned, st.CorrelateLag, st.Clock = at.owned, at.lag, at.clock
 	out, err := n.store.OutboxStats(ctx)
 	if err != nil {
 		return st, err
@@ -135,7 +102,7 @@ func (b backend) Alerts(ctx context.Context, state string, limit int, cursor str
 		key := alert.Item{Incident: r.Incident, Revision: r.Revision, Receiver: r.Receiver, Detection: r.Detection}.Key()
 		out[i] = api.AlertView{
 			ID: r.ID, Key: key, Incident: r.Incident, Receiver: r.Receiver, Kind: r.Kind,
-			State: r.State, Attempts: r.Attempts, Created: event.Stamp(r.Created), Finished: event.Stamp(r.Finished), Error: r.Error,
+			State: r.State, Attempts: r.Attempts, Created: event.Stamp(r.Created), Finished: event.Stamp(r.Finished), Error: r.Error, SilencedBy: r.SilencedBy,
 		}
 	}
 	return out, next, nil

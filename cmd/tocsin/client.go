@@ -25,7 +25,7 @@ type client struct {
 
 // clientFlags are those of commands that ask the API.
 func (c *cli) clientFlags(f *pflag.FlagSet) {
-	f.StringVar(&c.flags.url, "url", "", "address of the API (default: http:// and api.listen)")
+	f.StringVar(&c.flags.url, "url", "", "address of the API (default: api.listen, https if it has TLS)")
 	f.StringVar(&c.flags.token, "token", "", "API token (default: TOCSIN_API_TOKEN, else the data directory's)")
 	f.StringVarP(&c.flags.output, "output", "o", "table", "table or json")
 }
@@ -40,7 +40,7 @@ func (c *cli) client() (*client, error) {
 	}
 	cl := &client{base: c.flags.url, token: c.flags.token}
 	if cl.base == "" {
-		cl.base = "http://" + cfg.API.Listen
+		cl.base = scheme(cfg.API.TLS.Cert) + "://" + cfg.API.Listen
 	}
 	if cl.token == "" {
 		cl.token = cfg.API.Token
@@ -56,7 +56,12 @@ func (c *cli) client() (*client, error) {
 }
 
 // do makes a request and returns the body of an answer that is well.
-func (cl *client) do(ctx context.Context, method, path string, body any) (io.ReadCloser, error) {
+func (cl *client) do(ctx context.Context, method, path string) (io.ReadCloser, error) {
+	return cl.send(ctx, method, path, nil, nil)
+}
+
+// send does it with a body and headers.
+func (cl *client) send(ctx context.Context, method, path string, body any, headers map[string]string) (io.ReadCloser, error) {
 	var in io.Reader
 	if body != nil {
 		b, err := json.Marshal(body)
@@ -71,6 +76,9 @@ func (cl *client) do(ctx context.Context, method, path string, body any) (io.Rea
 	}
 	req.Header.Set("Authorization", "Bearer "+cl.token)
 	req.Header.Set("Content-Type", "application/json")
+	for name, v := range headers {
+		req.Header.Set(name, v)
+	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		if _, ok := errors.AsType[*net.OpError](err); ok {
@@ -82,16 +90,26 @@ func (cl *client) do(ctx context.Context, method, path string, body any) (io.Rea
 		return resp.Body, nil
 	}
 	defer resp.Body.Close()
-	var problem struct{ Title, Detail string }
+	var problem struct {
+		Title, Detail string
+		Errors        []struct{ Location, Message string }
+	}
 	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&problem); err != nil || problem.Detail == "" {
 		return nil, fmt.Errorf("%s answered %s", cl.base, resp.Status)
+	}
+	for _, e := range problem.Errors {
+		problem.Detail += "; " + strings.TrimPrefix(e.Location+": "+e.Message, ": ")
 	}
 	return nil, fmt.Errorf("%s: %s", strings.ToLower(problem.Title), problem.Detail)
 }
 
 // get decodes an answer.
 func (cl *client) get(ctx context.Context, method, path string, body, out any) error {
-	r, err := cl.do(ctx, method, path, body)
+	return cl.getWith(ctx, method, path, body, nil, out)
+}
+
+func (cl *client) getWith(ctx context.Context, method, path string, body any, headers map[string]string, out any) error {
+	r, err := cl.send(ctx, method, path, body, headers)
 	if err != nil {
 		return err
 	}

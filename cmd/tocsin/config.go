@@ -24,17 +24,15 @@ type Config struct {
 		Listen         string                  `yaml:"listen"`
 		Token          string                  `yaml:"token"`
 		Tokens         []ingest.Token          `yaml:"tokens"`
+		Identities     []ingest.Identity       `yaml:"identities"`
 		MaxBody        int                     `yaml:"max_body"`
 		AllowPlaintext bool                    `yaml:"allow_plaintext"`
+		TLS            ingestTLS               `yaml:"tls"`
 		FalcoFrom      []ingest.ContainerMatch `yaml:"falco_from"`
 		JSONFrom       []ingest.ContainerMatch `yaml:"json_from"`
 		AuditFrom      []ingest.ContainerMatch `yaml:"audit_from"`
 	} `yaml:"ingest"`
-	API struct {
-		Listen         string `yaml:"listen"`
-		Token          string `yaml:"token"`
-		AllowPlaintext bool   `yaml:"allow_plaintext"`
-	} `yaml:"api"`
+	API   apiConfig `yaml:"api"`
 	Admin struct {
 		Listen string `yaml:"listen"`
 	} `yaml:"admin"`
@@ -43,6 +41,7 @@ type Config struct {
 		Cert           string `yaml:"cert"`
 		Key            string `yaml:"key"`
 		ClientCA       string `yaml:"client_ca"`
+		ClientAuth     string `yaml:"client_auth"`
 		AllowPlaintext bool   `yaml:"allow_plaintext"`
 	} `yaml:"vector"`
 	Falco struct {
@@ -82,6 +81,14 @@ type Config struct {
 	} `yaml:"log"`
 }
 
+// ingestTLS is the TLS of the ingest endpoint.
+type ingestTLS struct {
+	Cert       string `yaml:"cert"`
+	Key        string `yaml:"key"`
+	ClientCA   string `yaml:"client_ca"`
+	ClientAuth string `yaml:"client_auth"`
+}
+
 // falcoGRPC names a Falco with gRPC output.
 type falcoGRPC struct {
 	Name    string `yaml:"name"`
@@ -101,7 +108,12 @@ func defaultConfig() Config {
 	c.Data, c.Rules, c.Roles, c.Lateness = "./data", []string{"./rules.d"}, []string{"all"}, 5*time.Minute
 	c.Ingest.Listen, c.API.Listen, c.Admin.Listen = "127.0.0.1:8081", "127.0.0.1:8080", "127.0.0.1:8082"
 	c.Vector.Listen = "127.0.0.1:6000"
+	c.Ingest.TLS.ClientAuth, c.Vector.ClientAuth = authOptional, authOptional
 	c.Ingest.MaxBody = ingest.MaxBody
+	c.API.Rate.Principal, c.API.Rate.Address = 500, 1000
+	c.API.OIDC.Algorithms, c.API.OIDC.Scopes = []string{"RS256"}, []string{"openid", "profile", "email"}
+	c.API.OIDC.NameClaims, c.API.OIDC.RolesClaims = []string{"preferred_username", "email"}, []string{"realm_access.roles"}
+	c.API.OIDC.Session = 8 * time.Hour
 	c.Partitions = stream.DefaultConfig.Partitions
 	c.Retention.Events = retention(stream.DefaultConfig.Events)
 	c.Retention.Matches = retention(stream.DefaultConfig.Matches)
@@ -126,6 +138,11 @@ func (c *Config) streamConfig() stream.Config {
 		Events: stream.Retention(c.Retention.Events), Matches: stream.Retention(c.Retention.Matches),
 		Quarantine: stream.Retention(c.Retention.Quarantine), Partitions: c.Partitions, Replicas: c.NATS.Replicas,
 	}
+}
+
+// access says who may post to a listener, whose clients show certificates of clientCA, "" for none.
+func (c *Config) access(clientCA string) ingest.Access {
+	return ingest.Access{Tokens: c.ingestTokens(), Certificates: clientCA != "", Identities: c.Ingest.Identities}
 }
 
 func (c *Config) ingestTokens() []ingest.Token {

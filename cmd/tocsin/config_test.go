@@ -45,7 +45,35 @@ func TestConfigMistakes(t *testing.T) {
 		{"out of range", "lateness: 25h\n", nil, "FILE:1: lateness: it is between 1s and 24h, not 25h"},
 		{"from the environment", "", map[string]string{"TOCSIN_LATENESS": "0s"}, "TOCSIN_LATENESS: lateness: it is between 1s and 24h"},
 		{"open API", "api:\n  listen: 0.0.0.0:1\n", nil, "FILE:2: api.listen: 0.0.0.0:1 is not loopback, and there is no TLS"},
+		{"open API says how", "api:\n  listen: 0.0.0.0:1\n", nil, "set api.tls.cert and api.tls.key, or put a proxy with TLS before it and say api.allow_plaintext: true"},
+		{"half of the API's certificate", "api:\n  tls: {cert: a}\n", nil, "FILE:2: api.tls.cert: api.tls.cert and api.tls.key go together"},
+		{"neither true nor false", "", map[string]string{"TOCSIN_API_ALLOW_PLAINTEXT": "perhaps"}, "TOCSIN_API_ALLOW_PLAINTEXT: "},
+		{"a negative rate", "api:\n  rate: {address: -1}\n", nil, "FILE:2: api.rate.address: it is negative"},
+		{"a proxy by name", "api:\n  trusted_proxies: [nginx]\n", nil, `api.trusted_proxies[0]: "nginx" is no address and no network`},
+		{"no provider", "api:\n  oidc: {audience: a}\n", nil, "api.oidc.issuer: it names no provider"},
+		{"a provider without TLS", "api:\n  oidc: {issuer: 'http://id.example.org', audience: a}\n", nil, "is not https: whoever is on the way could make tokens"},
+		{"a provider that is no address", "api:\n  oidc: {issuer: id.example.org, audience: a}\n", nil, "is no address such as https://"},
+		{"no audience", "api:\n  oidc: {issuer: 'https://id.example.org'}\n", nil, "api.oidc.audience: it is empty"},
+		{"a symmetric algorithm", "api:\n  oidc: {issuer: 'https://a', audience: a, algorithms: [HS256]}\n", nil, `api.oidc.algorithms[0]: "HS256" is not taken`},
+		{"no algorithm", "api:\n  oidc: {issuer: 'https://a', audience: a, algorithms: [none]}\n", nil, `api.oidc.algorithms[0]: "none" is not taken`},
+		{"no map", "api:\n  oidc: {issuer: 'https://a', audience: a}\n", nil, "api.oidc.map: it is empty"},
+		{"a role that there is not", "api:\n  oidc: {issuer: 'https://a', audience: a, map: {x: analist}}\n", nil, `api.oidc.map: x: there is no role "analist": did you mean "analyst"?`},
+		{"a login without a way back", "api:\n  oidc: {issuer: 'https://a', audience: a, map: {x: admin}, client_id: c}\n", nil, "api.oidc.redirect_url: "},
+		{"a login that ends elsewhere", "api:\n  oidc: {issuer: 'https://a', audience: a, map: {x: admin}, client_id: c, redirect_url: 'https://b/cb'}\n", nil, "its path is /auth/callback"},
+		{"a login for a year", "api:\n  oidc: {issuer: 'https://a', audience: a, map: {x: admin}, client_id: c, redirect_url: 'https://b/auth/callback', session: 365d}\n", nil, "api.oidc.session: it is between 1m and 30d"},
 		{"open ingest without a token", "ingest:\n  listen: 0.0.0.0:1\n  allow_plaintext: true\n", nil, "whoever reaches it could post: set ingest.token"},
+		{"open ingest says how", "ingest:\n  listen: 0.0.0.0:1\n", nil, "set ingest.tls.cert and ingest.tls.key, or put a proxy with TLS before it and say ingest.allow_plaintext: true"},
+		{"open ingest with TLS alone", "ingest:\n  listen: 0.0.0.0:1\n  tls: {cert: a, key: b}\n", nil, "whoever reaches it could post: set ingest.token, ingest.tokens or ingest.tls.client_ca"},
+		{"half of ingest's certificate", "ingest:\n  tls: {key: a}\n", nil, "ingest.tls.cert: ingest.tls.cert and ingest.tls.key go together"},
+		{"certificates of clients without TLS", "ingest:\n  tls: {client_ca: a}\n", nil, "ingest.tls.client_ca: clients show certificates over TLS only"},
+		{"certificates of clients, sometimes", "ingest:\n  tls: {cert: a, key: b, client_ca: c, client_auth: maybe}\n", nil, `ingest.tls.client_auth: it is optional or required, not "maybe"`},
+		{"certificates of nobody", "vector: {cert: a, key: b, client_auth: required}\n", nil, "vector.client_auth: it says whose certificates nowhere: set vector.client_ca"},
+		{"identities of nobody", "ingest:\n  identities: [{certificate: a}]\n", nil, "ingest.identities: nobody is asked for a certificate"},
+		{"an identity without a certificate", "ingest:\n  tls: {cert: a, key: b, client_ca: c}\n  identities: [{name: a}]\n", nil, "ingest.identities[0].certificate: it is a URI, "},
+		{"an identity twice", "ingest:\n  tls: {cert: a, key: b, client_ca: c}\n  identities: [{certificate: a}, {certificate: a}]\n", nil, `ingest.identities[1].certificate: "a" is there twice`},
+		{"an identity of no source", "ingest:\n  tls: {cert: a, key: b, client_ca: c}\n  identities: [{certificate: a, sources: [Vector]}]\n", nil, `ingest.identities[0].sources[0]: "Vector" is no name of a source`},
+		{"a token of no cluster", "ingest:\n  tokens: [{name: a, value: b, clusters: ['']}]\n", nil, "ingest.tokens[0].clusters[0]: it is empty"},
+		{"a token with a negative rate", "ingest:\n  tokens: [{name: a, value: b, rate: -1}]\n", nil, "ingest.tokens[0].rate: it is negative"},
 		{"empty token", "ingest:\n  tokens: [{name: a, value: ''}]\n", nil, "ingest.tokens[0].value: it is empty"},
 		{"open native sink", "vector: {listen: ':6000'}\n", nil, "FILE:1: vector.listen: :6000 is not loopback, and there is no TLS"},
 		{"Falco without certificates", "falco:\n  grpc: [{address: 'node-a:5060'}]\n", nil, "falco.grpc[0]: an address that is no unix socket needs ca, cert and key"},
@@ -104,12 +132,12 @@ alert:
   receivers: [{name: chat, type: webhook, url: "https://hooks.example/services/hunter2", secrets: [whsec_aHVudGVyMmh1bnRlcjJodW50ZXIyaHVudGVyMg==]},
     {name: logs, type: loki, url: "https://loki.example", user: me, password: hunter2, labels: {cluster: eu}, detections: true},
     {name: more, type: loki, url: "https://loki.example", token: hunter2}]
-`, map[string]string{"TOCSIN_API_TOKEN": "hunter2", "TOCSIN_LATENESS": "90s"}, "--data", "here")
+`, map[string]string{"TOCSIN_API_TOKEN": "hunter2", "TOCSIN_API_OIDC_CLIENT_SECRET": "hunter2", "TOCSIN_LATENESS": "90s"}, "--data", "here")
 	if code != 0 || strings.Contains(said, "hunter2") || strings.Contains(said, "aHVudGVy") {
 		t.Errorf("exit %d:\n%s", code, said)
 	}
 	for _, want := range []string{
-		`data: "here" # --data`, "lateness: 90s # TOCSIN_LATENESS", `token: "xxxxx" # TOCSIN_API_TOKEN`, "FILE:2", "FILE:4", "partitions: 16 # default",
+		`data: "here" # --data`, "lateness: 90s # TOCSIN_LATENESS", `token: "xxxxx" # TOCSIN_API_TOKEN`, `client_secret: "xxxxx" # TOCSIN_API_OIDC_CLIENT_SECRET`, "FILE:2", "FILE:4", "partitions: 16 # default",
 	} {
 		if flat := strings.Join(strings.Fields(said), " "); !strings.Contains(flat, want) {
 			t.Errorf("it does not say %q:\n%s", want, said)

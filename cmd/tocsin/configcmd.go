@@ -86,7 +86,7 @@ func spell(d time.Duration) string {
 
 // mask takes the secrets out. The slices are copies, since the configuration in force may share them.
 func mask(cfg *Config) {
-	for _, s := range []*string{&cfg.API.Token, &cfg.Ingest.Token} {
+	for _, s := range []*string{&cfg.API.Token, &cfg.API.OIDC.ClientSecret, &cfg.Ingest.Token} {
 		if *s != "" {
 			*s = masked
 		}
@@ -103,7 +103,7 @@ func mask(cfg *Config) {
 			r.Secrets[j] = masked
 		}
 		r.URL = maskWebhook(r.URL)
-		for _, s := range []*string{&r.Password, &r.Token} {
+		for _, s := range []*string{&r.Password, &r.Token, &r.RoutingKey} {
 			if *s != "" {
 				*s = masked
 			}

@@ -49,6 +49,11 @@ var environment = []struct {
 	{"TOCSIN_INGEST_TOKEN", "ingest.token", func(c *Config, v string) error { c.Ingest.Token = v; return nil }},
 	{"TOCSIN_API_LISTEN", "api.listen", func(c *Config, v string) error { c.API.Listen = v; return nil }},
 	{"TOCSIN_API_TOKEN", "api.token", func(c *Config, v string) error { c.API.Token = v; return nil }},
+	{"TOCSIN_API_ALLOW_PLAINTEXT", "api.allow_plaintext", func(c *Config, v string) (err error) {
+		c.API.AllowPlaintext, err = strconv.ParseBool(v)
+		return err
+	}},
+	{"TOCSIN_API_OIDC_CLIENT_SECRET", "api.oidc.client_secret", func(c *Config, v string) error { c.API.OIDC.ClientSecret = v; return nil }},
 	{"TOCSIN_ADMIN_LISTEN", "admin.listen", func(c *Config, v string) error { c.Admin.Listen = v; return nil }},
 	{"TOCSIN_VECTOR_LISTEN", "vector.listen", func(c *Config, v string) error { c.Vector.Listen = v; return nil }},
 	{"TOCSIN_STORE_URL", "store.url", func(c *Config, v string) error { c.Store.URL = v; return nil }},

@@ -43,7 +43,7 @@ func (c *Config) validate() error {
 	case c.Ingest.MaxBody < 1 || c.Ingest.MaxBody > ingest.MaxBody:
 		return wrongKey("ingest.max_body", "it is between 1 and %d bytes, not %d", ingest.MaxBody, c.Ingest.MaxBody)
 	}
-	for _, check := range []func() error{c.validateRoles, c.validateListeners, c.validateTokens, c.validateNATS, c.validateEdge, c.validateFalco, c.validateRetention, c.validateLog} {
+	for _, check := range []func() error{c.validateRoles, c.validateListeners, c.validateSenders, c.validateTokens, c.validateIdentities, c.validateAPI, c.validateNATS, c.validateEdge, c.validateFalco, c.validateRetention, c.validateLog} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -62,9 +62,9 @@ func (c *Config) validateListeners() error {
 		// open says that other machines may ask without TLS: metrics are scraped from elsewhere.
 		open bool
 	}{
-		{"ingest.listen", roleIngest, c.Ingest.Listen, c.Ingest.AllowPlaintext},
+		{"ingest.listen", roleIngest, c.Ingest.Listen, c.Ingest.AllowPlaintext || c.Ingest.TLS.Cert != ""},
 		{"vector.listen", roleIngest, c.Vector.Listen, c.Vector.AllowPlaintext || c.Vector.Cert != ""},
-		{"api.listen", roleAPI, c.API.Listen, c.API.AllowPlaintext},
+		{"api.listen", roleAPI, c.API.Listen, c.API.AllowPlaintext || c.API.TLS.Cert != ""},
 		{"admin.listen", "", c.Admin.Listen, true},
 	} {
 		if l.role != "" && !c.runs(l.role) || l.key == "vector.listen" && l.addr == off {
@@ -75,23 +75,13 @@ func (c *Config) validateListeners() error {
 		}
 		if !l.open && !loopback(l.addr) {
 			part, _, _ := strings.Cut(l.key, ".")
-			return wrongKey(l.key, "%s is not loopback, and there is no TLS: put a proxy with TLS before it, or say %s.allow_plaintext: true", l.addr, part)
+			files := part + ".tls"
+			if part == "vector" {
+				files = part
+			}
+			return wrongKey(l.key, "%s is not loopback, and there is no TLS: set %s.cert and %s.key, or put a proxy with TLS before it and say %s.allow_plaintext: true",
+				l.addr, files, files, part)
 		}
-	}
-	if !c.runs(roleIngest) {
-		return nil
-	}
-	if !loopback(c.Ingest.Listen) && len(c.ingestTokens()) == 0 {
-		return wrongKey("ingest.listen", "%s is not loopback, and whoever reaches it could post: set ingest.token or ingest.tokens", c.Ingest.Listen)
-	}
-	v := c.Vector
-	switch {
-	case (v.Cert == "") != (v.Key == ""):
-		return wrongKey("vector.cert", "vector.cert and vector.key go together")
-	case v.ClientCA != "" && v.Cert == "":
-		return wrongKey("vector.client_ca", "clients show certificates over TLS only: set vector.cert and vector.key")
-	case v.Listen != off && !loopback(v.Listen) && len(c.ingestTokens()) == 0 && v.ClientCA == "":
-		return wrongKey("vector.listen", "%s is not loopback, and whoever reaches it could push: set ingest.token, ingest.tokens or vector.client_ca", v.Listen)
 	}
 	return nil
 }
@@ -112,11 +102,11 @@ func (c *Config) validateTokens() error {
 		if strings.TrimSpace(t.Value) == "" {
 			return wrongKey(fmt.Sprintf("ingest.tokens[%d].value", i), "it is empty")
 		}
-		if t.Rate < 0 {
-			return wrongKey(fmt.Sprintf("ingest.tokens[%d].rate", i), "it is negative: records a second, or 0 for no limit")
+		if err := claims(fmt.Sprintf("ingest.tokens[%d]", i), t.Rate, t.Sources, t.Clusters); err != nil {
+			return err
 		}
 	}
-	for _, t := range []struct{ key, value string }{{"ingest.token", c.Ingest.Token}, {"api.token", c.API.Token}} {
+	for _, t := range []struct{ key, value string }{{"ingest.token", c.Ingest.Token}, {"api.token", c.API.Token}, {"api.oidc.client_secret", c.API.OIDC.ClientSecret}} {
 		if t.value != strings.TrimSpace(t.value) {
 			return wrongKey(t.key, "it has blanks around it")
 		}

@@ -119,3 +119,24 @@ Point Falco here (falco.yaml):
 Ctrl-C stops.
 `, n.api.Addr(), n.cfg.API.Token, n.cfg.Data, ingest, ingest)
 }
+
+// alertLines writes alerts, which the receiver `stdout` prints as CloudEvents, so that a person at a terminal can read them.
+type alertLines struct{ out io.Writer }
+
+func (w alertLines) Write(b []byte) (int, error) {
+	var alert struct {
+		Type string `json:"type"`
+		Data struct {
+			Title    string `json:"title"`
+			Severity string `json:"severity"`
+		} `json:"data"`
+	}
+	if err := json.Unmarshal(b, &alert); err != nil {
+		return 0, fmt.Errorf("an alert: %w", err)
+	}
+	kind := strings.TrimSuffix(strings.TrimPrefix(alert.Type, "io.tocsin.incident."), ".v1")
+	if _, err := fmt.Fprintf(w.out, "  alert      %s: %s, %s\n", kind, printable(alert.Data.Title), alert.Data.Severity); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}

@@ -84,7 +84,7 @@ func TestDocsNameEveryMetric(t *testing.T) {
 	}
 	for _, name := range regexp.MustCompile("`(tocsin_[a-z_]+)`").FindAllStringSubmatch(text, -1) {
 		src := false
-		for _, dir := range []string{"../../pipeline/metrics.go", "../../ingest/handler.go", "run.go", "inputs.go", "admin.go", "edge.go", "reload.go", "../../alert/deliver.go"} {
+		for _, dir := range []string{"../../pipeline/metrics.go", "../../ingest/handler.go", "run.go", "access.go", "inputs.go", "admin.go", "edge.go", "reload.go", "../../alert/deliver.go", "incidentcounts.go", "receivercounts.go"} {
 			b, err := os.ReadFile(dir)
 			if err != nil {
 				t.Fatal(err)
@@ -153,12 +153,16 @@ func TestDocsCommandsAreThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	line := regexp.MustCompile(`(?m)^(?:bin/)?tocsin ([^#\n|>]+)`)
+	word := regexp.MustCompile(`(?:'[^']*'|"[^"]*"|[^\s'"])+`)
 	quotes := strings.NewReplacer("'", "", `"`, "")
 	n := 0
 	for _, name := range append(pages, "../../README.md") {
 		for _, m := range line.FindAllStringSubmatch(page(t, strings.TrimPrefix(name, "../../")), -1) {
 			n++
-			args := strings.Fields(quotes.Replace(strings.TrimSuffix(m[1], "&")))
+			args := word.FindAllString(strings.TrimSuffix(m[1], "&"), -1)
+			for i := range args {
+				args[i] = quotes.Replace(args[i])
+			}
 			root := newRootCommand(&cli{stdin: strings.NewReader(""), stdout: io.Discard, stderr: io.Discard})
 			cmd, rest, err := root.Find(args)
 			if err == nil {
@@ -243,10 +247,10 @@ func TestPortTaken(t *testing.T) {
 	}
 }
 
-// TestDocsConfigurationsWork: each part of a tocsin.yaml in docs/sources.md and docs/edge.md is one that Tocsin takes, and what is shown for others is YAML.
+// TestDocsConfigurationsWork: each part of a tocsin.yaml in docs/sources.md, docs/edge.md, docs/auth.md and docs/alerts.md is one that Tocsin takes, and what is shown for others is YAML.
 func TestDocsConfigurationsWork(t *testing.T) {
 	t.Parallel()
-	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(page(t, "docs/sources.md")+page(t, "docs/edge.md"), -1)
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(page(t, "docs/sources.md")+page(t, "docs/edge.md")+page(t, "docs/auth.md")+page(t, "docs/alerts.md"), -1)
 	ours := 0
 	for _, m := range blocks {
 		if !strings.HasPrefix(m[1], "# tocsin.yaml") {

@@ -150,35 +150,6 @@ func (n *node) offsetEvery() time.Duration {
 	return 900 * time.Millisecond
 }
 
-// standing is how far a partition has been decided.
-type standing struct {
-	seq   uint64
-	clock int64
-}
-
-// standings returns how far each partition is that somebody owns: as this process knows, else as the store does.
-func (n *node) standings(ctx context.Context) (map[int]standing, error) {
-	out := make(map[int]standing)
-	if n.owners != nil {
-		for p, x := range n.owners.Progress() {
-			out[p] = standing{x.Seq.Load(), x.Clock.Load()}
-		}
-	}
-	if len(out) == n.streams.Partitions() {
-		return out, nil
-	}
-	states, err := n.store.States(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, s := range states {
-		if _, mine := out[s.Partition]; !mine && s.Owner != "" && s.Owner != n.name {
-			out[s.Partition] = standing{s.Applied, s.Clock}
-		}
-	}
-	return out, nil
-}
-
 // streamHealth reports a NATS that does not take messages in, or does not say what is to be matched.
 func (n *node) streamHealth(ctx context.Context) error {
 	var err error

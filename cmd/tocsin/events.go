@@ -10,7 +10,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -19,39 +21,70 @@ import (
 const maxTailLine = 8 << 20
 
 func newEventsCommand(c *cli) *cobra.Command {
-	cmd := &cobra.Command{Use: "events", Short: "Look at events as they come"}
+	cmd := &cobra.Command{Use: "events", Short: "Look at events, as they come or among those that are kept"}
 	tail := &cobra.Command{
-		Use: "tail", Short: "Print events as they come, until Ctrl-C", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Use: "tail [EXPRESSION]", Short: "Print events as they come, or those of an expression, until Ctrl-C", Args: cobra.MaximumNArgs(1),
+		Example: "  tocsin events tail 'event.module == \"falco\"'",
+		RunE: func(cmd *cobra.Command, args []string) error {
 			cl, err := c.client()
 			if err != nil {
 				return err
 			}
-			if err = c.tail(cmd.Context(), cl); cmd.Context().Err() != nil {
+			if len(args) > 0 {
+				err = c.follow(cmd.Context(), cl, url.Values{"q": args})
+			} else if _, err = c.tail(cmd.Context(), cl, "events/tail"); err == nil {
+				err = errors.New("tail: the server ended it")
+			}
+			if cmd.Context().Err() != nil {
 				err = nil // Ctrl-C is how a tail is meant to end
 			}
 			return err
 		},
 	}
-	cmd.AddCommand(tail)
+	cmd.AddCommand(tail, newSearchCommand(c))
 	c.clientFlags(cmd.PersistentFlags())
 	return cmd
 }
 
-func (c *cli) tail(ctx context.Context, cl *client) error {
-	r, err := cl.do(ctx, http.MethodGet, "events/tail", nil)
-	if err != nil {
-		return err
+// followEach is how soon a stream that ended is followed again.
+const followEach = time.Second
+
+// follow goes on where a stream ended: the server ends each after a while.
+func (c *cli) follow(ctx context.Context, cl *client, query url.Values) error {
+	for {
+		last, err := c.tail(ctx, cl, "events/stream?"+query.Encode())
+		if err != nil {
+			return err
+		}
+		if last == "" {
+			return errors.New("tail: the server ended it")
+		}
+		query.Set("last_event_id", last)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(followEach):
+		}
 	}
-	defer r.Close()
-	if err := tailLines(r, c.printEvent); err != nil {
-		return fmt.Errorf("tail: %w", err)
-	}
-	return errors.New("tail: the server ended it")
 }
 
-// tailLines gives each event of a tail to fn, whether it comes as NDJSON or as the data of server-sent events.
-func tailLines(r io.Reader, fn func([]byte) error) error {
+// tail prints what a tail or stream has until it ends, and returns the id of the last event.
+func (c *cli) tail(ctx context.Context, cl *client, path string) (string, error) {
+	r, err := cl.do(ctx, http.MethodGet, path)
+	if err != nil {
+		return "", err
+	}
+	defer r.Close()
+	last, err := tailLines(r, c.printEvent)
+	if err != nil {
+		return "", fmt.Errorf("tail: %w", err)
+	}
+	return last, nil
+}
+
+// tailLines gives each event of a tail to fn, whether it comes as NDJSON or as the data of server-sent events, and returns the last
+// of their ids.
+func tailLines(r io.Reader, fn func([]byte) error) (last string, err error) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, maxTailLine)
 	for lines.Scan() {
@@ -60,14 +93,17 @@ func tailLines(r io.Reader, fn func([]byte) error) error {
 		if data, ok := strings.CutPrefix(line, "data:"); ok {
 			line = strings.TrimSpace(data)
 		}
+		if id, ok := strings.CutPrefix(line, "id:"); ok {
+			last = strings.TrimSpace(id)
+		}
 		if !strings.HasPrefix(line, "{") {
 			continue
 		}
 		if err := fn([]byte(line)); err != nil {
-			return err
+			return last, err
 		}
 	}
-	return lines.Err()
+	return last, lines.Err()
 }
 
 func (c *cli) printEvent(line []byte) error {
@@ -77,12 +113,19 @@ func (c *cli) printEvent(line []byte) error {
 		// Status and Detail are there if the server ends the tail with a problem.
 		Status int
 		Detail string
+		// Reason and Lost are there instead of an event that is missing.
+		Reason string
+		Lost   uint64
 	}
 	if err := json.Unmarshal(line, &e); err != nil {
 		return err
 	}
 	if e.Status != 0 && e.Detail != "" {
 		return errors.New(e.Detail)
+	}
+	if e.Reason != "" {
+		_, err := fmt.Fprintf(c.stderr, "something is missing here (%s): %d messages\n", printable(e.Reason), e.Lost)
+		return err
 	}
 	if c.flags.output == "json" {
 		_, err := fmt.Fprintf(c.stdout, "%s\n", line)

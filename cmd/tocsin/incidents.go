@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"sort"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -19,62 +18,27 @@ import (
 )
 
 func newIncidentsCommand(c *cli) *cobra.Command {
-	cmd := &cobra.Command{Use: "incidents", Short: "List, show and close incidents of a running tocsin"}
+	cmd := &cobra.Command{Use: "incidents", Short: "List, show and work on incidents of a running tocsin"}
 	c.clientFlags(cmd.PersistentFlags())
-	cmd.AddCommand(newIncidentsList(c), newIncidentsShow(c), newIncidentsClose(c))
+	cmd.AddCommand(newIncidentsList(c), newIncidentsShow(c), newIncidentsTimeline(c), newIncidentsAssign(c), newIncidentsStatus(c),
+		newIncidentsComment(c), newIncidentsMerge(c), newIncidentsUnmerge(c), newIncidentsExport(c), newIncidentsClose(c))
 	return cmd
 }
 
 func newIncidentsList(c *cli) *cobra.Command {
-	filters := make(map[string]*string)
-	var limit int
-	cmd := &cobra.Command{
-		Use: "list", Short: "List incidents, newest activity first", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cl, err := c.client()
-			if err != nil {
-				return err
-			}
-			q := url.Values{"limit": {strconv.Itoa(limit)}}
-			for name, v := range filters {
-				if *v != "" {
-					q.Set(name, *v)
-				}
-			}
-			var page struct {
-				Items      []incident.View `json:"items"`
-				NextCursor string          `json:"next_cursor"`
-			}
-			if err := cl.get(cmd.Context(), http.MethodGet, "incidents?"+q.Encode(), nil, &page); err != nil {
-				return err
-			}
-			if page.NextCursor != "" {
-				defer func() { fmt.Fprintf(c.stderr, "there are more: --cursor %s\n", page.NextCursor) }()
-			}
-			if c.flags.output == "json" {
-				return c.printJSON(page.Items)
-			}
-			w := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "ID\tSEVERITY\tSTATUS\tEVENTS\tLAST EVENT\tTITLE")
-			for _, v := range page.Items {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", v.ID, v.Severity, v.Status, v.EventCount,
-					time.Unix(0, int64(v.LastEvent)).UTC().Format(time.RFC3339), printable(v.Title))
-			}
-			return w.Flush()
+	return listing[incident.View]{
+		use: "list", short: "List incidents, newest activity first", path: "incidents",
+		filters: map[string]string{
+			"status": "new, in_progress, on_hold, resolved or closed", "severity": "severities, joined by commas", "rule": "id of a rule",
+			"entity": "type:name, as in user:ana", "technique": "ATT&CK technique", "since": "RFC 3339 or a span back, as in 24h",
+			"until": "RFC 3339 or a span back", "q": "text", "include": "merged, retracted", "cursor": cursorFlag,
 		},
-	}
-	f := cmd.Flags()
-	f.IntVar(&limit, "limit", 50, "at most so many")
-	for name, doc := range map[string]string{
-		"status": "new, in_progress, on_hold, resolved or closed", "severity": "severities, joined by commas", "rule": "id of a rule",
-		"entity": "type:name, as in user:ana", "technique": "ATT&CK technique", "since": "RFC 3339 or a span back, as in 24h",
-		"until": "RFC 3339 or a span back", "q": "text", "include": "merged, retracted", "cursor": "where the page before ended",
-	} {
-		v := new(string)
-		filters[name] = v
-		f.StringVar(v, name, "", doc)
-	}
-	return cmd
+		header: "ID\tSEVERITY\tSTATUS\tEVENTS\tLAST EVENT\tTITLE",
+		row: func(v incident.View) string {
+			return fmt.Sprintf("%s\t%s\t%s\t%d\t%s\t%s", v.ID, v.Severity, v.Status, v.EventCount,
+				time.Unix(0, int64(v.LastEvent)).UTC().Format(time.RFC3339), printable(v.Title))
+		},
+	}.command(c)
 }
 
 func newIncidentsShow(c *cli) *cobra.Command {
@@ -99,7 +63,18 @@ func newIncidentsShow(c *cli) *cobra.Command {
 			if err := cl.get(cmd.Context(), http.MethodGet, "incidents/"+url.PathEscape(args[0])+"/evidence?limit=100", nil, &page); err != nil {
 				return err
 			}
+			var acts struct {
+				Items      []incident.Moment `json:"items"`
+				NextCursor string            `json:"next_cursor"`
+			}
+			if err := cl.get(cmd.Context(), http.MethodGet, "incidents/"+url.PathEscape(args[0])+"/timeline?kind=act&limit=100", nil, &acts); err != nil {
+				return err
+			}
 			c.showIncident(v, page.Items)
+			c.showActs(acts.Items)
+			if acts.NextCursor != "" {
+				fmt.Fprintf(c.stderr, "there is more: tocsin incidents timeline %s\n", v.ID)
+			}
 			if page.NextCursor != "" {
 				fmt.Fprintf(c.stderr, "there is more evidence: see the page, or /api/v1/incidents/%s/evidence\n", v.ID)
 			}
@@ -111,6 +86,12 @@ func newIncidentsShow(c *cli) *cobra.Command {
 func (c *cli) showIncident(v incident.View, evidence []incident.EvidenceItem) {
 	fmt.Fprintf(c.stdout, "%s\n%s, %s, %d events, %s to %s\n", printable(v.Title), v.Severity, v.Status, v.EventCount, v.FirstEvent, v.LastEvent)
 	fmt.Fprintf(c.stdout, "rule      %s\n", v.Rule.ID)
+	if v.Assignee != nil {
+		fmt.Fprintf(c.stdout, "assignee  %s\n", printable(*v.Assignee))
+	}
+	if v.MergedInto != nil {
+		fmt.Fprintf(c.stdout, "merged    into %s\n", *v.MergedInto)
+	}
 	names := make([]string, 0, len(v.Key))
 	for name := range v.Key {
 		names = append(names, name)
@@ -162,7 +143,7 @@ func newIncidentsClose(c *cli) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&verdict, "verdict", "", "what it was")
-	cmd.Flags().StringVar(&by, "by", "admin", "who closes it")
+	cmd.Flags().StringVar(&by, "by", "", "who closes it (default: whose token it is)")
 	return cmd
 }
 

@@ -5,12 +5,9 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -33,6 +30,7 @@ const off = "off"
 type inputs struct {
 	n         *node
 	records   *prometheus.CounterVec
+	refused   *prometheus.CounterVec
 	durations prometheus.ObserverVec
 	inFlight  *ingest.Budget
 }
@@ -42,7 +40,10 @@ func (n *node) newInputs(durations prometheus.ObserverVec) *inputs {
 	in.records = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "tocsin_ingest_records_total", Help: "Records that came in, by source and outcome.",
 	}, []string{"source", "outcome"})
-	n.reg.MustRegister(in.records)
+	in.refused = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "tocsin_ingest_refused_total", Help: "Requests that were refused for who sent them or what they claimed, by reason.",
+	}, []string{"reason"})
+	n.reg.MustRegister(in.records, in.refused)
 	return in
 }
 
@@ -74,9 +75,22 @@ func (in *inputs) quarantine(ctx context.Context, qs []ingest.Quarantined) error
 func (in *inputs) handler() http.Handler {
 	cfg := in.n.cfg
 	return ingest.NewHandler(ingest.HandlerConfig{
-		Commit: in.commit, Quarantine: in.quarantine, Tokens: cfg.ingestTokens(), MaxBody: cfg.Ingest.MaxBody, InFlight: in.inFlight,
-		Durations: in.durations, Records: in.records, Failed: in.n.seen.Failed, Log: in.n.log.With("part", "ingest"), Committed: in.n.points.committed,
+		Commit: in.commit, Quarantine: in.quarantine, Access: cfg.access(cfg.Ingest.TLS.ClientCA), Parser: ingest.NewParser(cfg.parserConfig()),
+		MaxBody: cfg.Ingest.MaxBody, InFlight: in.inFlight, Durations: in.durations, Records: in.records, Refused: in.refused, Failed: in.n.seen.Failed, Log: in.n.log.With("part", "ingest"), Committed: in.n.points.committed,
 	})
+}
+
+// listener is where the ingest endpoint listens, with TLS if there is any.
+func (in *inputs) listener() (net.Listener, error) {
+	own := in.n.cfg.Ingest.TLS
+	if own.Cert == "" {
+		return in.n.ingest, nil
+	}
+	files, err := newServerTLS(own.Cert, own.Key, own.ClientCA, own.ClientAuth, in.n.log.With("part", "ingest"))
+	if err != nil {
+		return nil, fmt.Errorf("ingest.tls: %w", err)
+	}
+	return tls.NewListener(in.n.ingest, files.config()), nil
 }
 
 // serveVector answers Vector's native sink until ctx ends.
@@ -84,18 +98,15 @@ func (in *inputs) serveVector(ctx context.Context, ln net.Listener) error {
 	cfg := in.n.cfg
 	var opts []grpc.ServerOption
 	own := vectorgrpc.Config{
-		Commit: in.commit, Quarantine: in.quarantine, Tokens: cfg.ingestTokens(), MaxMessage: cfg.Ingest.MaxBody, InFlight: in.inFlight,
-		Durations: in.durations, Records: in.records, Failed: in.n.seen.Failed, Log: in.n.log.With("part", "vector"), Committed: in.n.points.committed,
+		Commit: in.commit, Quarantine: in.quarantine, Access: cfg.access(cfg.Vector.ClientCA), Parser: ingest.NewParser(cfg.parserConfig()),
+		MaxMessage: cfg.Ingest.MaxBody, InFlight: in.inFlight, Durations: in.durations, Records: in.records, Refused: in.refused, Failed: in.n.seen.Failed, Log: in.n.log.With("part", "vector"), Committed: in.n.points.committed,
 	}
 	if cfg.Vector.Cert != "" {
-		t, err := serverTLS(cfg.Vector.Cert, cfg.Vector.Key, cfg.Vector.ClientCA)
+		files, err := newServerTLS(cfg.Vector.Cert, cfg.Vector.Key, cfg.Vector.ClientCA, cfg.Vector.ClientAuth, in.n.log.With("part", "vector"))
 		if err != nil {
 			return fmt.Errorf("vector.cert: %w", err)
 		}
-		opts = append(opts, grpc.Creds(credentials.NewTLS(t)))
-		if cfg.Vector.ClientCA != "" {
-			own.Certificate = func(c *x509.Certificate) (string, bool) { return c.Subject.CommonName, true }
-		}
+		opts = append(opts, grpc.Creds(credentials.NewTLS(files.config())))
 	}
 	srv := vectorgrpc.NewServer(own, opts...)
 	stopped := make(chan struct{})
@@ -112,27 +123,6 @@ func (in *inputs) serveVector(ctx context.Context, ln net.Listener) error {
 		err = nil // it was told to stop
 	}
 	return err
-}
-
-// serverTLS reads a certificate, and whose certificates clients may show.
-func serverTLS(cert, key, clientCA string) (*tls.Config, error) {
-	pair, err := tls.LoadX509KeyPair(cert, key)
-	if err != nil {
-		return nil, err
-	}
-	cfg := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
-	if clientCA == "" {
-		return cfg, nil
-	}
-	pem, err := os.ReadFile(clientCA)
-	if err != nil {
-		return nil, err
-	}
-	cfg.ClientCAs, cfg.ClientAuth = x509.NewCertPool(), tls.VerifyClientCertIfGiven
-	if !cfg.ClientCAs.AppendCertsFromPEM(pem) {
-		return nil, errors.New(clientCA + " holds no certificate")
-	}
-	return cfg, nil
 }
 
 // falcos returns a Source for each Falco with gRPC output.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	_ "time/tzdata" // mute times name places, and images have no database of theirs
 
 	"github.com/spf13/cobra"
 
@@ -84,7 +85,11 @@ func newRootCommand(c *cli) *cobra.Command {
 		newRulesCommand(c),
 		newIncidentsCommand(c),
 		newEventsCommand(c),
+		newQuarantineCommand(c),
 		newSourcesCommand(c),
+		newAlertsCommand(c), newSilencesCommand(c),
+		newTokensCommand(c),
+		newAuditCommand(c),
 		newConfigCommand(c),
 		newMigrateCommand(c),
 		newVersionCommand(c),

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"tocsin/alert"
+	"tocsin/api/auth"
 	"tocsin/ingest"
 	"tocsin/ingest/falcogrpc"
 	"tocsin/pipeline"
@@ -67,6 +68,14 @@ type node struct {
 	falcos    []*falcogrpc.Source
 	owners    *pipeline.Owners
 	closer    *pipeline.Closer
+	firstActs prometheus.Histogram
+	searcher  *pipeline.Searcher
+	releaser  *pipeline.Releaser
+	backtests *pipeline.Backtests
+	// checking is held by who checks a rule file.
+	checking chan struct{}
+	// oidc is nil if no provider is configured.
+	oidc *auth.OIDC
 
 	router    *alert.Router
 	deliverer *alert.Deliverer
@@ -148,6 +157,11 @@ func (n *node) start(ctx context.Context) error {
 	}
 	if n.cfg.runs(roleAPI) {
 		n.closer = &pipeline.Closer{Store: n.store, Streams: n.streams, Wait: 5 * time.Second}
+		n.searcher = pipeline.NewSearcher(n.streams, n.parser)
+		n.checking = make(chan struct{}, 1)
+		n.backtests = pipeline.NewBacktests(n.streams, n.parser, n.cfg.Lateness)
+		n.releaser = &pipeline.Releaser{Streams: n.streams, Parser: n.parser, Stamp: n.stamp}
+		n.oidc = n.cfg.API.OIDC.provider(n.log.With("part", "oidc"))
 	}
 	return nil
 }

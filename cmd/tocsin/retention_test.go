@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -93,12 +94,12 @@ func TestRestartAfterRetention(t *testing.T) {
 	}
 }
 
-// TestUnreadableSnapshot: with a snapshot of another version, or a damaged one, a restart reads the log from its
-// beginning: windows go on where they were, and nothing is found twice.
+// TestUnreadableSnapshot: with a damaged snapshot a restart reads the log from its beginning; one of a newer version is left to
+// who can read it. Windows go on where they were, and nothing is found twice.
 func TestUnreadableSnapshot(t *testing.T) {
 	t.Parallel()
 	for name, damage := range map[string]string{
-		"other version": "UPDATE partitions SET snapshot_format = snapshot_format + 1",
+		"newer version": "UPDATE partitions SET snapshot_format = snapshot_format + 1",
 		"damaged":       "UPDATE snapshot_cells SET state = x'0102'",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -119,7 +120,18 @@ func TestUnreadableSnapshot(t *testing.T) {
 				t.Fatalf("stop: %d", code)
 			}
 			changeStore(t, file, damage)
-			again := serveHere(t, "sqlite:"+file, data)
+			undone := make(chan error, 1)
+			again := serveHere(t, "sqlite:"+file, data, func(c *Config) {
+				c.Admin.Listen = freePort(t)
+				if name == "newer version" {
+					go func() { undone <- whenLeft(t.Context(), c.Admin.Listen, file) }()
+				} else {
+					undone <- nil
+				}
+			})
+			if err := <-undone; err != nil {
+				t.Fatal(err)
+			}
 			again.login("ana", "9", start.Add(9*time.Second), "success")
 			again.settled()
 			var list struct{ Items []incident.View }
@@ -132,6 +144,23 @@ func TestUnreadableSnapshot(t *testing.T) {
 				t.Errorf("%d incidents, events %v; want one of each, of 6", len(list.Items), counts)
 			}
 		})
+	}
+}
+
+// whenLeft makes all snapshots of this version again, once the process at the address has left them to a newer one.
+func whenLeft(ctx context.Context, admin, file string) error {
+	ctx, cancel := context.WithTimeout(ctx, 40*time.Second)
+	defer cancel()
+	for {
+		b, err := get("http://" + admin + "/metrics")
+		if err == nil && strings.Contains(string(b), "\ntocsin_partitions_newer 16\n") {
+			return execStore(ctx, file, "UPDATE partitions SET snapshot_format = snapshot_format - 1")
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the process does not leave the partitions to a newer one: %w", cmp.Or(err, ctx.Err()))
+		case <-time.After(50 * time.Millisecond): // another goroutine's loop has to get there
+		}
 	}
 }
 
@@ -202,16 +231,24 @@ func TestMatchesPutBack(t *testing.T) {
 // changeStore changes the database of a tocsin that does not run.
 func changeStore(t *testing.T, file, statement string) {
 	t.Helper()
+	if err := execStore(t.Context(), file, statement); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// execStore changes some rows of a SQLite store.
+func execStore(ctx context.Context, file, statement string) error {
 	db, err := sql.Open("sqlite", "file:"+file)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	defer db.Close()
-	res, err := db.ExecContext(t.Context(), statement)
+	res, err := db.ExecContext(ctx, statement)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	if n, err := res.RowsAffected(); err != nil || n == 0 {
-		t.Fatalf("nothing was changed: %v", err)
+		return fmt.Errorf("nothing was changed: %w", cmp.Or(err, sql.ErrNoRows))
 	}
+	return nil
 }

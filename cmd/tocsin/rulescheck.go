@@ -21,10 +21,12 @@ type finding struct {
 	// Level is error or warning; a Set with an error does not load.
 	Level string `json:"level"`
 	// Kind is a short label: invalid, no-tests, beyond-retention, or that of a [rules.Warning].
-	Kind    string `json:"kind"`
-	Rule    string `json:"rule,omitempty"`
-	File    string `json:"file,omitempty"`
-	Line    int    `json:"line,omitempty"`
+	Kind string `json:"kind"`
+	Rule string `json:"rule,omitempty"`
+	File string `json:"file,omitempty"`
+	Line int    `json:"line,omitempty"`
+	// Column counts characters from 1; 0 if only the line is known.
+	Column  int    `json:"column,omitempty"`
 	Message string `json:"message"`
 }
 
@@ -96,12 +98,14 @@ func newRulesCheckCommand(c *cli) *cobra.Command {
 }
 
 // invalid lists what keeps rules from loading; nil if it is not the rules.
-func invalid(err error) []finding {
+func invalid(err error) []finding { return invalidOf(mistakes(err)) }
+
+func invalidOf(wrong []error) []finding {
 	var out []finding
-	for _, e := range mistakes(err) {
+	for _, e := range wrong {
 		f := finding{Level: "error", Kind: "invalid", Message: e.Error()}
 		if at, ok := errors.AsType[*rules.Error](e); ok {
-			f.Rule, f.File, f.Line, f.Message = at.Rule, at.File, at.Line, at.Err.Error()
+			f.Rule, f.File, f.Line, f.Column, f.Message = at.Rule, at.File, at.Line, at.Column, at.Err.Error()
 		}
 		out = append(out, f)
 	}
@@ -112,7 +116,7 @@ func invalid(err error) []finding {
 func oddities(cfg Config, set *rules.Set) []finding {
 	var out []finding
 	warn := func(r *rules.Rule, kind, format string, args ...any) {
-		out = append(out, finding{"warning", kind, r.ID, r.File, r.Line, fmt.Sprintf(format, args...)})
+		out = append(out, finding{"warning", kind, r.ID, r.File, r.Line, 0, fmt.Sprintf(format, args...)})
 	}
 	for _, w := range set.Warnings() {
 		warn(w.Rule, w.Kind, "%s", w.Message)
@@ -160,7 +164,11 @@ func sarifOf(findings []finding) any {
 		if f.File != "" {
 			place := object{"artifactLocation": object{"uri": (&url.URL{Path: filepath.ToSlash(f.File)}).String()}}
 			if f.Line > 0 {
-				place["region"] = object{"startLine": f.Line}
+				region := object{"startLine": f.Line}
+				if f.Column > 0 {
+					region["startColumn"] = f.Column
+				}
+				place["region"] = region
 			}
 			r["locations"] = []object{{"physicalLocation": place}}
 		}

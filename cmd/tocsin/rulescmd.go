@@ -12,8 +12,8 @@ import (
 
 // newRulesCommand checks and tests rule files.
 func newRulesCommand(c *cli) *cobra.Command {
-	cmd := &cobra.Command{Use: "rules", Short: "Check and test rule files"}
-	cmd.AddCommand(newRulesCheckCommand(c), newRulesTestCommand(c), newRulesCoverageCommand(c))
+	cmd := &cobra.Command{Use: "rules", Short: "Check and test rule files, and try rules out on the events that a server keeps"}
+	cmd.AddCommand(newRulesCheckCommand(c), newRulesTestCommand(c), newRulesCoverageCommand(c), newRulesBacktestCommand(c), newRulesNearCommand(c))
 	return cmd
 }
 

@@ -63,7 +63,7 @@ func newRulesTestCommand(c *cli) *cobra.Command {
 	form := c.formatFlag(cmd, "text", "junit")
 	var which string
 	cmd.Flags().StringVar(&which, "run", "", "run only the tests whose RULE/NAME this regular expression matches")
-	cmd.RunE = func(_ *cobra.Command, args []string) error {
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := form.check(); err != nil {
 			return err
 		}
@@ -90,8 +90,11 @@ func newRulesTestCommand(c *cli) *cobra.Command {
 			running.at(i, len(all))
 			t := &all[i]
 			start := time.Now()
-			t.err = pipeline.RunTest(set, t.rule, t.test, parser, cfg.Lateness)
+			t.err = pipeline.RunTest(cmd.Context(), set, t.rule, t.test, parser, cfg.Lateness)
 			t.took = time.Since(start)
+			if err := cmd.Context().Err(); err != nil {
+				return err
+			}
 			if t.err != nil {
 				failed++
 				running.end()

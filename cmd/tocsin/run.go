@@ -93,6 +93,9 @@ func (n *node) work(ctx context.Context, w *errgroup.Group) {
 		w.Go(func() error { return n.matcher.RunMarkers(ctx) })
 		w.Go(func() error { return n.matcher.RunTicks(ctx) })
 	}
+	if n.backtests != nil {
+		w.Go(func() error { return n.backtests.Run(ctx) })
+	}
 	if n.owners != nil {
 		// What may be trimmed is in the store, as the owners' snapshots are.
 		trimmer := &pipeline.Trimmer{Streams: n.streams, Store: n.store, Log: n.log.With("part", "retention")}
@@ -133,7 +136,9 @@ func (n *node) serve(ctx context.Context, g *errgroup.Group) error {
 		}
 	}
 	if n.api != nil {
-		n.serveHTTP(ctx, g, n.api, n.apiHandler(durations), 0) // a tail is read for as long as it lasts
+		if err := n.serveAPI(ctx, g, durations); err != nil {
+			return err
+		}
 	}
 	n.serveHTTP(ctx, g, n.admin, n.adminHandler(), 0)
 	return nil
@@ -141,10 +146,13 @@ func (n *node) serve(ctx context.Context, g *errgroup.Group) error {
 
 // takeIn opens every way in.
 func (n *node) takeIn(ctx context.Context, g *errgroup.Group, in *inputs) error {
+	ln, err := in.listener()
+	if err != nil {
+		return err
+	}
 	if n.vector != nil {
 		g.Go(func() error { return in.serveVector(ctx, n.vector) })
 	}
-	var err error
 	if n.falcos, err = in.falcos(); err != nil {
 		return err
 	}
@@ -154,7 +162,7 @@ func (n *node) takeIn(ctx context.Context, g *errgroup.Group, in *inputs) error 
 	if n.cfg.Kyverno.Enabled {
 		g.Go(func() error { return in.watchKyverno(ctx) })
 	}
-	n.serveHTTP(ctx, g, n.ingest, in.handler(), time.Minute)
+	n.serveHTTP(ctx, g, ln, in.handler(), time.Minute)
 	return nil
 }
 

@@ -37,6 +37,9 @@ func newServeCommand(c *cli) *cobra.Command {
 			if demo && !cfg.runsAll() {
 				return &usageError{errors.New("--demo shows an attack from its records to its incident: it needs a process that runs all roles")}
 			}
+			if demo && cfg.Ingest.TLS.Cert != "" {
+				return &usageError{errors.New("--demo posts to itself without TLS: leave ingest.tls out")}
+			}
 			if demo && c.flags.data == "" && os.Getenv("TOCSIN_DATA") == "" {
 				cfg.Data = filepath.Join(os.TempDir(), fmt.Sprintf("tocsin-demo-%d", os.Getuid()))
 			}
@@ -62,6 +65,9 @@ func (c *cli) serve(ctx context.Context, cfg Config, demo bool) error {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	n := &node{cfg: cfg, log: log, reg: reg, points: c.points, out: c.stdout}
+	if demo && len(cfg.Alert.Receivers) == 0 {
+		n.out = alertLines{c.stdout}
+	}
 	defer n.close()
 	if err := n.start(ctx); err != nil {
 		return err
@@ -86,10 +92,10 @@ func (n *node) announce(w io.Writer) {
 		fmt.Fprintf(w, "tocsin %s: %s\n", version, strings.Join(n.cfg.Roles, ", "))
 	}
 	if n.api != nil {
-		fmt.Fprintf(w, "  incidents  http://%s/#token=%s\n", n.api.Addr(), n.cfg.API.Token)
+		fmt.Fprintf(w, "  incidents  %s://%s/#token=%s\n", scheme(n.cfg.API.TLS.Cert), n.api.Addr(), n.cfg.API.Token)
 	}
 	if n.ingest != nil {
-		fmt.Fprintf(w, "  ingest     http://%s/ingest/vector and /ingest/falco\n", n.ingest.Addr())
+		fmt.Fprintf(w, "  ingest     %s://%s/ingest/vector and /ingest/falco\n", scheme(n.cfg.Ingest.TLS.Cert), n.ingest.Addr())
 	}
 	fmt.Fprintf(w, "  metrics    http://%s/metrics\n", n.admin.Addr())
 }

@@ -217,3 +217,39 @@ func BenchmarkParse(b *testing.B) {
 		}
 	}
 }
+
+// FuzzValid: what is one text is said as encoding/json says it.
+func FuzzValid(f *testing.F) {
+	for _, s := range texts {
+		f.Add([]byte(s))
+	}
+	for _, s := range []string{
+		"", " ", "{}", "[ ]", "{ } ", "[1,]", "{\"a\":1,}", "[,1]", "[1 2]", "{\"a\" 1}", "{a:1}", "01", "-", "-0.5e+7", "1.", "1e", ".5", "tru", "nul l", "\"a", "\"\\",
+		"\"\\u00e\"", "\"\\u00Ef\\n\\/\"", "\"\\x\"", "\"12345678\t\"", "\"1234567\x00\"", "\"\xff\xfe1234567890\x7f\"", "[[]]]", "{\"a\":{\"b\":[{},[],1,null]}}", "\ufeff{}",
+	} {
+		f.Add([]byte(s))
+	}
+	for _, n := range []int{9999, 10000, 10001} {
+		f.Add(bytes.Repeat([]byte("["), n))
+		f.Add(append(bytes.Repeat([]byte("["), n), bytes.Repeat([]byte("]"), n)...))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if got, want := value.Valid(b), json.Valid(b); got != want {
+			t.Errorf("%q: %t, want %t", b, got, want)
+		}
+	})
+}
+
+func BenchmarkValid(b *testing.B) {
+	for name, valid := range map[string]func([]byte) bool{"value": value.Valid, "json": json.Valid} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(sample)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if !valid(sample) {
+					b.Fatal("it is one")
+				}
+			}
+		})
+	}
+}

@@ -39,10 +39,21 @@ func Redact(raw []byte) []byte {
 	if !Mentions(raw) {
 		return raw
 	}
+	opens := "{"
+	switch first := bytes.TrimLeft(raw, " \t\r\n"); first[0] {
+	case '"':
+		if text, ok := redactText(raw); ok {
+			return text
+		}
+	case '[': // else a brace within a text of the list would be taken for the beginning of an object
+		if json.Valid(raw) {
+			opens = "[{"
+		}
+	}
 	var out []byte
 	done := 0
 	for at := 0; ; {
-		open := bytes.IndexByte(raw[at:], '{')
+		open := bytes.IndexAny(raw[at:], opens)
 		if open < 0 {
 			break
 		}
@@ -66,6 +77,20 @@ func Redact(raw []byte) []byte {
 		return raw
 	}
 	return append(out, raw[done:]...)
+}
+
+// redactText redacts what a text in JSON says; it reports whether raw is one.
+func redactText(raw []byte) ([]byte, bool) {
+	var text string
+	if json.Unmarshal(raw, &text) != nil {
+		return nil, false
+	}
+	by := Redact([]byte(text))
+	if string(by) == text {
+		return raw, true
+	}
+	out, err := json.Marshal(string(by))
+	return out, err == nil
 }
 
 // Withhold says how much is not shown, and its hash.

@@ -4,31 +4,39 @@ package vectorgrpc
 
 import (
 	"context"
+	"crypto/x509"
 	"strings"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
 
 	"tocsin/ingest"
 )
 
-// sender returns who calls, and whether it may push. The certificate is asked first: who has one need not have a token.
-func (s *service) sender(ctx context.Context) (*ingest.Sender, bool) {
-	if s.cfg.Certificate != nil {
-		if p, ok := peer.FromContext(ctx); ok {
-			if info, ok := p.AuthInfo.(credentials.TLSInfo); ok && len(info.State.VerifiedChains) > 0 {
-				if name, ok := s.cfg.Certificate(info.State.VerifiedChains[0][0]); ok {
-					return &ingest.Sender{Name: name}, true
-				}
-			}
-		}
-		if s.auth.Open() {
-			return nil, false
+// sender returns who calls, if it may push at all.
+func (s *service) sender(ctx context.Context) (*ingest.Sender, *ingest.Refusal) {
+	var cert *x509.Certificate
+	if p, ok := peer.FromContext(ctx); ok {
+		if info, ok := p.AuthInfo.(credentials.TLSInfo); ok {
+			cert = ingest.Verified(&info.State)
 		}
 	}
 	md, _ := metadata.FromIncomingContext(ctx)
-	return s.auth.Sender(first(md.Get("authorization")), userinfo(first(md.Get(":authority"))))
+	return s.auth.Sender(cert, first(md.Get("authorization")), userinfo(first(md.Get(":authority"))))
+}
+
+// deny is the answer to somebody who may not do this.
+func (s *service) deny(no *ingest.Refusal) error {
+	if s.cfg.Refused != nil {
+		s.cfg.Refused.WithLabelValues(no.Reason).Inc()
+	}
+	if no.Stranger() {
+		return status.Error(codes.Unauthenticated, no.Detail)
+	}
+	return status.Error(codes.PermissionDenied, no.Detail)
 }
 
 func first(values []string) string {

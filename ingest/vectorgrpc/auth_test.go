@@ -12,7 +12,6 @@ import (
 	"errors"
 	"math/big"
 	"net"
-	"strings"
 	"testing"
 	"time"
 
@@ -51,7 +50,7 @@ func TestTokens(t *testing.T) {
 			t.Parallel()
 			var s stream
 			cfg := s.config()
-			cfg.Tokens = tt.tokens
+			cfg.Access.Tokens = tt.tokens
 			addr := serve(t, cfg)
 			to := sink(t, addr, grpc.WithAuthority(tt.user+addr))
 			to.Token = tt.token
@@ -89,38 +88,43 @@ func TestCertificates(t *testing.T) {
 	pool.AddCert(ca.Leaf)
 	host, _ := certificate(t, "tocsin", ca.Leaf, key)
 	known, _ := certificate(t, "edge-1", ca.Leaf, key)
+	elsewhere, _ := certificate(t, "edge-2", ca.Leaf, key)
 	unknown, _ := certificate(t, "stranger", ca.Leaf, key)
 	var s stream
 	cfg := s.config()
-	cfg.Tokens = tokens
-	cfg.Certificate = func(c *x509.Certificate) (string, bool) {
-		return strings.CutPrefix(c.Subject.CommonName, "edge-")
-	}
+	cfg.Access = ingest.Access{Tokens: tokens, Certificates: true, Identities: []ingest.Identity{
+		{Certificate: "edge-1", Name: "1", Clusters: []string{"prod"}}, {Certificate: "edge-2", Sources: []string{"falco"}},
+	}}
 	server := grpc.Creds(credentials.NewTLS(&tls.Config{Certificates: []tls.Certificate{host}, ClientCAs: pool, ClientAuth: tls.VerifyClientCertIfGiven}))
 	addr := serve(t, cfg, server)
-	cfg.Tokens = nil
+	cfg.Access.Tokens = nil
 	closed := serve(t, cfg, server)
 	tests := []struct {
-		name, addr, token, input string
+		name, addr, token, input string // without an input it is refused
 		certificates             []tls.Certificate
+		cluster                  string
+		code                     codes.Code
 	}{
-		{"a certificate", addr, "", "1", []tls.Certificate{known}},
-		{"a certificate, without tokens", closed, "", "1", []tls.Certificate{known}},
-		{"a certificate goes before a token", addr, "sesame", "1", []tls.Certificate{known}},
-		{"a token goes without a certificate", addr, "sesame", "edge", nil},
-		{"a token mends a certificate", addr, "sesame", "edge", []tls.Certificate{unknown}},
-		{"a stranger's certificate", addr, "", "", []tls.Certificate{unknown}},
-		{"nothing", addr, "", "", nil},
-		{"nothing, without tokens", closed, "", "", nil},
+		{"a certificate", addr, "", "1", []tls.Certificate{known}, "", codes.OK},
+		{"a certificate, without tokens", closed, "", "1", []tls.Certificate{known}, "", codes.OK},
+		{"a certificate goes before a token", addr, "sesame", "1", []tls.Certificate{known}, "", codes.OK},
+		{"a token goes without a certificate", addr, "sesame", "edge", nil, "dev", codes.OK},
+		{"a token mends a certificate", addr, "sesame", "edge", []tls.Certificate{unknown}, "", codes.OK},
+		{"its own cluster", addr, "", "1", []tls.Certificate{known}, "prod", codes.OK},
+		{"another cluster", addr, "", "", []tls.Certificate{known}, "dev", codes.PermissionDenied},
+		{"another source", addr, "", "", []tls.Certificate{elsewhere}, "", codes.PermissionDenied},
+		{"a stranger's certificate", addr, "", "", []tls.Certificate{unknown}, "", codes.PermissionDenied},
+		{"nothing", addr, "", "", nil, "", codes.Unauthenticated},
+		{"nothing, without tokens", closed, "", "", nil, "", codes.Unauthenticated},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			to := sink(t, tt.addr, grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{RootCAs: pool, ServerName: "127.0.0.1", Certificates: tt.certificates})))
 			to.Token = tt.token
 			n := len(s.records)
-			_, err := to.Call(t.Context(), "PushEvents", vectortest.EncodeRequest(vectortest.EncodeLog(vectortest.Log{Root: map[string]any{"a": 1}})))
+			_, err := to.Call(t.Context(), "PushEvents", vectortest.EncodeRequest(vectortest.EncodeLog(vectortest.Log{Root: map[string]any{"a": 1, "k8s.cluster.name": tt.cluster}})))
 			if tt.input == "" {
-				if status.Code(err) != codes.Unauthenticated || len(s.records) != n {
+				if status.Code(err) != tt.code || len(s.records) != n {
 					t.Errorf("%v, %d records", err, len(s.records))
 				}
 				return

@@ -18,7 +18,7 @@ func ids(t *testing.T, token string, logs ...vectortest.Log) []event.ID {
 	t.Helper()
 	var s stream
 	cfg := s.config()
-	cfg.Tokens = []ingest.Token{{Name: "edge", Value: "a"}, {Name: "core", Value: "b"}}
+	cfg.Access.Tokens = []ingest.Token{{Name: "edge", Value: "a"}, {Name: "core", Value: "b"}}
 	to := sink(t, serve(t, cfg))
 	to.Token = token
 	if err := to.Send(t.Context(), logs...); err != nil {

@@ -5,7 +5,6 @@ package vectorgrpc
 import (
 	"cmp"
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -45,11 +44,10 @@ type Config struct {
 	Commit func(context.Context, []event.Record) error
 	// Quarantine returns when all entries are on disk.
 	Quarantine func(context.Context, []ingest.Quarantined) error
-	// Tokens are those that may push. Without any, everybody may.
-	Tokens []ingest.Token
-	// Certificate names the input of a client certificate that TLS has verified. With it, who has neither a
-	// certificate that it accepts nor a token may not push. Nil: certificates do not count.
-	Certificate func(*x509.Certificate) (input string, ok bool)
+	// Access says who may push, and what they may claim.
+	Access ingest.Access
+	// Parser reads of which cluster the records are that a sender who is bounded to some sends; nil is one that believes nothing more.
+	Parser *ingest.Parser
 	// MaxMessage is the cap of a message in bytes, decompressed; 0 is [ingest.MaxBody], which it cannot exceed.
 	MaxMessage int
 	// InFlight bounds the bytes of all requests that are not on disk yet; nil is one of [ingest.MaxInFlight] for this server alone.
@@ -60,6 +58,8 @@ type Config struct {
 	Durations prometheus.ObserverVec
 	// Records counts records by source and outcome; the HTTP endpoint has the same.
 	Records *prometheus.CounterVec
+	// Refused counts the calls that were refused for who made them, by reason. It may be nil.
+	Refused *prometheus.CounterVec
 	// Failed is told of each call that was refused though its sender may push. It may be nil.
 	Failed func(input, source string, why error)
 	Log    *slog.Logger
@@ -83,8 +83,11 @@ func NewServer(cfg Config, opts ...grpc.ServerOption) *grpc.Server {
 	if cfg.InFlight == nil {
 		cfg.InFlight = ingest.NewBudget(ingest.MaxInFlight)
 	}
+	if cfg.Parser == nil {
+		cfg.Parser = ingest.NewParser(ingest.ParserConfig{})
+	}
 	cfg.CallWithin = cmp.Or(cfg.CallWithin, callWithin)
-	s := &service{cfg: cfg, auth: ingest.NewAuthenticator(cfg.Tokens), reading: readers(cfg)}
+	s := &service{cfg: cfg, auth: ingest.NewAuthenticator(cfg.Access), reading: readers(cfg)}
 	server := grpc.NewServer(append([]grpc.ServerOption{
 		grpc.ForceServerCodecV2(rawCodec{}),
 		grpc.MaxRecvMsgSize(cfg.MaxMessage),
@@ -114,11 +117,16 @@ func (s *service) method(name string, do func(context.Context, *ingest.Sender, [
 		if err := grpc.SetSendCompressor(ctx, encoding.Identity); err != nil {
 			return status.Error(codes.Unavailable, "the answer's compression: "+err.Error())
 		}
-		sender, ok := s.sender(ctx)
-		if !ok {
-			return status.Error(codes.Unauthenticated, "the token is missing or wrong")
+		sender, no := s.sender(ctx)
+		if no != nil {
+			return s.deny(no)
 		}
-		err := s.take(ctx, sender, decode, do)
+		var err error
+		if no := sender.MayPost(source); no != nil {
+			err = s.deny(no)
+		} else {
+			err = s.take(ctx, sender, decode, do)
+		}
 		if err != nil && s.cfg.Failed != nil {
 			s.cfg.Failed(cmp.Or(sender.Name, source), source, errors.New(status.Convert(err).Message()))
 		}
@@ -168,6 +176,9 @@ func (s *service) push(ctx context.Context, sender *ingest.Sender, message []byt
 	records, bad, err := s.records(cmp.Or(sender.Name, source), message)
 	if err != nil {
 		return status.Error(codes.InvalidArgument, err.Error())
+	}
+	if no := sender.MaySay(s.cfg.Parser, records, time.Now().UnixNano()); no != nil {
+		return s.deny(no)
 	}
 	if err := s.store(ctx, records, bad); err != nil {
 		return s.refuse(len(records), err)

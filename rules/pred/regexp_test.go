@@ -23,6 +23,11 @@ func TestRequired(t *testing.T) {
 		`arp\s+-a`:           {"arp"},
 		`a+`:                 {"a"},
 		`a*|[bc]`:            nil,
+		`abc|[bc]`:           nil,
+		`ab.*cdef`:           {"cdef"},
+		`cdef.*ab`:           {"cdef"},
+		`(ab){2,}`:           {"ab"},
+		`(ab){0,2}`:          nil,
 		`(abcd|efghi)[0-9]+`: {"abcd", "efghi"},
 	} {
 		got := required(expr)

@@ -18,6 +18,7 @@ func dialect() sqlstore.Dialect {
 		Now:      "CAST(extract(epoch FROM clock_timestamp()) * 1000000000 AS BIGINT)",
 		Skip:     "FOR UPDATE OF o SKIP LOCKED",
 		Lock:     "FOR UPDATE",
+		Head:     "pg_snapshot_xmin(pg_current_snapshot())::text::bigint",
 		Numbered: true,
 		Rows:     unnest,
 	}
@@ -37,10 +38,18 @@ type conn interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-type querier struct{ conn conn }
+type querier struct {
+	conn conn
+	// fresh has each statement planned for its arguments. One that is prepared gets a plan for any arguments after five times, and of
+	// what people look for there may be half of everything, or nothing.
+	fresh bool
+}
 
 // Query implements [sqlstore.Querier].
 func (q querier) Query(ctx context.Context, query string, args []any, row func(sqlstore.Scan) error) error {
+	if q.fresh {
+		args = append([]any{pgx.QueryExecModeCacheDescribe}, args...)
+	}
 	rows, err := q.conn.Query(ctx, dialect().SQL(query), args...)
 	if err != nil {
 		return err
@@ -61,18 +70,18 @@ type db struct{ pool *pgxpool.Pool }
 
 // Query implements [sqlstore.DB].
 func (d db) Query(ctx context.Context, query string, args []any, row func(sqlstore.Scan) error) error {
-	return d.away(querier{d.pool}.Query(ctx, query, args, row))
+	return d.away(querier{conn: d.pool}.Query(ctx, query, args, row))
 }
 
 // View implements [sqlstore.DB].
 func (d db) View(ctx context.Context, fn func(sqlstore.Querier) error) error {
 	opts := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	return d.away(pgx.BeginTxFunc(ctx, d.pool, opts, func(tx pgx.Tx) error { return fn(querier{tx}) }))
+	return d.away(pgx.BeginTxFunc(ctx, d.pool, opts, func(tx pgx.Tx) error { return fn(querier{tx, true}) }))
 }
 
 // Tx implements [sqlstore.DB].
 func (d db) Tx(ctx context.Context, fn func(sqlstore.Querier) error) error {
-	return d.away(pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error { return fn(querier{tx}) }))
+	return d.away(pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error { return fn(querier{conn: tx}) }))
 }
 
 // away is [away] of an error; connections to a server that takes no writes any more are given up.

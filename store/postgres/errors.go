@@ -35,6 +35,9 @@ func away(err error) error {
 	if !gone {
 		return err
 	}
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && (pg.Code == "40001" || pg.Code == "40P01") {
+		return fmt.Errorf("%w: %w: %w", store.ErrUnavailable, store.ErrUndone, err)
+	}
 	return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 }
 

@@ -3,7 +3,10 @@
 package postgres
 
 import (
+	"context"
+	"os"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -22,12 +25,22 @@ func kind() storetest.Kind {
 				t.Fatalf("%s: %v", query, err)
 			}
 		},
+		Try: func(t testing.TB, s store.Store, query string) error {
+			t.Helper()
+			_, err := s.(*Store).pool.Exec(t.Context(), query)
+			return err
+		},
 	}
 }
 
 func open(t testing.TB) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), storetest.PostgresURL(t))
+	return openURL(t, storetest.PostgresURL(t))
+}
+
+func openURL(t testing.TB, url string) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,4 +57,41 @@ func open(t testing.TB) *Store {
 
 func TestStore(t *testing.T) { storetest.Run(t, kind()) }
 
+// TestRenewPassesByWhatIsCommitted: a commit that takes long keeps nobody from renewing the other leases.
+func TestRenewPassesByWhatIsCommitted(t *testing.T) {
+	t.Parallel()
+	s, ctx := open(t), t.Context()
+	held, err := s.Acquire(ctx, "a", time.Hour, 0, 2)
+	if err != nil || len(held) != 2 {
+		t.Fatalf("%v, %v", held, err)
+	}
+	tx, err := s.pool.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // whatever became of the test
+	if _, err := tx.Exec(ctx, "UPDATE partitions SET applied = 1 WHERE id = 0"); err != nil {
+		t.Fatal(err)
+	}
+	soon, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	if lost, err := s.Renew(soon, "a", -time.Hour, held); err != nil || len(lost) != 0 {
+		t.Fatalf("lost %v, %v", lost, err)
+	}
+	if taken, err := s.Acquire(soon, "b", time.Hour, 0, 2); err != nil || len(taken) != 1 || taken[0].Partition != 1 {
+		t.Errorf("b has %+v, %v: the lease of 1 was to run out, and that of 0 is being committed", taken, err)
+	}
+}
+
 func BenchmarkCommit(b *testing.B) { storetest.BenchmarkCommit(b, kind()) }
+
+func BenchmarkSnapshot(b *testing.B) { storetest.BenchmarkSnapshot(b, kind()) }
+
+// BenchmarkMillion fills a database of its own, or the one that TOCSIN_MILLION names, which is kept for the next time.
+func BenchmarkMillion(b *testing.B) {
+	url := os.Getenv("TOCSIN_MILLION")
+	if url == "" {
+		url = storetest.PostgresURL(b)
+	}
+	storetest.BenchmarkMillion(b, openURL(b, url), 1_000_000)
+}

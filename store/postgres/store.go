@@ -79,10 +79,11 @@ func dial(ctx context.Context, network, addr string) (net.Conn, error) {
 }
 
 // bound has the server give up the sessions of a client that is gone, or that was frozen within a transaction: their locks
-// would hold up whoever takes over. No statement of ours takes a minute; the URL can say otherwise, ?statement_timeout=5min.
+// would hold up whoever takes over. No statement of ours takes a minute; the URL can say otherwise, ?statement_timeout=5min. To compile
+// a list's statement takes longer than to run it.
 func bound(ctx context.Context, conn *pgx.Conn) error {
 	sets := "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3; " +
-		"SET idle_in_transaction_session_timeout = '3s'"
+		"SET idle_in_transaction_session_timeout = '3s'; SET jit = off"
 	if conn.Config().RuntimeParams["statement_timeout"] == "" {
 		sets += "; SET statement_timeout = '60s'"
 	}
@@ -132,7 +133,7 @@ func (s *Store) provider() (*goose.Provider, error) {
 		return nil, fmt.Errorf("store: migrations: %w", err)
 	}
 	p, err := goose.NewProvider(goose.DialectPostgres, s.sql, migrations.Postgres(),
-		goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true))
+		goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true), goose.WithAllowOutofOrder(true))
 	if err != nil {
 		return nil, fmt.Errorf("store: migrations: %w", err)
 	}

@@ -17,6 +17,7 @@ import (
 func dialect() sqlstore.Dialect {
 	return sqlstore.Dialect{
 		Now:  "(CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000000)",
+		Head: "(SELECT coalesce(max(at), 0) + 1 FROM incident_changes)",
 		Rows: values,
 	}
 }

@@ -24,6 +24,11 @@ func kind() storetest.Kind {
 				t.Fatalf("%s: %v", query, err)
 			}
 		},
+		Try: func(t testing.TB, s store.Store, query string) error {
+			t.Helper()
+			_, err := s.(*Store).db.writer.ExecContext(t.Context(), query)
+			return err
+		},
 	}
 }
 
@@ -47,6 +52,10 @@ func open1(t testing.TB, path string) *Store {
 func TestStore(t *testing.T) { storetest.Run(t, kind()) }
 
 func BenchmarkCommit(b *testing.B) { storetest.BenchmarkCommit(b, kind()) }
+
+func BenchmarkSnapshot(b *testing.B) { storetest.BenchmarkSnapshot(b, kind()) }
+
+func BenchmarkMillion(b *testing.B) { storetest.BenchmarkMillion(b, kind().Open(b), 100_000) }
 
 // A commit that returned must survive a power cut, and readers must not wait for the writer.
 func TestSettings(t *testing.T) {

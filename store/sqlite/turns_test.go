@@ -50,3 +50,29 @@ func TestTurns(t *testing.T) {
 		ts.give()
 	})
 }
+
+// TestATurnOfWhoGaveUp: a turn that comes to somebody who has just given up goes on to the next.
+func TestATurnOfWhoGaveUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for n := range 500 {
+			var ts turns
+			if err := ts.take(t.Context(), false); err != nil {
+				t.Fatal(err)
+			}
+			ctx, giveUp := context.WithCancel(t.Context())
+			go func() {
+				if ts.take(ctx, false) == nil {
+					ts.give()
+				}
+			}()
+			synctest.Wait()
+			giveUp()
+			ts.give()
+			synctest.Wait()
+			if ts.taken {
+				t.Fatalf("the %d. time nobody has the turn, and nobody gets it", n+1)
+			}
+		}
+	})
+}

@@ -3,6 +3,8 @@
 package storetest
 
 import (
+	"bytes"
+	"fmt"
 	"testing"
 
 	"tocsin/correlate"
@@ -56,4 +58,38 @@ func BenchmarkCommit(b *testing.B, k Kind) {
 		rows += int64(len(c.Evidence))
 	}
 	b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "evidence/s")
+}
+
+// BenchmarkSnapshot measures snapshots of 20,000 cells of 500 bytes that changed, of 100,000 that there are; a hundred of them went and
+// others came.
+func BenchmarkSnapshot(b *testing.B, k Kind) {
+	s := own(b, k)
+	const cells, changed, gone = 100_000, 20_000, 100
+	state := bytes.Repeat([]byte("what a window has: "), 26)
+	cell := func(i, version int) correlate.Cell {
+		return correlate.Cell{ID: fmt.Sprint("rule/key-", i), State: append(fmt.Append(nil, version, " "), state...)}
+	}
+	save := func(before uint64, cells []correlate.Cell) {
+		c := s.next(correlate.Changes{})
+		c.Snapshot = &store.Snapshot{Seq: before + 1, Before: before, Full: before == 0, Cells: cells}
+		s.commit(c)
+	}
+	all := []correlate.Cell{{ID: "", State: []byte("engine")}}
+	for i := range cells {
+		all = append(all, cell(i, 0))
+	}
+	save(0, all)
+	first := 0
+	for seq := uint64(1); b.Loop(); seq++ {
+		some := all[:1:1]
+		for range gone {
+			some = append(some, correlate.Cell{ID: cell(first, 0).ID}, cell(first+cells, 0))
+			first++
+		}
+		for i := range changed {
+			some = append(some, cell(first+i, int(seq)))
+		}
+		save(seq, some)
+	}
+	b.ReportMetric(float64(b.N*changed)/b.Elapsed().Seconds(), "cells/s")
 }

@@ -32,7 +32,7 @@ func readBack(t *testing.T, k Kind) {
 		Attack:     incident.AttackView{Tactics: []string{"credential-access"}, Techniques: []string{"T1110.001", "T1078"}},
 		Sources:    []string{"keycloak"},
 		FirstEvent: event.Stamp(in.FirstEvent), LastEvent: event.Stamp(in.LastEvent), OpenedAt: event.Stamp(in.OpenedAt),
-		UpdatedAt: event.Stamp(in.UpdatedAt), EventCount: 6, DetectionCount: 1, Revision: 1,
+		UpdatedAt: event.Stamp(in.UpdatedAt), EventCount: 6, DetectionCount: 1, Revision: 1, Version: "1-0",
 		Detections: []incident.DetectionView{{
 			ID: d.Detection.ID, Rule: incident.RuleView{ID: "brute-force"},
 			Key:        map[string]any{"user.name": "user-1", "source.ip": "10.0.0.1"},
@@ -154,7 +154,7 @@ func peopleStay(t *testing.T, k Kind) {
 	in := anOpen(aRule("r"), 1)
 	s.put(in)
 	who, status := "mo", incident.InProgress
-	if err := s.SetWork(t.Context(), in.ID, store.Work{Status: &status, Assignee: &who}); err != nil {
+	if _, err := s.SetWork(t.Context(), in.ID, incident.Work{Status: &status, Assignee: &who}); err != nil {
 		t.Fatal(err)
 	}
 	in.Revision, in.EventCount = 2, 7
@@ -169,20 +169,23 @@ func peopleStay(t *testing.T, k Kind) {
 	if v.Status != incident.Closed || v.Verdict == nil || *v.Verdict != incident.Benign || v.ClosedAt != event.Stamp(base) {
 		t.Errorf("after closing: status %s, verdict %v, closed at %v", v.Status, v.Verdict, v.ClosedAt)
 	}
+	closed := incident.Closed
+	if _, err := s.SetWork(t.Context(), in.ID, incident.Work{Status: &closed}); err == nil {
+		t.Error("SetWork closed an incident past the log")
+	}
+	none := ""
+	if _, err := s.SetWork(t.Context(), in.ID, incident.Work{Assignee: &none}); err != nil || s.incident(in.ID).Assignee != nil {
+		t.Errorf("the assignee stays after it was taken away (%v)", err)
+	}
+	if _, err := s.SetWork(t.Context(), in.ID, incident.Work{Assignee: &who}); err != nil {
+		t.Error(err)
+	}
 	in.Revision, in.MergedInto = 4, id(anIncident, 2)
 	s.put(in)
 	if v = s.incident(in.ID); v.Assignee == nil || *v.Assignee != who {
 		t.Errorf("after it was closed and merged the assignee is %v, want %s", v.Assignee, who)
 	}
-	closed := incident.Closed
-	if err := s.SetWork(t.Context(), in.ID, store.Work{Status: &closed}); err == nil {
-		t.Error("SetWork closed an incident past the log")
-	}
-	none := ""
-	if err := s.SetWork(t.Context(), in.ID, store.Work{Assignee: &none}); err != nil || s.incident(in.ID).Assignee != nil {
-		t.Errorf("the assignee stays after it was taken away (%v)", err)
-	}
-	if err := s.SetWork(t.Context(), id(anIncident, 9), store.Work{Assignee: &who}); !is(err, incident.ErrNotFound) {
+	if _, err := s.SetWork(t.Context(), id(anIncident, 9), incident.Work{Assignee: &who}); !is(err, incident.ErrNotFound) {
 		t.Errorf("SetWork of an unknown incident: %v", err)
 	}
 }

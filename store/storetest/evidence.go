@@ -183,7 +183,7 @@ func anyText(t *testing.T, k Kind) {
 	if got := s.list(incident.Filter{EntityType: "host", EntityName: long + "x"}); len(got) != 0 {
 		t.Errorf("a longer name finds the incident of its head")
 	}
-	err = s.Cells(t.Context(), 0, func(x correlate.Cell) error {
+	err = s.Cells(t.Context(), 0, 1, func(x correlate.Cell) error {
 		if x.ID != nasty+long || string(x.State) != "\x00\xff" {
 			return fmt.Errorf("cell %q", x.ID)
 		}
@@ -214,10 +214,10 @@ func places(t *testing.T, k Kind) {
 	p, err := s.Place(t.Context(), in.ID)
 	want := store.Place{
 		Partition: 0, RuleID: "r", Rule: "r-1", Group: in.Key, Status: incident.Closed, Verdict: incident.Benign,
-		MergedInto: other.ID, Revision: 1,
+		MergedInto: other.ID, Revision: 1, Opened: in.OpenedAt,
 	}
-	if err != nil || p != want {
-		t.Errorf("Place = %+v, %v; want %+v", p, err, want)
+	if diff := cmp.Diff(want, p); err != nil || diff != "" {
+		t.Errorf("Place: %v %s", err, diff)
 	}
 	for _, unknown := range []string{id(anIncident, 9), "", "zz", in.ID + "00", strings.ToUpper(in.ID) + "x"} {
 		_, err1 := s.Place(t.Context(), unknown)

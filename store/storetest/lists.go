@@ -30,7 +30,7 @@ func filters(t *testing.T, k Kind) {
 	s.put(a, b, c, d, e)
 	s.put(anOpen(exec, 6))
 	held := incident.OnHold
-	if err := s.SetWork(t.Context(), id(anIncident, 6), store.Work{Status: &held}); err != nil {
+	if _, err := s.SetWork(t.Context(), id(anIncident, 6), incident.Work{Status: &held}); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {

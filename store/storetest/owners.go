@@ -49,7 +49,7 @@ func fencing(t *testing.T, k Kind) {
 	if err != nil || stats.Pending != 0 {
 		t.Errorf("the zombie's alert is there: %+v, %v", stats, err)
 	}
-	err = s.Cells(t.Context(), 0, func(x correlate.Cell) error { return fmt.Errorf("the zombie's cell %q is there", x.ID) })
+	err = s.Cells(t.Context(), 0, 2, func(x correlate.Cell) error { return fmt.Errorf("the zombie's cell %q is there", x.ID) })
 	if err != nil {
 		t.Error(err)
 	}
@@ -205,6 +205,52 @@ func leases(t *testing.T, k Kind) {
 	}
 	if d, err := s.Acquire(ctx, "d", longLease, 0, 4); err != nil || len(d) != 4 {
 		t.Errorf("after ClearLeases d gets %v, %v; want all", d, err)
+	}
+}
+
+func committed(t *testing.T, k Kind) {
+	s := own(t, k)
+	ctx := t.Context()
+	taken := func(who string) int {
+		t.Helper()
+		ls, err := s.Acquire(ctx, who, longLease, 0, onePart)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(ls)
+	}
+	renew := func(ttl time.Duration) {
+		t.Helper()
+		if lost, err := s.Renew(ctx, ownerA, ttl, []store.Lease{s.lease}); err != nil || len(lost) != 0 {
+			t.Fatalf("lost %v, %v", lost, err)
+		}
+	}
+	renew(-time.Hour) // it has run out, and a is no member that counts
+	c := s.next(correlate.Changes{})
+	c.Lease = longLease
+	s.commit(c)
+	if n := taken("b"); n != 0 {
+		t.Error("the lease of who has just committed was taken")
+	}
+	renew(-time.Hour)
+	s.commit(s.next(correlate.Changes{}))
+	if n := taken("b"); n != 1 {
+		t.Error("a commit that says nothing of the lease keeps it")
+	}
+	states, err := s.States(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What was given back stays free, however late a commit comes.
+	s.lease = states[0].Lease
+	if err := s.Release(ctx, s.lease.Partition, s.lease.Epoch); err != nil {
+		t.Fatal(err)
+	}
+	c = s.next(correlate.Changes{})
+	c.Lease = longLease
+	s.commit(c)
+	if n := taken("b"); n != 1 {
+		t.Error("a lease that was given back is kept by a commit")
 	}
 }
 

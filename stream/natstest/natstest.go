@@ -58,7 +58,7 @@ func Start(t testing.TB, n int, change func(*server.Options)) *Cluster {
 func options(name, dir string) *server.Options {
 	return &server.Options{
 		ServerName: name, Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: dir,
-		SyncAlways: true, MaxPayload: 8 << 20, NoSigs: true, NoLog: true, JetStreamMaxStore: 1 << 30, JetStreamMaxMemory: 64 << 20,
+		SyncAlways: true, MaxPayload: 8 << 20, MaxPending: 256 << 20, NoSigs: true, NoLog: true, JetStreamMaxStore: 1 << 30, JetStreamMaxMemory: 64 << 20,
 	}
 }
 

@@ -39,7 +39,7 @@ func draw(r *rand.Rand, w *world) fault {
 		if w.alone {
 			all = append(all, failReplica)
 		} else {
-			all = append(all, jumpNATS, failNATS, failAllNATS)
+			all = append(all, jumpNATS, failNATS, failAllNATS, failEdge)
 		}
 	}
 	for {

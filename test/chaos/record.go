@@ -110,10 +110,14 @@ func (rec *record) readEvents(ctx context.Context, nc *nats.Conn) error {
 		return err
 	}
 	defer msgs.Stop()
+	places := make(map[string]bool)
 	for seq := uint64(0); seq < last; {
 		msg, err := msgs.Next(jetstream.NextContext(ctx))
 		if err != nil {
 			return fmt.Errorf("EVENTS after %d of %d: %w", seq, last, err)
+		}
+		if err := twice(places, msg); err != nil {
+			return err
 		}
 		meta, err := msg.Metadata()
 		if err != nil {

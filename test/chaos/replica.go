@@ -60,6 +60,11 @@ func (w *world) newReplica(roles []string) (*replica, error) {
 		config += fmt.Sprintf("nats: {url: %q, replicas: 3}\nretention:\n  events: {bytes: 200000000}\n  matches: {bytes: 200000000}\n  quarantine: {bytes: 100000000}\n",
 			strings.Join(urls[:3], ","))
 	}
+	does := strings.Join(roles, ",")
+	if r.atEdge() {
+		does = "ingest"
+		config += "edge: {bytes: 100000000}\n"
+	}
 	file := filepath.Join(w.dir, name+".conf", "tocsin.yaml")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		return nil, err
@@ -67,7 +72,7 @@ func (w *world) newReplica(roles []string) (*replica, error) {
 	r.process = &process{name: name, dir: w.dir, disk: data, args: []string{w.programs.tocsin, "serve", "--config", file}, env: []string{
 		"TOCSIN_DATA=" + data, "TOCSIN_RULES=" + r.rules, "TOCSIN_STORE_URL=" + store, "TOCSIN_LATENESS=" + w.lateness.String(),
 		"TOCSIN_INGEST_LISTEN=" + r.ingest, "TOCSIN_ADMIN_LISTEN=" + r.admin, "TOCSIN_API_LISTEN=" + r.api, "TOCSIN_VECTOR_LISTEN=off",
-		"TOCSIN_ROLES=" + strings.Join(roles, ","), "TOCSIN_API_TOKEN=" + token,
+		"TOCSIN_ROLES=" + does, "TOCSIN_API_TOKEN=" + token,
 	}}
 	w.mu.Lock()
 	w.replicas = append(w.replicas, r)

@@ -34,6 +34,7 @@ type run struct {
 func main() {
 	var r run
 	scale := flag.String("scale", "", "match or correlate: measure how much faster two processes of that role are than one, instead")
+	percent := flag.Int("percent", 25, "with --scale, how much of its core each of those processes has; root")
 	rsigma := flag.Bool("rsigma", false, "afterwards, the same for the daemon of rsigma, which has to be installed")
 	flag.IntVar(&r.rate, "rate", 0, "events a second; 0 is as many as are taken")
 	flag.DurationVar(&r.length, "length", 20*time.Second, "how long events are sent for")
@@ -43,13 +44,13 @@ func main() {
 	flag.StringVar(&r.corpora, "corpora", "../shared/corpora", "where the public rules are")
 	flag.StringVar(&r.profile, "profile", "", "a file for a profile of tocsin's processor time")
 	flag.Parse()
-	if err := r.measure(*rsigma, *scale); err != nil {
+	if err := r.measure(*rsigma, *scale, *percent); err != nil {
 		fmt.Fprintln(os.Stderr, "load:", err)
 		os.Exit(1)
 	}
 }
 
-func (r run) measure(rsigma bool, scale string) error {
+func (r run) measure(rsigma bool, scale string, percent int) error {
 	dir, err := os.MkdirTemp("", "tocsin-load-")
 	if err != nil {
 		return err
@@ -60,7 +61,7 @@ func (r run) measure(rsigma bool, scale string) error {
 		return err
 	}
 	if scale != "" {
-		return r.scale(dir, rules, scale)
+		return r.scale(dir, rules, scale, percent)
 	}
 	t, err := startTocsin(dir, rules)
 	if err != nil {

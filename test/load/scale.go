@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,28 +15,32 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/nats-io/nats-server/v2/server"
-	"golang.org/x/sys/unix"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
-// everyRule has a window over every event, and no incident: correlating is all there is to do.
+// everyRule has a window over every event, and no incident. Where correlating is measured there is no other rule: what incidents
+// have of evidence is read again from NATS, which would take the same cores.
 const everyRule = `rule: busy-host
 title: Busy host
 severity: low
 match: 'raw.EventID == 1'
 when: count(match) >= 1000000
 by: raw.Computer
-within: 10m
+within: 1m
 `
 
-// scale measures how much faster two processes of a role are than one, on a core each: what they work at waits before they
-// begin.
-func (r run) scale(dir, rules, role string) error {
+// scale measures how much faster two processes of a role are than one, on a core each, of which each has a percentage: NATS and
+// PostgreSQL have the rest, as they would have machines of their own. What they work at waits before they begin.
+func (r run) scale(dir, rules, role string, percent int) error {
 	if os.Getenv("TOCSIN_TEST_POSTGRES") == "" {
 		return errors.New("processes of one role share a PostgreSQL: use scripts/with-postgres")
 	}
 	if role == "correlate" {
+		rules = filepath.Join(dir, "every")
+		if err := os.Mkdir(rules, 0o755); err != nil {
+			return err
+		}
 		if err := os.WriteFile(filepath.Join(rules, "every.yml"), []byte(everyRule), 0o600); err != nil {
 			return err
 		}
@@ -46,27 +51,16 @@ func (r run) scale(dir, rules, role string) error {
 	}
 	var rates [2]float64
 	for i := range rates {
-		in := &installation{dir: filepath.Join(dir, strconv.Itoa(i+1)), program: program, rules: rules}
+		in := &installation{dir: filepath.Join(dir, strconv.Itoa(i+1)), program: program, rules: rules, percent: percent, admin: make(map[*exec.Cmd]string)}
 		rates[i], err = in.rate(r, role, i+1)
 		in.stop()
 		if err != nil {
 			return err
 		}
-		fmt.Printf("%d of %s: %.0f messages of the log a second\n", i+1, role, rates[i])
+		fmt.Printf("%d of %s: %.1f messages of the log a second\n", i+1, role, rates[i])
 	}
 	fmt.Printf("two processes of %s are %.2f times as fast as one\n", role, rates[1]/rates[0])
 	return nil
-}
-
-// installation is processes that share a NATS and a database of PostgreSQL.
-type installation struct {
-	dir, program, rules string
-
-	nats      *server.Server
-	database  string
-	api       *target
-	processes []*exec.Cmd
-	started   int
 }
 
 // rate fills the log and returns how many messages of it n processes of a role take in a second.
@@ -105,15 +99,24 @@ func (in *installation) rate(r run, role string, n int) (float64, error) {
 		if err := finish(match); err != nil {
 			return 0, err
 		}
-		lag = in.api.correlateLag
+		lag = in.matched
 	}
 	all, err := lag()
 	if err != nil {
 		return 0, err
 	}
+	var stage []*exec.Cmd
 	for core := range n {
-		if _, err := in.start(role, core); err != nil {
+		cmd, err := in.start(role, core)
+		if err != nil {
 			return 0, err
+		}
+		stage = append(stage, cmd)
+	}
+	if role == "correlate" { // the store hears of what is read only now and then
+		lag = func() (uint64, error) {
+			done, err := in.taken(stage)
+			return all - min(done, all), err
 		}
 	}
 	// Neither the start nor the end counts, where one of them may have nothing to do.
@@ -133,125 +136,46 @@ func (in *installation) rate(r run, role string, n int) (float64, error) {
 	return float64(first-last) / to.Sub(from).Seconds(), err
 }
 
-// begin starts NATS, makes a database, and starts a process of the role api, which gives the others their rules.
-func (in *installation) begin() error {
-	var err error
-	in.nats, err = server.NewServer(&server.Options{
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: filepath.Join(in.dir, "nats"), SyncAlways: true, MaxPayload: 8 << 20, NoSigs: true, NoLog: true,
-	})
+// matched is how many messages wait to be correlated, if none was yet.
+func (in *installation) matched() (uint64, error) {
+	nc, err := nats.Connect(in.nats.ClientURL())
 	if err != nil {
-		return err
+		return 0, err
 	}
-	in.nats.Start()
-	if !in.nats.ReadyForConnections(10 * time.Second) {
-		return errors.New("NATS does not start")
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return 0, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	admin := os.Getenv("TOCSIN_TEST_POSTGRES")
-	pg, err := pgx.Connect(ctx, admin)
+	matches, err := js.Stream(ctx, "MATCHES")
 	if err != nil {
-		return err
+		return 0, err
 	}
-	defer pg.Close(ctx)
-	name := "load_" + strconv.FormatInt(time.Now().UnixNano(), 36)
-	if _, err := pg.Exec(ctx, "CREATE DATABASE "+name); err != nil {
-		return err
-	}
-	config, err := pgx.ParseConfig(admin)
-	if err != nil {
-		return err
-	}
-	in.database = fmt.Sprintf("postgres://%s@/%s?host=%s&port=%d&sslmode=disable", config.User, name, config.Host, config.Port)
-	at, err := addresses(1)
-	if err != nil {
-		return err
-	}
-	if _, err := in.start("api", -1, "TOCSIN_API_LISTEN="+at[0], "TOCSIN_API_TOKEN=secret", "TOCSIN_RULES="+in.rules); err != nil {
-		return err
-	}
-	in.api = &target{api: "http://" + at[0], token: "secret"}
-	return nil
+	return matches.CachedInfo().State.Msgs, nil
 }
 
-// start starts a process and waits until it is ready; on one core, if it is not negative.
-func (in *installation) start(role string, core int, env ...string) (*exec.Cmd, error) {
-	in.started++
-	data := filepath.Join(in.dir, fmt.Sprint(role, in.started))
-	if err := os.MkdirAll(data, 0o755); err != nil {
-		return nil, err
-	}
-	at, err := addresses(1)
-	if err != nil {
-		return nil, err
-	}
-	config := filepath.Join(data, "tocsin.yaml")
-	text := fmt.Sprintf("nats: {url: %q, replicas: 1}\n", in.nats.ClientURL())
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		return nil, err
-	}
-	cmd := command(in.program, "serve", "--config", config, "--roles", role)
-	cmd.Env = append(os.Environ(), "TOCSIN_DATA="+data, "TOCSIN_RULES="+filepath.Join(data, "none"), "TOCSIN_VECTOR_LISTEN=off", "TOCSIN_ADMIN_LISTEN="+at[0])
-	if role != "ingest" && role != "match" {
-		cmd.Env = append(cmd.Env, "TOCSIN_STORE_URL="+in.database)
-	}
-	if cmd.Env = append(cmd.Env, env...); core >= 0 {
-		cmd.Env = append(cmd.Env, "GOMAXPROCS=1")
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	in.processes = append(in.processes, cmd)
-	if core >= 0 {
-		if err := pin(cmd.Process.Pid, core); err != nil {
-			return nil, err
+// taken is how many messages processes have correlated.
+func (in *installation) taken(stage []*exec.Cmd) (sum uint64, err error) {
+	for _, cmd := range stage {
+		resp, err := http.Get("http://" + in.admin[cmd] + "/metrics")
+		if err != nil { // it has not started yet
+			continue
 		}
-		return cmd, nil // it is measured from its first moment
-	}
-	return cmd, until(time.Minute, func() (bool, error) { return answers("http://" + at[0] + "/readyz") })
-}
-
-// pin keeps all threads of a process on one core; those that they make stay there, too.
-func pin(pid, core int) error {
-	var set unix.CPUSet
-	set.Set(core)
-	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
-	if err != nil {
-		return err
-	}
-	for _, t := range tasks {
-		id, err := strconv.Atoi(t.Name())
+		text, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close() // it was read
 		if err != nil {
-			return err
+			return 0, err
 		}
-		if err := unix.SchedSetaffinity(id, &set); err != nil && !errors.Is(err, unix.ESRCH) {
-			return err
-		}
-	}
-	return nil
-}
-
-// stop ends what is left; it was measured.
-func (in *installation) stop() {
-	for _, cmd := range in.processes {
-		if cmd.ProcessState == nil {
-			_ = cmd.Process.Kill()
-			_ = cmd.Wait()
+		if _, rest, ok := strings.Cut(string(text), "\ntocsin_correlate_messages_total "); ok {
+			line, _, _ := strings.Cut(rest, "\n")
+			n, err := strconv.ParseFloat(line, 64)
+			if err != nil {
+				return 0, err
+			}
+			sum += uint64(n)
 		}
 	}
-	if in.nats != nil {
-		in.nats.Shutdown()
-		in.nats.WaitForShutdown()
-	}
-}
-
-// finish ends a process gracefully.
-func finish(cmd *exec.Cmd) error {
-	if err := cmd.Process.Signal(unix.SIGTERM); err != nil {
-		return err
-	}
-	if err := cmd.Wait(); err != nil {
-		return fmt.Errorf("%s: %w", strings.Join(cmd.Args, " "), err)
-	}
-	return nil
+	return sum, nil
 }

@@ -46,11 +46,6 @@ func (t *target) matchLag() (uint64, error) {
 	return s.MatchLag, err
 }
 
-func (t *target) correlateLag() (uint64, error) {
-	s, err := t.status()
-	return s.CorrelateLag, err
-}
-
 // ask asks the API.
 func (t *target) ask(path string, into any) error {
 	req, err := http.NewRequest(http.MethodGet, t.api+path, nil)
@@ -176,10 +171,12 @@ type usage struct {
 	peak      int64
 }
 
-func (t *target) usage() usage {
+func (t *target) usage() usage { return usageOf(t.cmd.Process.Pid) }
+
+func usageOf(pid int) usage {
 	var u usage
 	// proc(5): utime and stime are the 14th and 15th field, in ticks of which a second has 100; the second field is in brackets.
-	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", t.cmd.Process.Pid))
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if _, rest, ok := strings.Cut(string(stat), ") "); ok {
 		if f := strings.Fields(rest); len(f) > 13 {
 			user, _ := strconv.Atoi(f[11])
@@ -187,7 +184,7 @@ func (t *target) usage() usage {
 			u.processor = time.Duration(user+system) * 10 * time.Millisecond
 		}
 	}
-	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", t.cmd.Process.Pid))
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if _, rest, ok := strings.Cut(string(status), "VmHWM:"); ok {
 		if f := strings.Fields(rest); len(f) > 0 {
 			kib, _ := strconv.ParseInt(f[0], 10, 64)

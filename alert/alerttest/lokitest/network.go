@@ -23,17 +23,27 @@ type Network struct {
 	dials int
 }
 
+// NewNetwork returns a network without a server.
+func NewNetwork() *Network {
+	return &Network{accept: make(chan net.Conn), closed: make(chan struct{})}
+}
+
 // Serve lets h answer on a network of its own until the returned function is called.
 func Serve(h http.Handler) (n *Network, stop func()) {
-	n = &Network{accept: make(chan net.Conn), closed: make(chan struct{})}
+	n = NewNetwork()
 	s := &http.Server{Handler: h} //nolint:gosec // a test's server has patience
+	return n, n.Run(s.Serve, s.Close)
+}
+
+// Run lets a server answer until the returned function is called, which closes it.
+func (n *Network) Run(serve func(net.Listener) error, shut func() error) (stop func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = s.Serve(n) // ends when it is closed
+		_ = serve(n) // ends when it is closed
 	}()
-	return n, func() {
-		_ = s.Close()
+	return func() {
+		_ = shut()
 		n.Down()
 		<-done
 	}

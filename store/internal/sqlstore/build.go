@@ -31,7 +31,7 @@ func newPlan(c store.Commit) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	evidence, err := evidenceRows(c)
+	evidence, places, err := evidenceRows(c)
 	if err != nil {
 		return nil, err
 	}
@@ -45,71 +45,71 @@ func newPlan(c store.Commit) (*Plan, error) {
 	}
 
 	p.add("DELETE FROM evidence WHERE detection IN ({rows})", bytesColumns("detection"), d.gone)
+	p.add("DELETE FROM detection_places WHERE detection IN ({rows})", bytesColumns("detection"), d.gone)
 	p.add("DELETE FROM detections WHERE id IN ({rows})", bytesColumns("id"), d.gone)
 	p.add("DELETE FROM evidence WHERE (detection, event, step) IN ({rows})", evidenceTable().columns[:3], d.removed)
 
 	id := bytesColumns("id")
-	p.add(fmt.Sprintf(countOf, "-count(*)", "{rows}"), id, ids)
+	p.add(fmt.Sprintf(countOf, lost, "{rows}"), id, ids)
 	p.add(incidentsTable().upsert(), incidentsTable().columns, incidents)
-	p.add(fmt.Sprintf(countOf, "count(*)", "{rows}"), id, ids)
+	p.add(fmt.Sprintf(countOf, gained, "{rows}"), id, ids)
 	p.add(addLabels, []Column{{"incident", Bytes}, {"label", Text}, {"value", Text}}, labels)
 	p.add(moveLabels, id, ids)
+	p.moveParts(pick(c, func(in incident.Incident) bool { return in.Retracted && in.MergedInto == "" }),
+		pick(c, func(in incident.Incident) bool { return in.MergedInto != "" }))
+	p.add(addCloseActs, id, pick(c, func(in incident.Incident) bool { return in.ClosedAt != 0 }))
 
 	p.add(detectionsTable().upsert(), detectionsTable().columns, d.changed)
 	p.add(moveDetections, bytesColumns("id", "incident"), d.moved)
 	p.add(evidenceTable().upsert(), evidenceTable().columns, evidence)
+	p.add(placesTable().upsert(), placesTable().columns, places)
+	p.add(addPlaces, id, d.placed())
 
 	// One after the other: two of them may lead to the same incident.
 	roots := []Column{{"id", Bytes}, {"at", Int}, {"verdict", Text}, {"person", Text}}
 	for _, row := range closings {
 		one := [][]any{row}
-		p.add(closedRoots+fmt.Sprintf(countOf, "-count(*)", "SELECT id FROM roots"), roots, one)
+		p.add(closedRoots+fmt.Sprintf(countOf, lost, "SELECT id FROM roots"), roots, one)
 		p.add(closeForgotten, roots, one)
-		p.add(closedRoots+fmt.Sprintf(countOf, "count(*)", "SELECT id FROM roots"), roots, one)
+		p.add(closedRoots+fmt.Sprintf(countOf, gained, "SELECT id FROM roots"), roots, one)
+		p.add(addForgottenActs, roots, one)
+		p.add(tellForgotten, roots, one)
 	}
 
 	p.add(statsTable().upsert(), statsTable().columns, statsRows(c))
 	p.add(addOutbox, []Column{
 		{"incident", Bytes}, {"revision", Int}, {"receiver", Text}, {"detection", Text}, {"kind", Text}, {"body", Bytes}, {"not_before", Int},
+		{"wait", Int}, {"terms", Text},
 	}, outbox)
-	return p, p.snapshot(c)
+	p.add(tellEnds, id, ended(c))
+	if err := p.snapshot(c); err != nil {
+		return nil, err
+	}
+	if c.Lease > 0 { // by the clock at the end of all this
+		p.add(fmt.Sprintf("UPDATE partitions SET lease_until = {now} + %d WHERE owner <> '' AND (id, epoch) IN ({rows})", int64(c.Lease)),
+			[]Column{{"id", Int}, {"epoch", Int}}, [][]any{{int64(c.Partition), c.Epoch}})
+	}
+	return p, nil
 }
 
 func (p *Plan) fence(c store.Commit) {
 	p.Fence = "UPDATE partitions SET stream = ?, applied = ?, clock = ?"
 	p.FenceArgs = []any{clean(c.Stream), int64(c.Applied), c.Clock}
 	if c.Snapshot != nil {
-		p.Fence += ", snapshot_seq = ?, snapshot_format = ?"
-		p.FenceArgs = append(p.FenceArgs, int64(c.Snapshot.Seq), int64(c.Snapshot.Format))
+		seq := int64(c.Snapshot.Seq)
+		p.Fence += ", snapshot_seq = ?, snapshot_format = ?, before_of = ?, before_seq = "
+		p.FenceArgs = append(p.FenceArgs, seq, int64(c.Snapshot.Format), seq)
+		if before := int64(c.Snapshot.Before); c.Snapshot.Full {
+			p.Fence += "0"
+		} else {
+			// One that comes late, when it was done again and another was made of it, does not have the log kept longer: it
+			// may be trimmed by now.
+			p.Fence += "CASE WHEN stream = ? AND snapshot_seq = ? AND before_of = ? AND before_seq > ? THEN before_seq ELSE ? END"
+			p.FenceArgs = append(p.FenceArgs, clean(c.Stream), seq, seq, before, before)
+		}
 	}
 	p.Fence += " WHERE id = ? AND epoch = ? AND (stream <> ? OR applied <= ?) RETURNING 1"
 	p.FenceArgs = append(p.FenceArgs, int64(c.Partition), c.Epoch, clean(c.Stream), int64(c.Applied))
-}
-
-func (p *Plan) snapshot(c store.Commit) error {
-	if c.Snapshot == nil {
-		return nil
-	}
-	part := int64(c.Partition)
-	if c.Snapshot.Full {
-		p.add("DELETE FROM snapshot_cells WHERE partition_id IN ({rows})", []Column{{"partition_id", Int}}, [][]any{{part}})
-	}
-	last := lastOf(c.Snapshot.Cells, func(x correlate.Cell) string { return x.ID })
-	var gone, kept [][]any
-	for i, x := range c.Snapshot.Cells {
-		switch {
-		case last[x.ID] != i:
-		case len(x.State) > maxPacked:
-			return fmt.Errorf("store: cell %q has %d bytes, above %d", cut(x.ID, 64), len(x.State), maxPacked)
-		case x.State == nil:
-			gone = append(gone, []any{part, cellHash(x.ID)})
-		default:
-			kept = append(kept, []any{part, cellHash(x.ID), []byte(x.ID), pack(x.State), checksum(x.ID, x.State)})
-		}
-	}
-	p.add("DELETE FROM snapshot_cells WHERE (partition_id, cell_hash) IN ({rows})", cellsTable().columns[:2], gone)
-	p.add(cellsTable().upsert(), cellsTable().columns, kept)
-	return nil
 }
 
 // lastOf maps each key to the place of its last element.
@@ -144,7 +144,7 @@ func outboxRows(c store.Commit) ([][]any, error) {
 		if err != nil {
 			return nil, fmt.Errorf("outbox: %w", err)
 		}
-		out = append(out, []any{id, o.Revision, clean(o.Receiver), clean(o.Detection), clean(o.Kind), notNil(o.Body), o.NotBefore})
+		out = append(out, []any{id, o.Revision, clean(o.Receiver), clean(o.Detection), clean(o.Kind), notNil(o.Body), o.NotBefore, int64(o.Wait), clean(o.Terms)})
 	}
 	return out, nil
 }

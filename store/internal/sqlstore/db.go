@@ -26,12 +26,14 @@ type DB interface {
 }
 
 // Dialect is how a database says what SQL has no common word for. The statements
-// of this package hold it as {now}, {skip}, {lock} and {rows}.
+// of this package hold it as {now}, {skip}, {lock}, {head} and {rows}.
 type Dialect struct {
 	// Now is the database's clock in nanoseconds since the Unix epoch.
 	Now string
 	// Skip locks the rows of alias o that no one else has locked, Lock those of a whole select.
 	Skip, Lock string
+	// Head is above the place of each change of an incident before which nothing comes any more.
+	Head string
 	// Numbered is true if placeholders are $1, $2, …
 	Numbered bool
 	// Rows is the table of a step's rows; columns are those of the step.
@@ -41,7 +43,7 @@ type Dialect struct {
 // SQL returns a statement of this package in the dialect.
 func (d Dialect) SQL(query string, columns ...Column) string {
 	if strings.Contains(query, "{") {
-		pairs := []string{"{now}", d.Now, "{skip}", d.Skip, "{lock}", d.Lock}
+		pairs := []string{"{now}", d.Now, "{skip}", d.Skip, "{lock}", d.Lock, "{head}", d.Head}
 		if d.Rows != nil {
 			pairs = append(pairs, "{rows}", d.Rows(columns))
 		}

@@ -3,8 +3,10 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"tocsin/event"
 	"tocsin/incident"
@@ -23,19 +25,19 @@ const selectRefs = `SELECT detection, event_id, step, time FROM (
 // chunk bounds the arguments of one statement.
 const chunk = 500
 
-// fillDetections reads the earliest detections of each incident, and the earliest evidence of each of those.
+// fillDetections reads the earliest detections of each incident and its parts, and the earliest evidence of each of those.
 func fillDetections(ctx context.Context, q Querier, rows []*readIncident, perIncident, perDetection int) error {
-	byID := make(map[string]*readIncident, len(rows))
-	ids := make([]any, len(rows))
-	for i, r := range rows {
-		byID[string(r.id)], ids[i] = r, r.id
+	type owner struct{ root, of *readIncident }
+	byID := make(map[string][]owner, len(rows)) // a part may be listed itself, too
+	ids := make([]any, 0, len(rows))
+	for _, r := range rows {
+		for _, of := range append([]*readIncident{r}, r.parts...) {
+			if byID[string(of.id)] == nil {
+				ids = append(ids, of.id)
+			}
+			byID[string(of.id)] = append(byID[string(of.id)], owner{r, of})
+		}
 	}
-	type place struct {
-		in *readIncident
-		at int
-	}
-	places := make(map[string]place)
-	var detections []any
 	err := chunked(ctx, q, selectDetections, ids, perIncident, func(scan Scan) error {
 		var (
 			id, in, key              []byte
@@ -48,8 +50,8 @@ func fillDetections(ctx context.Context, q Querier, rows []*readIncident, perInc
 		if err != nil {
 			return err
 		}
-		r := byID[string(in)]
-		v.ID, v.Rule, v.Key = formatID(id), incident.RuleView{ID: r.view.Rule.ID}, keyView(r.window, key)
+		of := byID[string(in)][0].of
+		v.ID, v.Rule, v.Key = formatID(id), incident.RuleView{ID: of.view.Rule.ID}, keyView(of.window, key)
 		v.FirstEvent, v.LastEvent = event.Stamp(first), event.Stamp(last)
 		if retracted {
 			v.Retracted = &incident.Retraction{EventID: retractedBy, Time: retractedAt}
@@ -60,14 +62,36 @@ func fillDetections(ctx context.Context, q Querier, rows []*readIncident, perInc
 		if v.Steps == nil {
 			v.Steps = map[string]int64{}
 		}
-		v.Evidence = []incident.EvidenceView{}
-		places[string(id)] = place{r, len(r.view.Detections)}
-		r.view.Detections = append(r.view.Detections, v)
-		detections = append(detections, id)
+		for _, o := range byID[string(in)] {
+			o.root.view.Detections = append(o.root.view.Detections, v)
+		}
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("store: read detections: %w", err)
+	}
+	places := make(map[string][]*incident.DetectionView)
+	var detections []any
+	for _, r := range rows {
+		ds := r.view.Detections
+		if len(r.parts) > 0 {
+			slices.SortFunc(ds, func(a, b incident.DetectionView) int {
+				return cmp.Or(cmp.Compare(a.FirstEvent, b.FirstEvent), cmp.Compare(a.ID, b.ID))
+			})
+			ds = ds[:min(len(ds), perIncident)]
+			r.view.Detections = ds
+		}
+		for i := range ds {
+			if places[ds[i].ID] == nil {
+				id, err := parseID(ds[i].ID)
+				if err != nil {
+					return err
+				}
+				detections = append(detections, id)
+			}
+			ds[i].Evidence = []incident.EvidenceView{}
+			places[ds[i].ID] = append(places[ds[i].ID], &ds[i])
+		}
 	}
 	err = chunked(ctx, q, selectRefs, detections, perDetection, func(scan Scan) error {
 		var id []byte
@@ -77,9 +101,9 @@ func fillDetections(ctx context.Context, q Querier, rows []*readIncident, perInc
 			return err
 		}
 		v.Time = event.Stamp(at)
-		p := places[string(id)]
-		d := &p.in.view.Detections[p.at]
-		d.Evidence = append(d.Evidence, v)
+		for _, d := range places[formatID(id)] {
+			d.Evidence = append(d.Evidence, v)
+		}
 		return nil
 	})
 	if err != nil {

@@ -12,19 +12,23 @@ import (
 )
 
 const selectEvidence = `SELECT e.detection, e.event, e.step, e.time, e.event_id, e.source, e.message, e.fields, e.raw, e.sha256, e.note
-FROM evidence e JOIN detections d ON d.id = e.detection WHERE d.incident = ?`
+FROM evidence e JOIN detections d ON d.id = e.detection WHERE d.incident IN (%s)`
 
 // Evidence returns a page of an incident's evidence, oldest first.
 func (c *Core) Evidence(ctx context.Context, id string, limit int, at string) ([]incident.EvidenceItem, string, error) {
-	in, err := parseID(id)
+	of, err := parseID(id)
 	if err != nil {
 		return nil, "", incident.ErrNotFound
 	}
-	hash, err := listHash("evidence", in)
+	hash, err := listHash("evidence", of)
 	if err != nil {
 		return nil, "", err
 	}
-	query, args := selectEvidence, []any{in}
+	args, err := family(ctx, c.db, of)
+	if err != nil {
+		return nil, "", err
+	}
+	query := fmt.Sprintf(selectEvidence, in(len(args)))
 	after, err := decodeEvidenceCursor(at, hash)
 	if err != nil {
 		return nil, "", err

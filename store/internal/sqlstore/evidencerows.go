@@ -18,6 +18,18 @@ const notFrozen = "the record was not at hand when this was committed"
 // detections are the rows that a commit's detections make.
 type detections struct{ changed, moved, gone, removed [][]any }
 
+// placed returns the ids of those that may have come into an incident, or have new evidence.
+func (d *detections) placed() [][]any {
+	out := make([][]any, 0, len(d.changed)+len(d.moved))
+	for _, row := range d.changed {
+		out = append(out, row[:1])
+	}
+	for _, row := range d.moved {
+		out = append(out, row[:1])
+	}
+	return out
+}
+
 // detectionRows expects one change for each detection, as the engine gives them; of several the last one counts.
 func detectionRows(c store.Commit) (d detections, err error) {
 	last := lastOf(c.Changes.Detections, func(x correlate.DetectionChange) string { return x.Detection.ID })
@@ -77,10 +89,18 @@ type evidenceKey struct {
 	step      string
 }
 
-// evidenceRows returns a row for each piece of evidence that the commit adds, with its bytes where it has them.
-func evidenceRows(c store.Commit) ([][]any, error) {
+// detectionPlace is where a piece of a detection's evidence was.
+type detectionPlace struct {
+	detection string
+	incident.Place
+}
+
+// evidenceRows returns a row for each piece of evidence that the commit adds, with its bytes where it has them, and the places
+// of each detection's.
+func evidenceRows(c store.Commit) (out, places [][]any, err error) {
 	seen := make(map[evidenceKey]bool, len(c.Evidence))
-	out := make([][]any, 0, len(c.Evidence))
+	been := make(map[detectionPlace]bool)
+	out = make([][]any, 0, len(c.Evidence))
 	add := func(detection, step string, ref rules.EventRef, item incident.EvidenceItem) error {
 		k := evidenceKey{detection, ref.ID, step}
 		if seen[k] {
@@ -92,21 +112,31 @@ func evidenceRows(c store.Commit) ([][]any, error) {
 			return fmt.Errorf("evidence of detection %s: %w", cut(detection, 64), err)
 		}
 		out = append(out, row)
+		fields := item.Fields
+		if fields == nil {
+			fields = ref.About.Fields()
+		}
+		at := incident.PlaceOf(fields)
+		at.Cluster, at.Namespace = label(at.Cluster), label(at.Namespace)
+		if x := (detectionPlace{detection, at}); at != (incident.Place{}) && !been[x] {
+			been[x] = true
+			places = append(places, []any{row[0], at.Cluster, at.Namespace})
+		}
 		return nil
 	}
 	for _, e := range c.Evidence {
 		if err := add(e.Detection, e.Step, e.Ref, e.Item); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	for _, d := range c.Changes.Detections {
 		for _, e := range d.Added {
 			if err := add(d.Detection.ID, e.Step, e.Event, incident.EvidenceItem{Note: notFrozen}); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
 	}
-	return out, nil
+	return out, places, nil
 }
 
 func evidenceRow(detection, step string, ref rules.EventRef, item incident.EvidenceItem) ([]any, error) {

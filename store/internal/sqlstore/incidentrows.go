@@ -31,6 +31,24 @@ func incidentRows(c store.Commit) (ids, rows, labels [][]any, err error) {
 	return ids, rows, labels, nil
 }
 
+// pick returns the ids of a commit's incidents that are so; ids that are none were refused before.
+func pick(c store.Commit, so func(incident.Incident) bool) [][]any {
+	var out [][]any
+	for _, in := range c.Changes.Incidents {
+		if id, err := parseID(in.ID); err == nil && so(in) {
+			out = append(out, []any{id})
+		}
+	}
+	return out
+}
+
+// ended are the incidents of a commit that are over; in shadow nobody hears of them.
+func ended(c store.Commit) [][]any {
+	return pick(c, func(in incident.Incident) bool {
+		return !in.Rule.Shadow && (in.ClosedAt != 0 || in.Retracted || in.MergedInto != "")
+	})
+}
+
 func incidentRow(partition int, in incident.Incident) ([]any, error) {
 	r := in.Rule
 	if r == nil {

@@ -13,10 +13,10 @@ import (
 )
 
 const (
-	leaseColumns = "id, epoch, stream, applied, snapshot_seq, snapshot_format, clock"
+	leaseColumns = "id, epoch, stream, applied, snapshot_seq, snapshot_format, clock, CASE WHEN before_of = snapshot_seq THEN before_seq ELSE 0 END"
 
-	heartbeat = `INSERT INTO members (owner, alive_until, correlates) VALUES (?, {now} + ?, TRUE)
-ON CONFLICT (owner) DO UPDATE SET alive_until = excluded.alive_until, correlates = TRUE`
+	heartbeat = `INSERT INTO members (owner, alive_until, correlates, reads) VALUES (?, {now} + ?, TRUE, ?)
+ON CONFLICT (owner) DO UPDATE SET alive_until = excluded.alive_until, correlates = TRUE, reads = excluded.reads`
 
 	attend = `INSERT INTO members (owner, alive_until, correlates) VALUES (?, {now} + ?, FALSE)
 ON CONFLICT (owner) DO UPDATE SET alive_until = excluded.alive_until`
@@ -25,7 +25,7 @@ ON CONFLICT (owner) DO UPDATE SET alive_until = excluded.alive_until`
 	sweepMembers = "DELETE FROM members WHERE alive_until < {now} - 3600000000000"
 
 	acquire = `WITH free AS MATERIALIZED (
-  SELECT o.id FROM partitions o WHERE o.id < ? AND o.lease_until <= {now} ORDER BY o.id LIMIT ? {skip}
+  SELECT o.id FROM partitions o WHERE o.id < ? AND o.lease_until <= {now} AND o.snapshot_format <= ? ORDER BY o.id LIMIT ? {skip}
 )
 UPDATE partitions SET owner = ?, epoch = epoch + 1, lease_until = {now} + ? WHERE id IN (SELECT id FROM free)
 RETURNING ` + leaseColumns
@@ -36,7 +36,7 @@ func (c *Core) Acquire(ctx context.Context, owner string, ttl time.Duration, wan
 	owner = clean(owner)
 	var out []store.Lease
 	err := c.db.Tx(ctx, func(q Querier) error {
-		if err := q.Query(ctx, heartbeat, []any{owner, int64(ttl)}, nil); err != nil {
+		if err := q.Query(ctx, heartbeat, []any{owner, int64(ttl), reads}, nil); err != nil {
 			return err
 		}
 		if err := q.Query(ctx, sweepMembers, nil, nil); err != nil {
@@ -56,7 +56,7 @@ func (c *Core) Acquire(ctx context.Context, owner string, ttl time.Duration, wan
 		if err != nil || int(mine) >= share {
 			return err
 		}
-		return q.Query(ctx, acquire, []any{int64(total), int64(share) - mine, owner, int64(ttl)}, func(scan Scan) error {
+		return q.Query(ctx, acquire, []any{int64(total), reads, int64(share) - mine, owner, int64(ttl)}, func(scan Scan) error {
 			l, err := scanLease(scan)
 			out = append(out, l)
 			return err
@@ -83,12 +83,6 @@ func addPartitions(ctx context.Context, q Querier, total int) error {
 	return nil
 }
 
-func shareOf(ctx context.Context, q Querier, total int) (int, error) {
-	n, err := number(ctx, q, "SELECT count(*) FROM members WHERE correlates AND alive_until > {now}")
-	members := max(int(n), 1)
-	return (total + members - 1) / members, err
-}
-
 func number(ctx context.Context, q Querier, query string, args ...any) (n int64, err error) {
 	err = q.Query(ctx, query, args, func(scan Scan) error { return scan(&n) })
 	return n, err
@@ -96,44 +90,40 @@ func number(ctx context.Context, q Querier, query string, args ...any) (n int64,
 
 func scanLease(scan Scan, more ...any) (store.Lease, error) {
 	var l store.Lease
-	var id, applied, snapshot, format int64
-	err := scan(append([]any{&id, &l.Epoch, &l.Stream, &applied, &snapshot, &format, &l.Clock}, more...)...)
-	l.Partition, l.Applied, l.Snapshot, l.Format = int(id), uint64(applied), uint64(snapshot), int(format)
+	var id, applied, snapshot, format, before int64
+	err := scan(append([]any{&id, &l.Epoch, &l.Stream, &applied, &snapshot, &format, &l.Clock, &before}, more...)...)
+	l.Partition, l.Applied, l.Snapshot, l.Format, l.Before = int(id), uint64(applied), uint64(snapshot), int(format), uint64(before)
 	return l, err
 }
 
-// Share returns how many of total partitions each live member that correlates should hold.
-func (c *Core) Share(ctx context.Context, total int) (int, error) {
-	n, err := shareOf(ctx, c.db, total)
-	if err != nil {
-		return 0, fmt.Errorf("store: count members: %w", err)
-	}
-	return n, nil
-}
-
-// Renew keeps owner alive and its leases, and returns the partitions of held that are not its own any more.
+// Renew keeps owner alive and its leases, and returns the partitions of held that are not its own any more. A commit has the row
+// of its partition for as long as it takes: that one is left to it.
 func (c *Core) Renew(ctx context.Context, owner string, ttl time.Duration, held []store.Lease) ([]int, error) {
 	owner = clean(owner)
 	kept := make(map[int64]bool, len(held))
 	err := c.db.Tx(ctx, func(q Querier) error {
-		if err := q.Query(ctx, heartbeat, []any{owner, int64(ttl)}, nil); err != nil {
+		if err := q.Query(ctx, heartbeat, []any{owner, int64(ttl), reads}, nil); err != nil {
 			return err
 		}
 		if len(held) == 0 {
 			return nil
 		}
-		args := []any{int64(ttl), owner}
+		mine := []any{owner}
 		for _, l := range held {
-			args = append(args, int64(l.Partition), l.Epoch)
+			mine = append(mine, int64(l.Partition), l.Epoch)
 		}
-		pairs := strings.TrimSuffix(strings.Repeat("id = ? AND epoch = ? OR ", len(held)), " OR ")
-		return q.Query(ctx, "UPDATE partitions SET lease_until = {now} + ? WHERE owner = ? AND ("+pairs+") RETURNING id", args,
-			func(scan Scan) error {
-				var id int64
-				err := scan(&id)
-				kept[id] = true
-				return err
-			})
+		where := "o.owner = ? AND (" + strings.TrimSuffix(strings.Repeat("o.id = ? AND o.epoch = ? OR ", len(held)), " OR ") + ")"
+		err := q.Query(ctx, "SELECT o.id FROM partitions o WHERE "+where, mine, func(scan Scan) error {
+			var id int64
+			err := scan(&id)
+			kept[id] = true
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		return q.Query(ctx, "WITH mine AS MATERIALIZED (SELECT o.id FROM partitions o WHERE "+where+" ORDER BY o.id {skip})\n"+
+			"UPDATE partitions SET lease_until = {now} + ? WHERE id IN (SELECT id FROM mine)", append(mine, int64(ttl)), nil)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("store: renew leases: %w", err)

@@ -58,7 +58,10 @@ func (c *Core) Incidents(ctx context.Context, f incident.Filter) ([]incident.Vie
 		}
 		if len(rows) > limit {
 			rows = rows[:limit]
-			next = encodeCursor(cursor{int64(rows[limit-1].view.LastEvent), rows[limit-1].id}, hash)
+			next = encodeCursor(cursor{rows[limit-1].last, rows[limit-1].id}, hash)
+		}
+		if err := fillParts(ctx, q, rows); err != nil {
+			return err
 		}
 		return fillDetections(ctx, q, rows, listDetections, listEvidence)
 	})
@@ -72,38 +75,54 @@ func (c *Core) Incidents(ctx context.Context, f incident.Filter) ([]incident.Vie
 	return views, next, nil
 }
 
-// selectIncidents builds the list's query. An entity or technique drives it through the labels, whose
+// selectIncidents builds the list's query. An entity, a technique or a place drives it through the labels, whose
 // index has the list's order; everything else goes by the incidents' own indexes.
 func selectIncidents(f incident.Filter, after *cursor, limit int) (string, []any) {
 	var w where
 	from, at, id := "incidents i", "i.last_event", "i.id"
+	var before []any // arguments in from
 	drive := func(name, value string) {
 		if from == "incidents i" {
 			from, at, id = "incident_labels l JOIN incidents i ON i.id = l.incident", "l.last_event", "l.incident"
-			w.and("l.label = ? AND l.value = ?", name, label(value))
+			w.and("l.label = ? AND l.value = ?", name, value)
 			return
 		}
-		w.and(hasLabel("x.label = ? AND x.value = ?"), name, label(value))
+		w.and(hasLabel("x.label = ? AND x.value = ?"), name, value)
 	}
 	switch {
 	case f.EntityType != "" && f.EntityName != "":
-		drive(entityLabel(f.EntityType), f.EntityName)
+		drive(entityLabel(f.EntityType), label(f.EntityName))
 	case f.EntityType != "":
 		w.and(hasLabel("x.label = ?"), entityLabel(f.EntityType))
 	case f.EntityName != "":
 		w.and(hasLabel("x.label LIKE 'entity:%' AND x.value = ?"), label(f.EntityName))
 	}
 	if f.Technique != "" {
-		drive(techniqueLabel, strings.ToUpper(f.Technique))
+		drive(techniqueLabel, label(strings.ToUpper(f.Technique)))
+	}
+	switch len(f.Scope) {
+	case 0:
+	case 1:
+		drive(placeLabel(f.Scope[0]))
+	default:
+		if from == "incidents i" && len(f.Scope) <= maxParts {
+			places, args, once, more := eachPlace(f.Scope)
+			from, at, id = places+" JOIN incidents i ON i.id = l.incident", "l.last_event", "l.incident"
+			before = args
+			w.and(once, more...)
+			break
+		}
+		cond, args := placeLabels(f.Scope)
+		w.and(hasLabel(cond), args...)
 	}
 	switch {
 	case !f.IncludeMerged && !f.IncludeRetracted:
 		w.and("i.live")
 	case !f.IncludeMerged:
-		w.and("i.merged_into IS NULL")
+		w.and("i.merged_into IS NULL AND i.joined_into IS NULL")
 	case !f.IncludeRetracted:
 		// An incident that was joined into another is merged, whatever became of its detections before.
-		w.and("(i.merged_into IS NOT NULL OR NOT i.retracted)")
+		w.and("(i.merged_into IS NOT NULL OR i.joined_into IS NOT NULL OR NOT i.retracted)")
 	}
 	if len(f.Status) > 0 {
 		w.and("i.shown IN ("+in(len(f.Status))+")", anys(cleanAll(f.Status))...)
@@ -120,6 +139,15 @@ func selectIncidents(f incident.Filter, after *cursor, limit int) (string, []any
 	if f.Rule != "" {
 		w.and("i.rule = ?", clean(f.Rule))
 	}
+	if len(f.IDs) > 0 {
+		keys := []any{[]byte{}} // what is no id selects nothing
+		for _, id := range f.IDs {
+			if b, err := parseID(id); err == nil {
+				keys = append(keys, b)
+			}
+		}
+		w.and("i.id IN ("+in(len(keys))+")", keys...)
+	}
 	if f.Since != 0 {
 		w.and(at+" >= ?", f.Since)
 	}
@@ -129,11 +157,15 @@ func selectIncidents(f incident.Filter, after *cursor, limit int) (string, []any
 	if f.Query != "" {
 		w.and(`i.search LIKE ? ESCAPE '\'`, "%"+escapeLike(fold(f.Query))+"%")
 	}
+	if f.Scope != nil {
+		cond, args := inScope(f.Scope)
+		w.and(cond, args...)
+	}
 	if after != nil {
 		w.and("("+at+", "+id+") < (?, ?)", after.at, after.tie)
 	}
 	query := "SELECT " + incidentColumns + " FROM " + from + w.String() + " ORDER BY " + at + " DESC, " + id + " DESC LIMIT ?"
-	return query, append(w.args, int64(limit))
+	return query, append(append(before, w.args...), int64(limit))
 }
 
 func hasLabel(cond string) string {

@@ -74,26 +74,3 @@ GROUP BY status, severity, shadow HAVING sum(n) <> 0 ORDER BY status, severity, 
 	}
 	return out, nil
 }
-
-// Cells passes the cells of the partition's snapshot to fn: that of the empty id, which says how to read the others,
-// first.
-func (c *Core) Cells(ctx context.Context, partition int, fn func(correlate.Cell) error) error {
-	for _, which := range []string{"cell_hash = ?", "cell_hash <> ?"} {
-		err := c.db.Query(ctx, "SELECT cell, state, checksum FROM snapshot_cells WHERE partition_id = ? AND "+which,
-			[]any{int64(partition), cellHash("")}, func(scan Scan) error {
-				var id, state, sum []byte
-				if err := scan(&id, &state, &sum); err != nil {
-					return err
-				}
-				state, err := openCell(string(id), state, sum)
-				if err != nil {
-					return err
-				}
-				return fn(correlate.Cell{ID: string(id), State: state})
-			})
-		if err != nil {
-			return fmt.Errorf("store: read the snapshot of partition %d: %w", partition, err)
-		}
-	}
-	return nil
-}

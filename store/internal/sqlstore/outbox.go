@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	outboxColumns = "id, incident, revision, receiver, detection, kind, body, state, attempts, created, not_before, finished, error"
+	outboxColumns = "id, incident, revision, receiver, detection, kind, body, state, attempts, created, not_before, finished, error, terms, silenced_by"
 
 	// What a member holds who died meanwhile is free. One that was held up by a store that was away may send what
 	// somebody else sends now: under the same key.
@@ -67,7 +67,7 @@ func scanOutbox(scan Scan) (store.OutboxRow, error) {
 	var r store.OutboxRow
 	var id []byte
 	var attempts int64
-	err := scan(&r.ID, &id, &r.Revision, &r.Receiver, &r.Detection, &r.Kind, &r.Body, &r.State, &attempts, &r.Created, &r.NotBefore, &r.Finished, &r.Error)
+	err := scan(&r.ID, &id, &r.Revision, &r.Receiver, &r.Detection, &r.Kind, &r.Body, &r.State, &attempts, &r.Created, &r.NotBefore, &r.Finished, &r.Error, &r.Terms, &r.SilencedBy)
 	r.Incident, r.Attempts = formatID(id), int(attempts)
 	return r, err
 }
@@ -75,7 +75,7 @@ func scanOutbox(scan Scan) (store.OutboxRow, error) {
 // OutboxSent says that the alert was delivered; whoever claimed it last, it was.
 func (c *Core) OutboxSent(ctx context.Context, id int64) error {
 	return c.exec(ctx, "mark an alert sent",
-		"UPDATE outbox SET state = 'sent', finished = {now}, error = '' WHERE id = ? AND state <> 'sent'", id)
+		"UPDATE outbox SET state = 'sent', finished = {now}, error = '', silenced_by = '' WHERE id = ? AND state <> 'sent'", id)
 }
 
 // OutboxRetry puts the alert back for later, unless it was claimed again since this attempt.
@@ -93,12 +93,14 @@ WHERE id = ? AND attempts = ? AND state = 'pending'`, cut(clean(errText), maxErr
 // maxError bounds what is kept of a receiver's words.
 const maxError = 2 << 10
 
+const revived = "state = 'pending', finished = 0, created = {now}, not_before = {now}, lease_until = 0"
+
 // OutboxRevive makes a dead alert pending again. It is as young as a new one, so that its age does not
 // kill it at once.
 func (c *Core) OutboxRevive(ctx context.Context, id int64) error {
 	found := false
 	err := c.db.Tx(ctx, func(q Querier) error {
-		return q.Query(ctx, `UPDATE outbox SET state = 'pending', finished = 0, created = {now}, not_before = {now}, lease_until = 0
+		return q.Query(ctx, `UPDATE outbox SET `+revived+`
 WHERE id = ? AND state = 'dead' RETURNING 1`, []any{id}, func(Scan) error { found = true; return nil })
 	})
 	if err != nil {
@@ -108,6 +110,28 @@ WHERE id = ? AND state = 'dead' RETURNING 1`, []any{id}, func(Scan) error { foun
 		return fmt.Errorf("store: dead alert %d: %w", id, incident.ErrNotFound)
 	}
 	return nil
+}
+
+// OutboxReviveAll makes the alerts pending that died since then, all receivers' if none is named.
+func (c *Core) OutboxReviveAll(ctx context.Context, since int64, receiver string) (int64, error) {
+	w := where{}
+	w.and("state = 'dead'")
+	w.and("finished >= ?", since)
+	// What ended, and was told so, does not open again.
+	w.and(`NOT EXISTS (SELECT 1 FROM outbox e WHERE e.incident = outbox.incident AND e.receiver = outbox.receiver AND e.id > outbox.id
+  AND e.state = 'sent' AND e.kind IN ('closed', 'merged', 'retracted'))`)
+	if receiver != "" {
+		w.and("receiver = ?", clean(receiver))
+	}
+	var n int64
+	err := c.db.Tx(ctx, func(q Querier) error {
+		n = 0
+		return q.Query(ctx, "UPDATE outbox SET "+revived+w.String()+" RETURNING 1", w.args, func(Scan) error { n++; return nil })
+	})
+	if err != nil {
+		return 0, fmt.Errorf("store: revive alerts: %w", err)
+	}
+	return n, nil
 }
 
 // OutboxStats returns how the outbox stands.
@@ -129,16 +153,6 @@ func (c *Core) OutboxStats(ctx context.Context) (store.OutboxStats, error) {
 
 // ListOutbox returns a page of alerts, newest first.
 func (c *Core) ListOutbox(ctx context.Context, f store.OutboxFilter) ([]store.OutboxRow, string, error) {
-	limit, at := pageSize(f.Limit), f.Cursor
-	f.Limit, f.Cursor = 0, ""
-	hash, err := listHash("outbox", f)
-	if err != nil {
-		return nil, "", err
-	}
-	after, err := decodeCursor(at, hash, 0)
-	if err != nil {
-		return nil, "", err
-	}
 	var w where
 	if f.State != "" {
 		w.and("state = ?", clean(f.State))
@@ -153,22 +167,14 @@ func (c *Core) ListOutbox(ctx context.Context, f store.OutboxFilter) ([]store.Ou
 		}
 		w.and("incident = ?", id)
 	}
-	if after != nil {
-		w.and("id < ?", after.at)
-	}
-	out, next := []store.OutboxRow{}, ""
-	err = c.db.Query(ctx, "SELECT "+outboxColumns+" FROM outbox"+w.String()+" ORDER BY id DESC LIMIT ?", append(w.args, int64(limit+1)),
-		func(scan Scan) error {
+	limit, at := f.Limit, f.Cursor
+	f.Limit, f.Cursor = 0, ""
+	list := newest[store.OutboxRow]{
+		name: "outbox", by: f, table: "outbox", columns: outboxColumns, grows: "id", where: w,
+		scan: func(scan Scan) (int64, store.OutboxRow, error) {
 			r, err := scanOutbox(scan)
-			if err == nil && len(out) == limit {
-				next = encodeCursor(cursor{at: out[limit-1].ID}, hash)
-				return nil
-			}
-			out = append(out, r)
-			return err
-		})
-	if err != nil {
-		return nil, "", fmt.Errorf("store: list alerts: %w", err)
+			return r.ID, r, err
+		},
 	}
-	return out, next, nil
+	return list.page(ctx, c.db, limit, at)
 }

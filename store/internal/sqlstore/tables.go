@@ -44,6 +44,15 @@ func evidenceTable() table {
 	}
 }
 
+func placesTable() table {
+	return table{
+		name:    "detection_places",
+		columns: []Column{{"detection", Bytes}, {"cluster", Text}, {"namespace", Text}},
+		key:     "detection, cluster, namespace",
+		guard:   "-",
+	}
+}
+
 func statsTable() table {
 	return table{
 		name: "rule_stats",
@@ -56,23 +65,16 @@ func statsTable() table {
 	}
 }
 
-func cellsTable() table {
-	return table{
-		name: "snapshot_cells",
-		columns: []Column{
-			{"partition_id", Int}, {"cell_hash", Bytes}, {"cell", Bytes}, {"state", Bytes}, {"checksum", Bytes},
-		},
-		key: "partition_id, cell_hash",
-	}
-}
-
 // What the counts of a dashboard lose before a step changes the incidents in its rows, and gain after it: so they are right
-// whatever the change was. The rows are locked in one order, since people write to them too.
+// whatever the change was. All rows are locked, and in one order: people write to them too, and make some live or not. So whether
+// they are live is asked of the groups: PostgreSQL would ask it of rows before it locks them, and not lock those that are not yet.
 const (
+	lost    = "-count(*) FILTER (WHERE live)"
+	gained  = "count(*) FILTER (WHERE live)"
 	countOf = `INSERT INTO rollups (partition_id, status, severity, shadow, n)
 SELECT partition_id, shown, severity, shadow, %s FROM (
-  SELECT partition_id, shown, severity, shadow FROM incidents WHERE id IN (%s) AND live ORDER BY id {lock}
-) AS t WHERE true GROUP BY partition_id, shown, severity, shadow
+  SELECT partition_id, shown, severity, shadow, live FROM incidents WHERE id IN (%s) ORDER BY id {lock}
+) AS t GROUP BY partition_id, shown, severity, shadow HAVING count(*) FILTER (WHERE live) > 0
 ON CONFLICT (partition_id, status, severity, shadow) DO UPDATE SET n = rollups.n + excluded.n`
 
 	addLabels = `INSERT INTO incident_labels (incident, label, value, last_event)
@@ -81,15 +83,23 @@ SELECT v.incident, v.label, v.value, i.last_event FROM (
 ) AS v JOIN incidents i ON i.id = v.incident WHERE true
 ON CONFLICT (incident, label, value) DO NOTHING`
 
+	// The places of detections are labels of their incident, too, in the three forms that a scope asks for: their index has the
+	// list's order. One stays when its detection leaves; who asks looks at the detections as well.
+	addPlaces = `INSERT INTO incident_labels (incident, label, value, last_event)
+SELECT d.incident, k.label, CASE k.label WHEN 'place' THEN s.cluster || '/' || s.namespace WHEN 'cluster' THEN s.cluster ELSE s.namespace END, i.last_event
+FROM detections d JOIN incidents i ON i.id = d.incident JOIN detection_places s ON s.detection = d.id
+CROSS JOIN (SELECT 'place' AS label UNION ALL SELECT 'cluster' UNION ALL SELECT 'namespace') AS k
+WHERE d.id IN ({rows}) ON CONFLICT (incident, label, value) DO NOTHING`
+
 	moveLabels = `UPDATE incident_labels SET last_event = i.last_event FROM incidents i
 WHERE i.id = incident_labels.incident AND i.id IN ({rows}) AND incident_labels.last_event <> i.last_event`
 
 	moveDetections = `WITH v(id, incident) AS ({rows})
 UPDATE detections SET incident = v.incident FROM v WHERE v.id = detections.id`
 
-	addOutbox = `INSERT INTO outbox (incident, revision, receiver, detection, kind, body, not_before, created)
-SELECT v.incident, v.revision, v.receiver, v.detection, v.kind, v.body, v.not_before, {now} FROM (
-  WITH r(incident, revision, receiver, detection, kind, body, not_before) AS ({rows}) SELECT * FROM r
+	addOutbox = `INSERT INTO outbox (incident, revision, receiver, detection, kind, body, not_before, terms, created)
+SELECT v.incident, v.revision, v.receiver, v.detection, v.kind, v.body, CASE WHEN v.wait > 0 THEN {now} + v.wait ELSE v.not_before END, v.terms, {now} FROM (
+  WITH r(incident, revision, receiver, detection, kind, body, not_before, wait, terms) AS ({rows}) SELECT * FROM r
 ) AS v WHERE true ON CONFLICT (incident, revision, receiver, detection) DO NOTHING`
 
 	// A closing of an incident that was joined into another closes that one.

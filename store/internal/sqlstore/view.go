@@ -15,13 +15,18 @@ import (
 const incidentColumns = `i.id, i.rule, i.rule_title, i.rule_revision, i.severity, i.shadow, i.title, i.description, i.runbook,
 i.attack, i.tactics, i.key, i.key_names, i.window_names, i.sources, i.entities, i.first_event, i.last_event, i.opened_at,
 i.updated_at, i.closed_at, i.verdict, i.event_count, i.late, i.capped, i.retracted, i.merged_into, i.detection_count,
-i.revision, i.shown, i.assignee`
+i.revision, i.shown, i.assignee, i.joined_into, i.work`
 
 // readIncident is an incident as it was read, with what its detections need.
 type readIncident struct {
 	id     []byte
 	window []string // names of the windows' keys
 	view   incident.View
+	// last is the last event of its own, which the list goes by; work counts what people did.
+	last, work int64
+	// gone says that the engine joined it into another.
+	gone  bool
+	parts []*readIncident
 }
 
 func incidents(ctx context.Context, q Querier, query string, args []any) ([]*readIncident, error) {
@@ -41,7 +46,7 @@ func scanIncident(scan Scan) (*readIncident, error) {
 	r := &readIncident{}
 	v := &r.view
 	var (
-		key, merged                                       []byte
+		key, merged, joined                               []byte
 		attack, tactics, names, window, sources, entities string
 		verdict, shown                                    string
 		severity, first, last, opened, updated, closed    int64
@@ -50,7 +55,7 @@ func scanIncident(scan Scan) (*readIncident, error) {
 	err := scan(&r.id, &v.Rule.ID, &v.Rule.Title, &v.Rule.Revision, &severity, &v.Shadow, &v.Title, &v.Description, &v.Runbook,
 		&attack, &tactics, &key, &names, &window, &sources, &entities, &first, &last, &opened,
 		&updated, &closed, &verdict, &v.EventCount, &v.Late, &v.Capped, &v.Retracted, &merged, &v.DetectionCount,
-		&v.Revision, &shown, &assignee)
+		&v.Revision, &shown, &assignee, &joined, &r.work)
 	if err != nil {
 		return nil, err
 	}
@@ -79,6 +84,10 @@ func scanIncident(scan Scan) (*readIncident, error) {
 	if verdict != "" {
 		x := incident.Verdict(verdict)
 		v.Verdict = &x
+	}
+	r.last, r.gone = last, merged != nil
+	if merged == nil {
+		merged = joined
 	}
 	if merged != nil {
 		x := formatID(merged)
@@ -110,6 +119,28 @@ func keyView(names []string, key []byte) map[string]any {
 	return out
 }
 
+// OpenIncidents returns up to n incidents that are open and not in shadow, newest activity first and without their detections.
+func (c *Core) OpenIncidents(ctx context.Context, n int) ([]incident.View, error) {
+	var rows []*readIncident
+	err := c.db.View(ctx, func(q Querier) error {
+		var err error
+		rows, err = incidents(ctx, q, "SELECT "+incidentColumns+` FROM incidents i WHERE i.live AND NOT i.shadow AND i.shown IN ('new', 'in_progress', 'on_hold', 'resolved')
+ORDER BY i.last_event DESC, i.id DESC LIMIT ?`, []any{int64(n)})
+		if err != nil {
+			return err
+		}
+		return fillParts(ctx, q, rows)
+	})
+	if err != nil {
+		return nil, err
+	}
+	views := make([]incident.View, len(rows))
+	for i, r := range rows {
+		views[i] = r.view
+	}
+	return views, nil
+}
+
 // Incident returns one incident with its detections.
 func (c *Core) Incident(ctx context.Context, id string) (incident.View, error) {
 	b, err := parseID(id)
@@ -124,6 +155,9 @@ func (c *Core) Incident(ctx context.Context, id string) (incident.View, error) {
 		}
 		if len(rows) == 0 {
 			return incident.ErrNotFound
+		}
+		if err := fillParts(ctx, q, rows); err != nil {
+			return err
 		}
 		err = fillDetections(ctx, q, rows, maxDetections, detailsEvidence)
 		v = rows[0].view

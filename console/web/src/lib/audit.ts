@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// The audit log's filter, in the address as the API names it.
+
+const names = ['actor', 'operation', 'outcome', 'object', 'since', 'until']
+
+// auditPlaced is the query of what the audit log knows and is given, with its "?", or nothing.
+export function auditPlaced(query: URLSearchParams): string {
+  const q = new URLSearchParams()
+  for (const name of names) {
+    const v = query.get(name)
+    if (v) q.set(name, v)
+  }
+  return q.size ? '?' + q : ''
+}
+
+// nextOf is the path of the next page from a Link header, as the API module takes it. Unlike the cursor alone it has the
+// moment that a span such as 24h led to: the cursor belongs to that.
+export function nextOf(link: string | null): string {
+  return /<\/api\/v1\/([^>]*)>;\s*rel="?next"?/.exec(link ?? '')?.[1] ?? ''
+}

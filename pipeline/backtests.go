@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pipeline
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"tocsin/incident"
+	"tocsin/rules"
+)
+
+// Bounds of backtests: one runs at a time, so many wait, and the last so many that ended are remembered, each for an hour.
+const (
+	maxWaiting    = 4
+	maxRemembered = 20
+	rememberedFor = time.Hour
+)
+
+// States of a backtest.
+const (
+	BacktestWaiting   = "waiting"
+	BacktestRunning   = "running"
+	BacktestDone      = "done"
+	BacktestFailed    = "failed"
+	BacktestCancelled = "cancelled"
+)
+
+// BacktestJob is a backtest as it is now.
+type BacktestJob struct {
+	ID, State string
+	Set       *rules.Set
+	// Done of Of messages have been read; Searched and Matched count events.
+	Done, Of, Searched, Matched int64
+	// Err is why it failed, Result is there when it is done.
+	Err    error
+	Result *BacktestResult
+}
+
+// Backtests runs rules over what is kept, one job at a time, in the memory of this process.
+type Backtests struct {
+	streams  searchStreams
+	parser   Parser
+	lateness time.Duration
+	queue    chan *job
+
+	mu   sync.Mutex
+	jobs []*job // the oldest first
+}
+
+type job struct {
+	BacktestJob
+	test   *backtest
+	ctx    context.Context //nolint:containedctx // it is cancelled by another request than the one that began it
+	cancel context.CancelFunc
+	ended  time.Time
+}
+
+// NewBacktests returns one that runs nothing until Run.
+func NewBacktests(streams searchStreams, parser Parser, lateness time.Duration) *Backtests {
+	return &Backtests{streams: streams, parser: parser, lateness: lateness, queue: make(chan *job, maxWaiting)}
+}
+
+// Start has the rules of a Set run over what arrived between two times (Unix nanoseconds, 0 is no bound); base, if it is not nil, are the
+// rules that they are compared with. The error is ErrBusy if too many wait.
+func (b *Backtests) Start(set, base *rules.Set, since, until int64) (BacktestJob, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.forget()
+	j := &job{BacktestJob: BacktestJob{ID: rand.Text(), State: BacktestWaiting, Set: set}}
+	j.ctx, j.cancel = context.WithCancel(context.Background())
+	j.test = &backtest{set: set, base: base, lateness: b.lateness, since: since, until: until, told: func(done, of, searched, matched int64) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		j.Done, j.Of, j.Searched, j.Matched = done, of, searched, matched
+	}}
+	select {
+	case b.queue <- j:
+	default:
+		j.cancel()
+		return BacktestJob{}, ErrBusy
+	}
+	b.jobs = append(b.jobs, j)
+	return j.BacktestJob, nil
+}
+
+// forget lets go of what ended long ago, and of the oldest that ended if they are many.
+func (b *Backtests) forget() {
+	ended := 0
+	var kept []*job
+	for _, j := range slices.Backward(b.jobs) {
+		if !j.ended.IsZero() {
+			if ended++; ended > maxRemembered || time.Since(j.ended) > rememberedFor {
+				continue
+			}
+		}
+		kept = append(kept, j)
+	}
+	slices.Reverse(kept)
+	b.jobs = kept
+}
+
+// Job returns a job; [incident.ErrNotFound] if there is none, or none any more.
+func (b *Backtests) Job(id string) (BacktestJob, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.forget()
+	for _, j := range b.jobs {
+		if j.ID == id {
+			return j.BacktestJob, nil
+		}
+	}
+	return BacktestJob{}, incident.ErrNotFound
+}
+
+// Cancel ends a job that waits or runs, and leaves one that has ended as it is.
+func (b *Backtests) Cancel(id string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, j := range b.jobs {
+		if j.ID != id {
+			continue
+		}
+		j.cancel()
+		if j.State == BacktestWaiting {
+			j.State, j.ended = BacktestCancelled, time.Now()
+		}
+		return nil
+	}
+	return incident.ErrNotFound
+}
+
+// Run runs jobs until ctx ends.
+func (b *Backtests) Run(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case j := <-b.queue:
+			b.run(ctx, j)
+		}
+	}
+}
+
+func (b *Backtests) run(ctx context.Context, j *job) {
+	defer j.cancel()
+	defer context.AfterFunc(ctx, j.cancel)()
+	b.mu.Lock()
+	if j.State == BacktestCancelled {
+		b.mu.Unlock()
+		return
+	}
+	j.State = BacktestRunning
+	b.mu.Unlock()
+	res, err := j.test.run(j.ctx, b.streams, b.parser)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	j.ended, j.test = time.Now(), nil
+	switch {
+	case err == nil:
+		j.State, j.Result = BacktestDone, res.brief()
+	case errors.Is(err, context.Canceled):
+		j.State = BacktestCancelled
+	default:
+		j.State, j.Err = BacktestFailed, err
+	}
+}

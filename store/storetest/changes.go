@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package storetest
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"tocsin/incident"
+)
+
+// patience is how long a change may take to be told.
+const patience = 30 * time.Second
+
+func changes(t *testing.T, k Kind) {
+	s := own(t, k)
+	mark, err := s.LastChange(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := mark
+	next := func(limit int, want ...int) {
+		t.Helper()
+		var ids, wanted []string
+		for _, n := range want {
+			wanted = append(wanted, id(anIncident, n))
+		}
+		for end := time.Now().Add(patience); ; { // what others in the same database have under way holds it back for a moment
+			got, err := s.Changed(t.Context(), mark, limit)
+			if err != nil || len(got) > limit {
+				t.Fatalf("%d changes, %v", len(got), err)
+			}
+			for _, c := range got {
+				mark = c.Mark
+				ids = append(ids, c.ID)
+			}
+			if len(ids) >= len(want) || time.Now().After(end) {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		if !slices.Equal(ids, wanted) {
+			t.Fatalf("changed are %v, want %v", ids, wanted)
+		}
+	}
+	next(10)
+	r := aRule("login")
+	s.put(anOpen(r, 1))
+	s.put(anOpen(r, 2), anOpen(r, 3)) // in one transaction
+	next(2, 1, 2, 3)
+	next(2)
+	busy := incident.InProgress
+	if _, err := s.SetWork(t.Context(), id(anIncident, 1), incident.Work{Status: &busy}); err != nil {
+		t.Fatal(err)
+	}
+	next(2, 1)
+	if last, err := s.LastChange(t.Context()); err != nil || last != mark {
+		t.Errorf("the last change is %s, %v, want %s", last, err, mark)
+	}
+	mark = first
+	next(10, 2, 3, 1)
+	for bad, want := range map[string]error{
+		"": incident.ErrBadCursor, "x.": incident.ErrBadCursor, "1": incident.ErrBadCursor, "1.00": incident.ErrBadCursor, "-1.": incident.ErrBadCursor,
+		"9223372036854775806.": incident.ErrUnknownMark,
+	} {
+		if _, err := s.Changed(t.Context(), bad, 1); !is(err, want) {
+			t.Errorf("after %q: %v, want %v", bad, err, want)
+		}
+	}
+	page, _, err := s.Incidents(t.Context(), incident.Filter{IDs: []string{id(anIncident, 3), "x", id(anIncident, 9)}})
+	if err != nil || len(page) != 1 || page[0].ID != id(anIncident, 3) {
+		t.Errorf("by id: %v %v", page, err)
+	}
+}
+
+// changesOfMany: writers at once, of which one that began first may end last; who reads meanwhile sees the last of each.
+func changesOfMany(t *testing.T, k Kind) {
+	const writers, each = 6, 15
+	s := own(t, k)
+	r := aRule("login")
+	var all []incident.Incident
+	for n := range writers {
+		all = append(all, anOpen(r, n))
+	}
+	s.put(all...)
+	mark := "0."
+	seen := make(map[string]string)
+	read := func() {
+		for {
+			got, err := s.Changed(t.Context(), mark, 4)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if len(got) == 0 {
+				return
+			}
+			for _, c := range got {
+				v, err := s.Incident(t.Context(), c.ID)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mark = c.Mark
+				if v.Assignee != nil {
+					seen[c.ID] = *v.Assignee
+				}
+			}
+		}
+	}
+	var wg sync.WaitGroup
+	for n := range writers {
+		wg.Go(func() {
+			for i := range each {
+				who := fmt.Sprint("w", i)
+				if _, err := s.SetWork(t.Context(), id(anIncident, n), incident.Work{Assignee: &who}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { wg.Wait(); close(done) }()
+	for ended := false; !ended; {
+		select {
+		case <-done:
+			ended = true
+		default:
+		}
+		read()
+	}
+	// What others in the same database have under way holds the last of ours back, no longer than it lasts.
+	end := time.Now().Add(patience)
+	for until := fmt.Sprint("w", each-1); ; read() {
+		left := 0
+		for n := range writers {
+			if seen[id(anIncident, n)] != until {
+				left++
+			}
+		}
+		if left == 0 || t.Failed() {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("of %d incidents the last state never came: %v", left, seen)
+		}
+	}
+}
