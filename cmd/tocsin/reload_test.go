@@ -186,9 +186,9 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// TestReloadBySignal: SIGHUP reads the files again.
+// TestReloadBySignal: SIGHUP reads the files again. It is not parallel to others: the signal reaches all that serve in this
+// process.
 func TestReloadBySignal(t *testing.T) {
-	t.Parallel()
 	data := t.TempDir()
 	vol := newVolume(t, logins("old", 2))
 	s := serveHere(t, "sqlite:"+filepath.Join(data, "tocsin.db"), data, func(c *Config) { c.Rules = []string{vol.path} })
