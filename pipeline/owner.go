@@ -158,19 +158,12 @@ func (o *owner) take(ctx context.Context, msg *stream.PartitionMsg) error {
 		return fmt.Errorf("partition %d, message %d: %w", o.lease.Partition, msg.Seq, err)
 	}
 	for _, e := range entries {
-		if err := o.know(ctx, e); err != nil {
+		if err := o.know(ctx, e); err != nil { // of each when its turn comes: the one before may have let its Set go
 			return err
 		}
-	}
-	o.turns.do(func() {
-		for _, e := range entries {
-			if err = o.engine.Step(e); err != nil {
-				return
-			}
+		if o.turns.do(func() { err = o.engine.Step(e) }); err != nil {
+			return fmt.Errorf("partition %d, message %d: %w", o.lease.Partition, msg.Seq, err)
 		}
-	})
-	if err != nil {
-		return fmt.Errorf("partition %d, message %d: %w", o.lease.Partition, msg.Seq, err)
 	}
 	o.stepped = msg.Seq
 	o.Metrics.Stepped.Inc()
