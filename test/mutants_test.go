@@ -245,7 +245,7 @@ func caught(t *testing.T, mutants []mutant, room string, tests []string, args ..
 			}
 			for _, tests := range tests {
 				// What is tested is a mutant: what vet would say of it nobody reads.
-				line := append([]string{"test", "-vet=off", "-overlay", file, room, "-run", tests, "-count=1", "-timeout=8m", "-args"}, args...)
+				line := append([]string{"test", "-vet=off", "-failfast", "-overlay", file, room, "-run", tests, "-count=1", "-timeout=8m", "-args"}, args...)
 				cmd := exec.Command("go", line...)
 				cmd.Dir = root
 				out, err := cmd.CombinedOutput()
