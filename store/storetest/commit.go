@@ -233,11 +233,12 @@ func closeForgotten(t *testing.T, k Kind) {
 	old, older, heir, open := anOpen(r, 1), anOpen(r, 4), anOpen(r, 2), anOpen(r, 3)
 	old.MergedInto, older.MergedInto = heir.ID, old.ID
 	s.put(old, older, heir, open)
-	// Three closings lead to one incident; the first one closes it.
+	// Four closings lead to one incident; the first one closes it.
 	closing := correlate.Changes{Closed: []correlate.Close{
 		{Incident: old.ID, Verdict: incident.TruePositive, By: "mo", At: base + 99},
 		{Incident: older.ID, Verdict: incident.Benign, By: "jo", At: base + 100},
 		{Incident: heir.ID, Verdict: incident.Benign, By: "jo", At: base + 101},
+		{Incident: old.ID, Verdict: incident.FalsePositive, By: "lu", At: base + 102},
 		{Incident: id(anIncident, 77), Verdict: incident.Benign, At: base}, // nobody knows it
 	}}
 	s.commit(s.next(closing))

@@ -121,13 +121,10 @@ func lastOf[T any](xs []T, key func(T) string) map[string]int {
 	return out
 }
 
+// closingRows has all closings: of an incident that is closed twice the first one counts, whether one commit has both or each its own.
 func closingRows(cs []correlate.Close) ([][]any, error) {
-	last := lastOf(cs, func(c correlate.Close) string { return c.Incident })
 	var out [][]any
-	for i, c := range cs {
-		if last[c.Incident] != i {
-			continue
-		}
+	for _, c := range cs {
 		id, err := parseID(c.Incident)
 		if err != nil {
 			return nil, fmt.Errorf("closing: %w", err)
