@@ -187,6 +187,33 @@ func hiddenParts(t *testing.T, k Kind) {
 	}
 }
 
+// partsOfClosed: what the engine joins into one that is closed takes along what is closed of what people merged into it. The rest comes
+// back: what still comes to it would be hidden there.
+func partsOfClosed(t *testing.T, k Kind) {
+	s := own(t, k)
+	closed, whole, part, over := anOpen(aRule("r"), 1), anOpen(aRule("r"), 2), anOpen(aRule("r"), 3), anOpen(aRule("r"), 4)
+	for _, in := range []*incident.Incident{&closed, &over} {
+		in.ClosedAt, in.Verdict = base, incident.Benign
+	}
+	s.put(closed, whole, part, over)
+	s.merge(part.ID, whole.ID)
+	s.merge(over.ID, whole.ID)
+	whole.MergedInto, whole.Revision = closed.ID, 2
+	for range 2 {
+		s.put(whole)
+		if diff := cmp.Diff([]string{part.ID, closed.ID}, s.list(incident.Filter{})); diff != "" {
+			t.Errorf("the list: %s", diff)
+		}
+		counts, err := s.Rollup(t.Context())
+		if diff := cmp.Diff(recount(s), counts); err != nil || diff != "" {
+			t.Errorf("%v counts %s", err, diff)
+		}
+	}
+	if v := s.incident(over.ID); v.MergedInto == nil || *v.MergedInto != closed.ID {
+		t.Errorf("what is closed is merged into %v", v.MergedInto)
+	}
+}
+
 // joinedScopes: who sees the place of a part sees the whole, and what people merge is no way to see more.
 func joinedScopes(t *testing.T, k Kind) {
 	s := own(t, k)
@@ -218,6 +245,30 @@ func joinedScopes(t *testing.T, k Kind) {
 		t.Fatal(err)
 	}
 	seen(b.ID)
+	// The engine joins the whole into another, and what people merged goes along.
+	heir := anOpen(aRule("r"), 3)
+	s.put(heir)
+	s.merge(b.ID, a.ID)
+	a.MergedInto, a.Revision = heir.ID, 2
+	s.put(a)
+	seen(heir.ID)
+}
+
+// placeOfAPart: a place that a part comes to when it is merged already is the whole's, too.
+func placeOfAPart(t *testing.T, k Kind) {
+	s := own(t, k)
+	whole, part := anOpen(aRule("r"), 1), anOpen(aRule("r"), 2)
+	s.put(whole, part)
+	s.merge(part.ID, whole.ID)
+	e := evidenceOf(2, 1, "failed")
+	frozen := freeze(part.ID, e)
+	frozen[0].Item.Fields = map[string]any{"k8s.cluster.name": "prod", "k8s.namespace.name": "shop"}
+	part.Revision = 2
+	s.commit(s.next(correlate.Changes{Incidents: []incident.Incident{part}, Detections: []correlate.DetectionChange{aDetectionOf(part, 2, e)}}, frozen...))
+	scope := incident.Scope{{Cluster: "prod", Namespace: "shop"}}
+	if diff := cmp.Diff([]string{whole.ID}, s.list(incident.Filter{Scope: scope})); diff != "" {
+		t.Error(diff)
+	}
 }
 
 // joinsAtOnce: people merge and take apart while the engine joins, retracts and opens; the counts stay right and nothing is in a circle.

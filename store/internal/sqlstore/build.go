@@ -64,6 +64,7 @@ func newPlan(c store.Commit) (*Plan, error) {
 	p.add(evidenceTable().upsert(), evidenceTable().columns, evidence)
 	p.add(placesTable().upsert(), placesTable().columns, places)
 	p.add(addPlaces, id, d.placed())
+	p.add(addWholePlaces, id, d.placed())
 
 	// One after the other: two of them may lead to the same incident.
 	roots := []Column{{"id", Bytes}, {"at", Int}, {"verdict", Text}, {"person", Text}}

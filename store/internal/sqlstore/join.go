@@ -136,10 +136,8 @@ func merge(ctx context.Context, q Querier, part, into []byte, by string) (incide
 	if err := q.Query(ctx, tellJoined, []any{part}, nil); err != nil {
 		return done, err
 	}
-	// Who sees the place of a part sees the whole: lists of a scope begin with these labels.
 	copied := "INSERT INTO incident_labels (incident, label, value, last_event) SELECT i.id, l.label, l.value, i.last_event " +
-		"FROM incident_labels l JOIN incidents i ON i.id = ? WHERE l.incident IN (" + in(len(parts)) + ") AND l.label IN ('place', 'cluster', 'namespace') " +
-		"ON CONFLICT (incident, label, value) DO NOTHING"
+		"FROM incident_labels l JOIN incidents i ON i.id = ? WHERE l.incident IN (" + in(len(parts)) + ")" + partsPlaces
 	if err := q.Query(ctx, copied, append([]any{to}, parts...), nil); err != nil {
 		return done, err
 	}
@@ -188,8 +186,16 @@ func joinActs(ctx context.Context, q Querier, part, whole held, a incident.Act) 
 	return done, nil
 }
 
-// What people merged is given back where it would be hidden: when the engine retracts what it was merged into, and when what the
-// engine joins makes a circle of it. Each step is of incidents with a %s, which become live if they were not retracted themselves.
+// Who sees the place of a part sees the whole, whose labels lists of a scope begin with.
+const partsPlaces = " AND l.label IN ('place', 'cluster', 'namespace') ON CONFLICT (incident, label, value) DO NOTHING"
+
+var (
+	addPlaces      = fmt.Sprintf(placesOf, "JOIN incidents i ON i.id = d.incident")
+	addWholePlaces = fmt.Sprintf(placesOf, "JOIN incidents p ON p.id = d.incident JOIN incidents i ON i.id = p.joined_into")
+)
+
+// What people merged is given back where it would be hidden: when the engine retracts what it was merged into, when what the
+// engine joins makes a circle of it, and when the engine joins that into what is closed. Each step is of incidents with a %s, which become live if they were not retracted themselves.
 const (
 	countFreed = `INSERT INTO rollups (partition_id, status, severity, shadow, n)
 SELECT partition_id, shown, severity, shadow, count(*) FILTER (WHERE NOT retracted) FROM (
@@ -197,7 +203,7 @@ SELECT partition_id, shown, severity, shadow, count(*) FILTER (WHERE NOT retract
 ) AS t GROUP BY partition_id, shown, severity, shadow HAVING count(*) FILTER (WHERE NOT retracted) > 0
 ON CONFLICT (partition_id, status, severity, shadow) DO UPDATE SET n = rollups.n + excluded.n`
 	actFreed = `INSERT INTO incident_acts (incident, other, at, actor, kind, detail)
-SELECT i.id, i.joined_into, {now}, '', 'unmerge', '{"why":"the one that it was merged into was retracted, or joined into this one"}'
+SELECT i.id, i.joined_into, {now}, '', 'unmerge', '{"why":"the one that it was merged into was retracted, or joined into this one or one that is closed"}'
 FROM incidents i WHERE i.merged_into IS NULL AND %s`
 	uncouple = `UPDATE incidents AS i SET joined_into = NULL, work = work + 1 WHERE i.merged_into IS NULL AND %s`
 
@@ -214,10 +220,16 @@ FROM incidents i WHERE i.merged_into IS NULL AND %s`
 	// Its own columns say so: PostgreSQL looks at them again where it had to wait for somebody who takes it apart.
 	inCircle = `(i.id, i.joined_into) IN (` + endOf + `SELECT l.id, e.c FROM e JOIN incidents l ON l.id = e.id WHERE l.merged_into IS NULL AND l.joined_into = e.c)`
 
-	// What people merged into c goes along, to where the last is shown.
-	goAlong = endOf + `UPDATE incidents SET work = work + 1, joined_into = (
-  SELECT coalesce(l.joined_into, l.id) FROM e JOIN incidents l ON l.id = e.id WHERE l.merged_into IS NULL
-) WHERE joined_into IN (SELECT id FROM c) AND EXISTS (SELECT 1 FROM e JOIN incidents l ON l.id = e.id WHERE l.merged_into IS NULL)`
+	// What would still come to it would be hidden there: people may not merge it into that either.
+	intoClosed = `i.closed_at = 0 AND i.joined_into IN (` + endOf + `SELECT e.c` + wholeOf + ` WHERE w.closed_at <> 0 OR w.retracted)`
+
+	// What people merged into c goes along, to where the last is shown, and so do its places.
+	wholeOf = ` FROM e JOIN incidents z ON z.id = e.id AND z.merged_into IS NULL JOIN incidents w ON w.id = coalesce(z.joined_into, z.id)`
+	goAlong = endOf + `UPDATE incidents SET work = work + 1, joined_into = (SELECT w.id` + wholeOf + `)
+WHERE joined_into IN (SELECT id FROM c) AND EXISTS (SELECT 1` + wholeOf + `)`
+	placesAlong = endOf + `INSERT INTO incident_labels (incident, label, value, last_event)
+SELECT w.id, l.label, l.value, w.last_event` + wholeOf + `
+JOIN incidents p ON p.joined_into = w.id JOIN incident_labels l ON l.incident = p.id WHERE true`
 )
 
 // moveParts adds the steps that keep what people merged where it is seen. Of what was joined one goes after the other: two may make the
@@ -225,9 +237,13 @@ FROM incidents i WHERE i.merged_into IS NULL AND %s`
 func (p *Plan) moveParts(retracted, joined [][]any) {
 	id := bytesColumns("id")
 	for _, row := range joined {
-		for _, step := range []string{fmt.Sprintf(countFreed, inCircle), fmt.Sprintf(actFreed, inCircle), fmt.Sprintf(uncouple, inCircle), goAlong} {
-			p.add(step, id, [][]any{row})
+		for _, which := range []string{inCircle, intoClosed} {
+			for _, step := range []string{countFreed, actFreed, uncouple} {
+				p.add(fmt.Sprintf(step, which), id, [][]any{row})
+			}
 		}
+		p.add(goAlong, id, [][]any{row})
+		p.add(placesAlong+partsPlaces, id, [][]any{row})
 	}
 	for _, step := range []string{countFreed, actFreed, uncouple} {
 		p.add(fmt.Sprintf(step, ofRetracted), id, retracted)

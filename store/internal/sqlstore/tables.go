@@ -84,10 +84,10 @@ SELECT v.incident, v.label, v.value, i.last_event FROM (
 ON CONFLICT (incident, label, value) DO NOTHING`
 
 	// The places of detections are labels of their incident, too, in the three forms that a scope asks for: their index has the
-	// list's order. One stays when its detection leaves; who asks looks at the detections as well.
-	addPlaces = `INSERT INTO incident_labels (incident, label, value, last_event)
-SELECT d.incident, k.label, CASE k.label WHEN 'place' THEN s.cluster || '/' || s.namespace WHEN 'cluster' THEN s.cluster ELSE s.namespace END, i.last_event
-FROM detections d JOIN incidents i ON i.id = d.incident JOIN detection_places s ON s.detection = d.id
+	// list's order. One stays when its detection leaves; who asks looks at the detections as well. The %s leads to the incident i.
+	placesOf = `INSERT INTO incident_labels (incident, label, value, last_event)
+SELECT i.id, k.label, CASE k.label WHEN 'place' THEN s.cluster || '/' || s.namespace WHEN 'cluster' THEN s.cluster ELSE s.namespace END, i.last_event
+FROM detections d %s JOIN detection_places s ON s.detection = d.id
 CROSS JOIN (SELECT 'place' AS label UNION ALL SELECT 'cluster' UNION ALL SELECT 'namespace') AS k
 WHERE d.id IN ({rows}) ON CONFLICT (incident, label, value) DO NOTHING`
 
