@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest'
 import { holdsTerm, itemOf, offers, overOthers, pressedTerm, termOf, termsOf, turned, written, type Draft } from './except'
-import { coveredBy, exceptionsOf, exceptionsPlaced, exceptionsWith, stateOf } from './exceptions'
+import { coveredBy, exceptionsOf, exceptionsPlaced, exceptionsWith, lastHit, pagesMost, stateOf, type Found } from './exceptions'
 import { draftAt, pageOf } from './routes'
 import { leads } from './menu.svelte'
 import type { Evidence, Rule } from './types'
@@ -93,6 +93,26 @@ describe('the list', () => {
   it('is searched for by what a pattern saw and the exception covers', () => {
     expect(all.map(coveredBy)).toEqual(['(u == 2) and ((p == 1) or (q or r))', '', '(u == 1) and ((p == 1) or (q or r))'])
     expect(rules.map(overOthers)).toEqual([false, true])
+  })
+  it('was last hit as far back as there is something to search', async () => {
+    const asked: string[] = []
+    const search = (pages: Found[]) => async (q: URLSearchParams) => {
+      asked.push(q.get('cursor') ?? '')
+      expect([q.get('q'), q.get('until')]).toEqual([coveredBy(all[2]!), all[2]!.expires])
+      return pages[Math.min(asked.length, pages.length) - 1]!
+    }
+    const none = (next_cursor: string, searched_to: string | null): Found => ({ items: null, next_cursor, searched_to })
+    const last = (...pages: Found[]) => { asked.length = 0; return lastHit(all[2]!, search(pages)) }
+    expect(await last(none('9.0', 'c'), { items: [{ time: 'b' }], next_cursor: '5.0', searched_to: 'a' })).toEqual({ state: 'hit', at: 'b' })
+    expect(asked).toEqual(['', '9.0'])
+    expect(await last(none('9.0', 'c'), none('', null))).toEqual({ state: 'none', to: 'c' })
+    expect(await last(none('', null))).toEqual({ state: 'none', to: null })
+    expect(asked).toEqual([''])
+    expect(await last(none('9.0', 'c'))).toEqual({ state: 'none', to: 'c' })
+    expect(asked.length).toBe(pagesMost)
+    asked.length = 0
+    expect((await lastHit(all[1]!, search([]))).state).toBe('unknown')
+    expect(asked).toEqual([])
   })
 })
 

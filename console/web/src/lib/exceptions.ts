@@ -36,6 +36,34 @@ export function coveredBy(x: Excepted): string {
   return `(${x.when}) and (${patterns.map((p) => `(${p})`).join(' or ')})`
 }
 
+export type Hit =
+  | { state: 'hit'; at: string | null }
+  // Nothing that arrived from to on; null is nothing at all.
+  | { state: 'none'; to: string | null }
+  | { state: 'unknown'; why: string }
+
+// Found is a page of a search for events.
+export interface Found { items: { time: string | null }[] | null; next_cursor: string; searched_to: string | null }
+
+// A page is two seconds of searching at the most, and so many are asked for.
+export const pagesMost = 15
+
+// lastHit is the newest event of the last 30 days that an exception left out, as far back as they are kept or can be looked at.
+export async function lastHit(x: Excepted, search: (query: URLSearchParams) => Promise<Found>): Promise<Hit> {
+  const q = coveredBy(x)
+  if (!q) return { state: 'unknown', why: 'its rule is over another one' }
+  let to: string | null = null
+  let cursor = ''
+  for (let page = 0; page < pagesMost; page++) {
+    const found = await search(new URLSearchParams({ q, since: '720h', limit: '1', ...(x.expires ? { until: x.expires } : {}), ...(cursor ? { cursor } : {}) }))
+    if (found.items?.length) return { state: 'hit', at: found.items[0]!.time }
+    to = found.searched_to ?? to
+    cursor = found.next_cursor
+    if (!cursor) break
+  }
+  return { state: 'none', to }
+}
+
 // exceptionsPlaced is the list's address.
 export function exceptionsPlaced(query: string, state: string): string {
   const q = new URLSearchParams({ ...(query ? { q: query } : {}), ...(state ? { state } : {}) })

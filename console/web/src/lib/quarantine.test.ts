@@ -8,7 +8,7 @@ test('only what the filter knows and is given is asked for', () => {
 })
 
 test('what would not be seen is, line breaks and tabs stay', () => {
-  expect(visible('a\x00b\x1b[2J\r\n\tc\x7f')).toBe('a\u2400b\u241b[2J\u240d\n\tc\u2421')
+  expect(visible('a\x00b\x1b[2J\r\n\tc\x7f')).toBe('a<U+0000>b<U+001B>[2J<U+000D>\n\tc<U+007F>')
   expect(visible('safe\u202etxt.exe\ufeffü')).toBe('safe<U+202E>txt.exe<U+FEFF>ü')
 })
 

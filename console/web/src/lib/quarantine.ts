@@ -23,12 +23,11 @@ export function quarantinePlaced(query: URLSearchParams): string {
 // bytesOf reads base64.
 export const bytesOf = (base64: string) => Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))
 
-// visible gives what would show as nothing, or would turn the text around, a form of its own.
-export const visible = (text: string) => text
-  .replace(/[\x00-\x08\x0b-\x1f]/g, (c) => String.fromCharCode(0x2400 + c.charCodeAt(0))).replaceAll('\x7f', '\u2421')
-  .replace(/[\x80-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, (c) => `<U+${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}>`)
-
 const hex = (n: number, width: number) => n.toString(16).padStart(width, '0')
+
+// visible writes out what would show as nothing, or would turn the text around.
+export const visible = (text: string) => text
+  .replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, (c) => `<U+${hex(c.charCodeAt(0), 4).toUpperCase()}>`)
 
 // hexOf has sixteen bytes a line: where they are, each in hex, and what of them is ASCII.
 export function hexOf(bytes: Uint8Array): string {
