@@ -23,7 +23,7 @@ var dist embed.FS
 var unbuilt embed.FS
 
 // pages are the first parts of the addresses that are views of the one page: web/src/lib/routes.ts has them too.
-var pages = []string{"incidents", "rules", "bench", "attack", "entities", "sources", "alerts", "silences", "tail", "audit", "status"}
+var pages = []string{"incidents", "rules", "bench", "exceptions", "attack", "entities", "sources", "quarantine", "alerts", "silences", "tail", "audit", "status"}
 
 // Built reports whether the console is in this binary.
 func Built() bool {

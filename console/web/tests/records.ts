@@ -24,7 +24,36 @@ export function shell(namespace: string, pod: string): string[] {
   ]
 }
 
-export async function post(source: 'vector' | 'falco', records: string[]) {
+// known are a rule with an exception in force and one that is over, and a Sigma rule.
+export const known = `rule: sessions-of-robots
+title: A robot opens sessions
+severity: low
+shadow: true
+match: event.action == "open" and user.name startsWith "robot-"
+by: [user.name]
+except:
+  - when: user.name == "robot-backup"
+    reason: the nightly backup
+    owner: platform
+    expires: 2099-12-31
+  - {when: user.name == "robot-old", reason: it was moved, owner: storage, expires: 2020-01-31}
+---
+title: A robot is renamed
+id: 5f0c61c2-6b4e-4d0e-9a53-5b51d5a3b0aa
+status: test
+level: low
+logsource: {product: tocsin, category: accounts}
+detection:
+  selection: {event.action: rename}
+  condition: selection
+`
+
+// robots open sessions: the first exception leaves one out, the second no longer does.
+export const robots = () => ['backup', 'old'].map((name, i) => JSON.stringify({
+  timestamp: at(i), host: 'node-c', 'event.action': 'open', 'user.name': 'robot-' + name, service: 'sessions', message: `session of robot-${name}`,
+}))
+
+export async function post(source: 'vector' | 'falco', records: (string | Uint8Array<ArrayBuffer>)[]) {
   for (const body of source === 'vector' ? [records.join('\n')] : records) {
     const r = await fetch(`${process.env.TOCSIN_INGEST}/ingest/${source}`, { method: 'POST', body })
     if (r.status !== 200) throw new Error(`${source}: ${r.status} ${await r.text()}`)

@@ -6,16 +6,18 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { decided, login, post, shell } from './records'
+import { decided, known, login, post, robots, shell } from './records'
 
 const root = resolve(import.meta.dirname ?? '.', '../../..')
 const any = '127.0.0.1:0'
 
-export type Running = { url: string; token: string; ingest: string; stop: () => Promise<void> }
+export type Running = { url: string; token: string; ingest: string; stop: (keep?: boolean) => Promise<void> }
 
-// demo starts a server with the demo's recorded attack, and waits until it has played.
-export async function demo(config?: string): Promise<Running> {
-  const data = mkdtempSync(join(tmpdir(), 'tocsin-console-'))
+export const folder = () => mkdtempSync(join(tmpdir(), 'tocsin-console-'))
+
+// demo starts a server with the demo's recorded attack, and waits until it has played. What it keeps in its folder is gone when
+// it stops, unless another one is to begin with that.
+export async function demo(config?: string, data = folder()): Promise<Running> {
   const args = ['serve', '--demo']
   if (config) {
     writeFileSync(join(data, 'tocsin.yaml'), config)
@@ -41,11 +43,11 @@ export async function demo(config?: string): Promise<Running> {
   const page = /incidents\s+(http:\S+)\/#token=(\S+)/.exec(said)!
   return {
     url: page[1]!, token: page[2]!, ingest: /(http:\S+)\/ingest\/vector/.exec(said)![1]!,
-    stop: async () => {
+    stop: async (keep = false) => {
       const gone = new Promise((yes) => child.once('exit', yes))
       child.kill('SIGTERM')
       await gone
-      rmSync(data, { recursive: true, force: true })
+      if (!keep) rmSync(data, { recursive: true, force: true })
     },
   }
 }
@@ -61,12 +63,15 @@ export default async function server() {
   await new Promise<void>((up) => receiver.listen(0, '127.0.0.1', up))
   process.env.RECEIVER_URL = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`
 
-  const running = await demo(`alert:
+  const data = folder()
+  writeFileSync(join(data, 'known.yml'), known)
+  const running = await demo(`rules: [./rules.d, ${join(data, 'known.yml')}]
+alert:
   receivers:
     - {name: ops, type: webhook, url: "${process.env.RECEIVER_URL}/hook"}
   routes:
     - {receiver: ops, severity: critical}
-`)
+`, data)
   process.env.TOCSIN_URL = running.url
   process.env.TOCSIN_TOKEN = running.token
   process.env.TOCSIN_INGEST = running.ingest
@@ -75,6 +80,8 @@ export default async function server() {
   await post('vector', login('<img src=x onerror=alert(1)>', '203.0.113.66'))
   await post('falco', shell('shop', 'cart-6f7d-lq2mz'))
   await post('falco', shell('billing', 'ledger-58c9-0x1yz'))
+  await post('vector', robots())
+  for (const raw of ['nonsense{', '{"rule":"a\u202eb","x":"\x00"', Uint8Array.of(0x7b, 0xff, 0xfe, 0x00)]) await post('falco', [raw])
   await decided()
 
   return async () => {

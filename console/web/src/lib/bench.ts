@@ -10,6 +10,9 @@ export type Job = S['Backtest']
 export type Predicted = S['BacktestIncident']
 export type Result = S['BacktestResult']
 
+// slot is where the tab keeps what was written, for each rule that it began from.
+export const slot = (rule: string) => 'bench:' + rule
+
 // As many characters are checked.
 export const most = 262_144
 

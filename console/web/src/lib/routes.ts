@@ -2,12 +2,12 @@
 // Which page an address is.
 
 export type Page =
-  | { name: 'triage' | 'rules' | 'bench' | 'attack' | 'sources' | 'alerts' | 'silences' | 'tail' | 'audit' | 'status' | 'none' }
+  | { name: 'triage' | 'rules' | 'bench' | 'exceptions' | 'draft' | 'attack' | 'sources' | 'quarantine' | 'alerts' | 'silences' | 'tail' | 'audit' | 'status' | 'none' }
   | { name: 'incident' | 'rule'; id: string }
   | { name: 'entity'; type: string; entity: string }
 
 // The first parts of the addresses that are pages; console.go serves the page at these.
-export const pages = ['incidents', 'rules', 'bench', 'attack', 'entities', 'sources', 'alerts', 'silences', 'tail', 'audit', 'status'] as const
+export const pages = ['incidents', 'rules', 'bench', 'exceptions', 'attack', 'entities', 'sources', 'quarantine', 'alerts', 'silences', 'tail', 'audit', 'status'] as const
 
 export function pageOf(path: string): Page {
   let parts: string[]
@@ -21,9 +21,10 @@ export function pageOf(path: string): Page {
   if (first === 'incidents' && parts.length === 2 && id) return { name: 'incident', id }
   if (first === 'rules' && parts.length === 2 && id) return { name: 'rule', id }
   if (first === 'entities' && parts.length === 3 && id && rest) return { name: 'entity', type: id, entity: rest }
+  if (first === 'exceptions' && parts.length === 2 && id === 'new') return { name: 'draft' }
   if (parts.length > 1) return { name: 'none' }
   switch (first) {
-    case 'rules': case 'bench': case 'attack': case 'sources': case 'alerts': case 'silences': case 'tail': case 'audit': case 'status':
+    case 'rules': case 'bench': case 'exceptions': case 'attack': case 'sources': case 'quarantine': case 'alerts': case 'silences': case 'tail': case 'audit': case 'status':
       return { name: first }
   }
   return { name: 'none' }
@@ -36,3 +37,8 @@ export const entityAt = (type: string, name: string) => `/entities/${encodeURICo
 export const valueAt = (field: string, value: string) => '/tail?' + new URLSearchParams({ q: `${field}:${value.split(/\s/)[0]}` })
 // withEntity is the list of all incidents of an entity.
 export const withEntity = (type: string, name: string) => '/?' + new URLSearchParams({ status: 'all', entity: `${type}:${name}` })
+// draftAt is the draft of an exception, begun with what is known: its rule, or an incident that it would have left out, and a value.
+export function draftAt(from: { rule?: string; incident?: string; field?: string; value?: string }): string {
+  const q = new URLSearchParams(Object.entries(from).filter(([, v]) => v !== undefined))
+  return '/exceptions/new' + (q.size ? '?' + q : '')
+}

@@ -8,10 +8,13 @@ export type Detection = S['DetectionView']
 export type Evidence = S['EvidenceItem']
 export type Entity = S['Entity']
 export type Rule = S['RuleInfo']
+export type RuleSource = S['RuleSource']
 export type Source = S['SourceView']
 export type Alert = S['AlertView']
 export type Status = S['Status']
 export type Act = S['AuditView']
+export type Quarantined = S['QuarantineView']
+export type Released = S['Released']
 
 // A page of a list; next_cursor is empty at its end.
 export interface Page<T> { items: T[] | null; next_cursor: string }
