@@ -19,6 +19,7 @@ const (
 	Alertmanager = "alertmanager"
 	Email        = "email"
 	NATS         = "nats"
+	Shoutrrr     = "shoutrrr"
 )
 
 // Config says who hears of incidents.

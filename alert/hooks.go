@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"regexp"
 	"strconv"
@@ -41,20 +42,30 @@ type Reply struct {
 	By string
 	// Key is the same if the reply comes again.
 	Key string
+	// answer is where the person can be told something, "" if nowhere. Whoever has it can write there.
+	answer string
 }
 
 // Hooks read what receivers say back. Each type believes what is signed with a secret of any of its receivers.
-type Hooks struct{ pagerDuty, slack []string }
+type Hooks struct {
+	pagerDuty, slack []string
+	// hosts take answers besides Slack's own: those of receivers with an address.
+	hosts  []string
+	client *http.Client
+}
 
 // NewHooks returns those of a valid configuration.
 func NewHooks(c Config) Hooks {
-	var h Hooks
+	h := Hooks{client: newClient(c.guard())}
 	for _, r := range c.Receivers {
 		switch r.Type {
 		case PagerDuty:
 			h.pagerDuty = append(h.pagerDuty, r.Secrets...)
 		case Slack:
 			h.slack = append(h.slack, r.Secrets...)
+			if u, err := url.Parse(r.URL); err == nil && r.URL != "" {
+				h.hosts = append(h.hosts, u.Host)
+			}
 		}
 	}
 	return h
@@ -147,6 +158,7 @@ func (h Hooks) Slack(signature, timestamp string, body []byte, now time.Time) (r
 			Value string
 			At    string `json:"action_ts"`
 		}
+		Answer string `json:"response_url"`
 	}
 	form, err := url.ParseQuery(string(body))
 	if err != nil || json.Unmarshal([]byte(form.Get("payload")), &in) != nil {
@@ -162,7 +174,7 @@ func (h Hooks) Slack(signature, timestamp string, body []byte, now time.Time) (r
 	if name == "" {
 		name = in.User.ID
 	}
-	r = Reply{Incident: a.Value, Status: incident.InProgress, By: replier(Slack, name), Key: in.User.ID + " " + a.At}
+	r = Reply{Incident: a.Value, Status: incident.InProgress, By: replier(Slack, name), Key: in.User.ID + " " + a.At, answer: in.Answer}
 	return r, a.At != "" && name != "" && incidentID(r.Incident), nil
 }
 

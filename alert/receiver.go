@@ -55,7 +55,7 @@ type Receiver struct {
 	// Title and Text are templates, see text.go.
 	Title string `yaml:"title"`
 	Text  string `yaml:"text"`
-	// PerMinute is how many alerts it is sent in a minute at most; 0 is the type's own, which only Slack has.
+	// PerMinute is how many alerts it is sent in a minute at most; 0 is the type's own, which only Slack and Shoutrrr have.
 	PerMinute int `yaml:"per_minute"`
 }
 
@@ -70,13 +70,14 @@ func keysOf() map[string][]string {
 		Alertmanager: {"urls", "user", "password", "token", "resend", "title", "text"},
 		Email:        {"url", "user", "password", "from", "to", "allow_plaintext", "ca", "title", "text"},
 		NATS:         {"url", "user", "password", "token", "creds", "ca", "subject", "stream"},
+		Shoutrrr:     {"url", "title", "text"},
 	}
 }
 
 func (r Receiver) validate(at string) error {
 	has, known := keysOf()[r.Type]
 	if !known {
-		return wrong(at+".type", "%q is no type: webhook, slack, pagerduty, alertmanager, email, nats, loki or stdout", r.Type)
+		return wrong(at+".type", "%q is no type: webhook, slack, pagerduty, alertmanager, email, nats, loki, shoutrrr or stdout", r.Type)
 	}
 	v := reflect.ValueOf(r)
 	for i := range v.NumField() {
@@ -106,6 +107,8 @@ func (r Receiver) validate(at string) error {
 		return r.validateEmail(at)
 	case NATS:
 		return r.validateNATS(at)
+	case Shoutrrr:
+		return r.validateShoutrrr(at)
 	}
 	return nil
 }

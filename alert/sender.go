@@ -26,14 +26,16 @@ func newSender(r Receiver, c Config, p printer) (sender, error) {
 		return newEmail(r, c)
 	case NATS:
 		return newNATS(r, c)
+	case Shoutrrr:
+		return newShoutrrr(r, c)
 	}
 	return newWebhook(r, c.guard())
 }
 
 // perMinute is how many alerts in a minute a type of receiver takes, 0 for no limit: Slack takes about one message a second and channel,
-// and a bot's change of an incident is two.
+// and a bot's change of an incident is two; what shoutrrr leads to takes no more, Discord 30 a minute and channel.
 func perMinute(kind string) int {
-	if kind == Slack {
+	if kind == Slack || kind == Shoutrrr {
 		return 30
 	}
 	return 0

@@ -43,6 +43,9 @@ func farEnds() map[string]far {
 		"alertmanager": {receiver: Receiver{Type: Alertmanager, URLs: []string{"http://am"}}, service: func(s *troubled) service { return newAlertmanagerService(s) }},
 		"webhook":      {receiver: Receiver{Type: Webhook, URL: "http://hook/", Secrets: []string{"whsec_" + strings.Repeat("k", 32)}}, service: func(s *troubled) service { return &webhookService{s} }, not: []string{"login page"}},
 		"loki":         {receiver: Receiver{Type: Loki, URL: "http://loki"}, service: func(s *troubled) service { return &lokiService{lokitest.New(s.t)} }},
+		"discord":      {receiver: shoutrrrTo("discord://hush-hush@118233"), service: func(s *troubled) service { return &discordService{s} }},
+		"ntfy":         {receiver: shoutrrrTo("ntfy://ana:hush-hush@ntfy.example.org/alerts"), service: func(s *troubled) service { return &ntfyService{s} }},
+		"gotify":       {receiver: shoutrrrTo("gotify://push.example.org/AhushhushhushX1?disabletls=yes"), service: func(s *troubled) service { return &gotifyService{s} }},
 		"email": {
 			receiver: Receiver{Type: Email, URL: "smtp://mail:25", AllowPlaintext: true, From: "tocsin@example.org", To: []string{"soc@example.org"}},
 			serve: func(s *troubled) (*lokitest.Network, func()) {

@@ -103,7 +103,7 @@ func (s *troubled) problem(w http.ResponseWriter, format string, args ...any) st
 
 // lead has a sender's connections lead into a network, until they are let go of.
 func lead(s sender, n *lokitest.Network) (letGo func()) {
-	transport := &http.Transport{DialContext: n.DialContext}
+	transport := &http.Transport{DialContext: n.DialContext, DialTLSContext: n.DialContext}
 	switch s := s.(type) {
 	case *slack:
 		s.client.Transport = transport
@@ -114,6 +114,8 @@ func lead(s sender, n *lokitest.Network) (letGo func()) {
 	case *webhook:
 		s.client.Transport = transport
 	case *loki:
+		s.client.Transport = transport
+	case *shoutrrr:
 		s.client.Transport = transport
 	case *email:
 		s.options = append(s.options, gomail.WithDialContextFunc(n.DialContext))

@@ -89,14 +89,25 @@ func TestEvidenceKeepsItsBytes(t *testing.T) {
 	}
 }
 
-func TestCloseAndRetry(t *testing.T) {
+// TestWhoCloses is whose proof it is, whatever the body says.
+func TestWhoCloses(t *testing.T) {
 	t.Parallel()
-	f := &fake{}
-	h := handler(f)
-	w := ask(h, http.MethodPost, "/api/v1/incidents/"+known+"/close", `{"verdict":"benign","by":"ana"}`)
-	if w.Code != http.StatusOK || f.verdict != incident.Benign || f.by != "ana" || !strings.Contains(w.Body.String(), `"status":"closed"`) {
-		t.Errorf("%d, %q by %q: %s", w.Code, f.verdict, f.by, w.Body)
+	for by, want := range map[string]string{``: "admin", `,"by":"admin"`: "admin", `,"by":" ana "`: "admin for ana", `,"by":"ana for bob"`: "admin for ana for bob"} {
+		f := &fake{}
+		w := ask(handler(f), http.MethodPost, "/api/v1/incidents/"+known+"/close", `{"verdict":"benign"`+by+`}`)
+		if w.Code != http.StatusOK || f.verdict != incident.Benign || f.by != want || !strings.Contains(w.Body.String(), `"status":"closed"`) {
+			t.Errorf("%s: %d, %q by %q: %s", by, w.Code, f.verdict, f.by, w.Body)
+		}
 	}
+	f := &fake{}
+	if w := ask(handler(f), http.MethodPost, "/api/v1/incidents/"+known+"/close", `{"verdict":"benign","by":"ana\nroot"}`); w.Code != http.StatusUnprocessableEntity || f.by != "" {
+		t.Errorf("%d by %q: %s", w.Code, f.by, w.Body)
+	}
+}
+
+func TestRetry(t *testing.T) {
+	t.Parallel()
+	h := handler(&fake{})
 	if w := ask(h, http.MethodPost, "/api/v1/alerts/7/retry", ""); w.Code != http.StatusNoContent {
 		t.Errorf("%d: %s", w.Code, w.Body)
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -63,7 +64,11 @@ func pagerDuty(h http.Handler, kind, agent, body string) *httptest.ResponseRecor
 
 // pressed posts the button of a message as Slack does.
 func pressed(h http.Handler, at time.Time, action string) *httptest.ResponseRecorder {
-	body := url.Values{"payload": {fmt.Sprintf(`{"type":"block_actions","user":{"id":"U1","username":"ana"},"actions":[{"action_id":%q,"value":%q,"action_ts":"17.5"}]}`, action, known)}}.Encode()
+	return pressedAt(h, at, action, "https://nowhere.example.org/")
+}
+
+func pressedAt(h http.Handler, at time.Time, action, answer string) *httptest.ResponseRecorder {
+	body := url.Values{"payload": {fmt.Sprintf(`{"type":"block_actions","user":{"id":"U1","username":"ana"},"response_url":%q,"actions":[{"action_id":%q,"value":%q,"action_ts":"17.5"}]}`, answer, action, known)}}.Encode()
 	stamp := strconv.FormatInt(at.Unix(), 10)
 	return post(h, "/api/v1/hooks/slack", "application/x-www-form-urlencoded", body,
 		"X-Slack-Request-Timestamp", stamp, "X-Slack-Signature", "v0="+hexMAC("v0:"+stamp+":"+body))
@@ -98,7 +103,6 @@ func TestWhatReceiversSayBack(t *testing.T) {
 			return pagerDuty(h, "", "", `{"event":{"id":"1","event_type":"pagey.ping","data":{"message":"hi"}}}`)
 		}, "", "", ""},
 		{"a button", incident.New, func(h http.Handler) *httptest.ResponseRecorder { return pressed(h, now, "tocsin_acknowledge") }, incident.InProgress, "slack:ana", "U1 17.5"},
-		{"a button again", incident.InProgress, func(h http.Handler) *httptest.ResponseRecorder { return pressed(h, now, "tocsin_acknowledge") }, "", "", ""},
 		{"another app's button", incident.New, func(h http.Handler) *httptest.ResponseRecorder { return pressed(h, now, "other") }, "", "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -188,5 +192,65 @@ func TestARecipientThatCannotAct(t *testing.T) {
 				t.Errorf("%d after %d tries: %s", w.Code, f.refused, w.Body)
 			}
 		})
+	}
+}
+
+// TestWhoPressedInVain is told so, alone, where Slack takes it; and by the answer itself where it does not.
+func TestWhoPressedInVain(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		backend *fake
+		want    string
+	}{
+		{"somebody works on it", &fake{status: incident.InProgress}, "Nothing was changed: the incident is in progress already."},
+		{"closed", &fake{status: incident.Closed}, "Nothing was changed: the incident is closed already."},
+		{"closed meanwhile", &fake{status: incident.New, refuse: incident.ErrFinal}, "Nothing was changed: the incident is closed."},
+		{"merged", &fake{status: incident.New, refuse: &incident.MergedError{Into: other}}, "Nothing was changed: the incident was merged into another one, or is not there any more."},
+		{"done", &fake{status: incident.New}, ""},
+	} {
+		for _, code := range []int{http.StatusOK, http.StatusNotFound} {
+			t.Run(fmt.Sprint(tt.name, code), func(t *testing.T) {
+				t.Parallel()
+				var said []map[string]any
+				slack := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					var m map[string]any
+					if err := json.NewDecoder(r.Body).Decode(&m); err != nil || r.URL.Path != "/actions/T1/1/hush" {
+						t.Errorf("%v: %s", err, r.URL)
+					}
+					said = append(said, m)
+					w.WriteHeader(code)
+				}))
+				defer slack.Close()
+				c := config(&fake{status: tt.backend.status, refuse: tt.backend.refuse})
+				c.Store = &authtest.Memory{Now: clock}
+				c.Hooks = alert.NewHooks(alert.Config{Receivers: []alert.Receiver{{Type: alert.Slack, URL: slack.URL + "/api/", Secrets: []string{hookSecret}}}})
+				w := pressedAt(api.New(c), now, "tocsin_acknowledge", slack.URL+"/actions/T1/1/hush")
+				var want []map[string]any
+				status := http.StatusOK
+				if tt.want != "" {
+					want = []map[string]any{{"response_type": "ephemeral", "replace_original": false, "text": tt.want}}
+					if code != http.StatusOK {
+						status = http.StatusServiceUnavailable
+					}
+				}
+				if diff := cmp.Diff(want, said); diff != "" || w.Code != status || strings.Contains(w.Body.String(), "hush") {
+					t.Errorf("%d %s%s", w.Code, w.Body, diff)
+				}
+			})
+		}
+	}
+}
+
+// TestNobodyIsToldWhereSlackIsNot: a response_url that is somebody else's is not asked, and the answer itself says why nothing was done.
+func TestNobodyIsToldWhereSlackIsNot(t *testing.T) {
+	t.Parallel()
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { t.Errorf("it came: %s", r.URL) }))
+	defer elsewhere.Close()
+	h, _ := hooked(&fake{status: incident.Closed})
+	for _, answer := range []string{elsewhere.URL, "", "https://hooks.slack.com.example.org/actions/T1", "http://hooks.slack.com/actions/T1", "://"} {
+		if w := pressedAt(h, now, "tocsin_acknowledge", answer); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "closed already") {
+			t.Errorf("%s: %d %s", answer, w.Code, w.Body)
+		}
 	}
 }

@@ -198,16 +198,18 @@ func (s *server) registerIncidents(h huma.API) {
 	})
 	huma.Register(h, huma.Operation{
 		OperationID: "close-incident", Method: http.MethodPost, Path: "/api/v1/incidents/{id}/close", Summary: "Close an incident with a verdict",
+		Description: "The closing is in the log once this is answered, whatever fails. The answer waits five seconds for it to be done: the status says whether it is. " +
+			"Who closes is whose proof this is.",
 	}, func(ctx context.Context, in *struct {
 		ID   string `path:"id" pattern:"^[0-9a-f]{32}$"`
 		Body struct {
 			Verdict string `json:"verdict" enum:"true_positive,benign,false_positive"`
-			By      string `json:"by,omitempty" maxLength:"200" doc:"who closes it"`
+			By      string `json:"by,omitempty" maxLength:"200" doc:"for whom it is closed, if that is somebody else: NAME for BY closes it"`
 		}
 	}) (*one[incident.View], error) {
-		by := in.Body.By
-		if by == "" {
-			by = auth.Of(ctx).Name
+		by, err := closer(ctx, in.Body.By)
+		if err != nil {
+			return nil, err
 		}
 		v, err := s.Backend.Close(ctx, in.ID, incident.Verdict(in.Body.Verdict), by)
 		if err != nil {
@@ -215,4 +217,18 @@ func (s *server) registerIncidents(h huma.API) {
 		}
 		return &one[incident.View]{v}, nil
 	})
+}
+
+// maxFor bounds the name of somebody for whom an incident is closed, in bytes.
+const maxFor = 800
+
+// closer names who closes an incident: whoever proved who they are. Anybody may write any name into a body, so that one is no more than whom
+// it was done for.
+func closer(ctx context.Context, other string) (string, error) {
+	who := auth.Of(ctx).Name
+	other = strings.TrimSpace(other)
+	if other == "" || other == who {
+		return who, nil
+	}
+	return who + " for " + other, plain("by", other, maxFor, "")
 }

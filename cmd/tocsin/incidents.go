@@ -143,7 +143,7 @@ func newIncidentsClose(c *cli) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&verdict, "verdict", "", "what it was")
-	cmd.Flags().StringVar(&by, "by", "", "who closes it (default: whose token it is)")
+	cmd.Flags().StringVar(&by, "by", "", "for whom you close it, if for somebody else")
 	return cmd
 }
 
