@@ -94,3 +94,27 @@ func TestRisk(t *testing.T) {
 		}
 	}
 }
+
+// TestRiskOverTime: before an incident began there is none of it, while it goes on it is new, and then it fades.
+func TestRiskOverTime(t *testing.T) {
+	t.Parallel()
+	day := int64(24 * time.Hour)
+	now := 100 * day
+	seen := []incident.Sighting{
+		{Severity: "critical", Verdict: incident.TruePositive, FirstEvent: now - 16*day, LastEvent: now - 14*day},
+		{Severity: "critical", Verdict: incident.TruePositive, FirstEvent: now - 1, LastEvent: now},
+	}
+	got := incident.RiskOverTime(now, seen, 20)
+	var risks []float64
+	for i, r := range got {
+		if int64(r.At) != now-int64(20-i)*day {
+			t.Errorf("%d is at %s", i, r.At)
+		}
+		risks = append(risks, r.Risk)
+	}
+	for days, want := range map[int]float64{20: 0, 17: 0, 16: 80, 15: 80, 14: 80, 7: 40, 0: incident.Risk(now, seen)} {
+		if got := risks[20-days]; got != want {
+			t.Errorf("%d days before it is %v, want %v (%v)", days, got, want, risks)
+		}
+	}
+}

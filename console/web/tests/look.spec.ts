@@ -3,7 +3,7 @@
 // pictures are in shots/.
 import AxeBuilder from '@axe-core/playwright'
 import { expect, test } from './fixtures'
-import { api, decided, login, post } from './records'
+import { api, decided, login, post, violation } from './records'
 
 const pages: [string, () => Promise<string>, RegExp | string, string][] = [
   ['incidents', async () => '/', 'Incidents · Tocsin', 'container-takeover'],
@@ -15,6 +15,10 @@ const pages: [string, () => Promise<string>, RegExp | string, string][] = [
     await decided()
     return '/rules/brute-force-then-login'
   }, /Tocsin/, 'user.name = noor'],
+  ['entity', async () => {
+    await post('kyverno', violation('billing', 'ledger-58c9-0x1yz', 'disallow-privileged-containers'))
+    return '/entities/pod/billing%2Fledger-58c9-0x1yz'
+  }, /Tocsin/, 'disallow-privileged-containers is not kept'],
   ['bench', async () => '/bench?rule=brute-force-then-login', 'Bench · Tocsin', 'tests pass'],
   ['attack', async () => '/attack', 'ATT&CK · Tocsin', 'T1110'],
   ['sources', async () => '/sources', 'Sources · Tocsin', 'node-a'],

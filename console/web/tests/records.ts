@@ -24,7 +24,13 @@ export function shell(namespace: string, pod: string): string[] {
   ]
 }
 
-export async function post(source: 'vector' | 'falco', records: string[]) {
+// violation is what Kyverno found wrong with a pod.
+export const violation = (namespace: string, pod: string, policy: string) => [JSON.stringify({
+  policy, rule: 'check', result: 'fail', severity: 'high', message: `${policy} is not kept`, scope: { kind: 'Pod', namespace, name: pod },
+  timestamp: { seconds: Math.floor(Date.now() / 1000), nanos: 0 },
+})]
+
+export async function post(source: 'vector' | 'falco' | 'kyverno', records: string[]) {
   for (const body of source === 'vector' ? [records.join('\n')] : records) {
     const r = await fetch(`${process.env.TOCSIN_INGEST}/ingest/${source}`, { method: 'POST', body })
     if (r.status !== 200) throw new Error(`${source}: ${r.status} ${await r.text()}`)
