@@ -40,7 +40,8 @@ export class List {
         }
       },
       stands: (why, e) => {
-        this.still = e ? why : ''
+        if (!why) this.still = ''
+        else if (e) this.still = why
         // Who is refused a stream still has the list, each time that they ask for one.
         if (e instanceof Problem && e.status !== 0) void this.#read()
       },
@@ -69,6 +70,7 @@ export class List {
   #take(m: Message) {
     const now: Merged<Incident> = { rows: this.rows, waiting: this.waiting, gone: this.gone }
     if (m.event === 'incident') this.#put(heard(now, JSON.parse(m.data) as Incident, this.next === ''))
+    else if (m.event === 'error') this.still = (JSON.parse(m.data) as { detail: string }).detail + '.'
     else if (m.event === 'gone') this.#put(without(now, (JSON.parse(m.data) as { id: string }).id))
   }
 

@@ -15,6 +15,9 @@ export interface Reading {
   rests?: boolean
 }
 
+// A connection that ends sooner has failed, even if it was one.
+const lasting = 10_000
+
 // stream reads a path until it is stopped.
 export function stream(path: string, o: Reading): () => void {
   const end = new AbortController()
@@ -31,30 +34,28 @@ async function run(path: string, o: Reading, end: AbortSignal) {
     end.addEventListener('abort', leave)
     document.addEventListener('visibilitychange', leave)
     leave()
+    const begun = Date.now()
     try {
       const r = await send(path, { signal: turn.signal, headers: o.headers?.() })
       o.stands('')
-      await read(r, o.begin(), () => { failures = 0 })
+      await read(r, o.begin())
       o.stands('The server ended it.')
     } catch (e) {
-      if (!turn.signal.aborted) {
-        o.stands(said(e), e)
-        failures++
-      }
+      if (!turn.signal.aborted) o.stands(said(e), e)
     }
+    if (turn.signal.aborted || Date.now() - begun > lasting) failures = 0
     end.removeEventListener('abort', leave)
     document.removeEventListener('visibilitychange', leave)
-    if (!turn.signal.aborted) await paused(pauseAfter(failures), end)
+    if (!turn.signal.aborted) await paused(pauseAfter(failures++), end)
   }
 }
 
-async function read(r: Response, take: (line: string | null) => void, first: () => void) {
+async function read(r: Response, take: (line: string | null) => void) {
   const reader = r.body!.pipeThrough(new TextDecoderStream()).getReader()
   const lines = new Lines()
   for (;;) {
     const { value, done } = await reader.read()
     if (done) return
-    first()
     for (const line of lines.push(value)) take(line)
   }
 }
