@@ -137,10 +137,9 @@ type server struct {
 	gate                   *auth.Gate
 	byPrincipal, byAddress *auth.Limiter
 	origins                *http.CrossOriginProtection
-	// lives has an element for each stream of server-sent events.
-	lives chan struct{}
-	pace  pace
-	pulse *pulse
+	seats                  *seats
+	pace                   pace
+	pulse                  *pulse
 	// ids are the OpenAPI ids of operations, by method and path.
 	ids map[string]string
 }
@@ -235,7 +234,7 @@ func newServer(c Config) *server {
 	}
 	c.Backend = scoped{c.Backend}
 	s := &server{
-		Config: c, origins: http.NewCrossOriginProtection(), lives: make(chan struct{}, maxLive), pace: defaultPace,
+		Config: c, origins: http.NewCrossOriginProtection(), seats: &seats{}, pace: defaultPace,
 		gate:        auth.NewGate(auth.Config{AdminToken: c.Token, Store: c.Store, OIDC: c.OIDC, Now: c.Now, Log: c.Log}),
 		byPrincipal: auth.NewLimiter("principal", c.PrincipalRate, c.Now), byAddress: auth.NewLimiter("address", c.AddressRate, c.Now),
 	}

@@ -18,6 +18,9 @@ type EntityView struct {
 	Name string `json:"name"`
 	// Risk is 0 to 100: docs/api.md has the formula.
 	Risk float64 `json:"risk"`
+	// RiskOverTime is the risk of the last 30 days, a day each and the oldest first; the last is that of now. It is of the events of
+	// then, by the verdicts of now.
+	RiskOverTime []incident.RiskAt `json:"risk_over_time"`
 	// FirstSeen and LastSeen are the first and the last event of its incidents.
 	FirstSeen event.Stamp `json:"first_seen"`
 	LastSeen  event.Stamp `json:"last_seen"`
@@ -35,6 +38,8 @@ const (
 	graphEvents = 2000
 	// openOnes bounds the incidents that are shown with an entity.
 	openOnes = 50
+	// riskDays is how far back the risk of an entity is told.
+	riskDays = 30
 )
 
 func (s *server) registerContext(h huma.API) {
@@ -89,7 +94,8 @@ func (s *server) entity(ctx context.Context, kind, name string) (EntityView, err
 	if len(seen) == 0 {
 		return v, problem(http.StatusNotFound, "no incident is about this entity")
 	}
-	v.Risk, v.More, v.Incidents = incident.Risk(s.Now().UnixNano(), seen), more, len(seen)
+	now := s.Now().UnixNano()
+	v.Risk, v.RiskOverTime, v.More, v.Incidents = incident.Risk(now, seen), incident.RiskOverTime(now, seen, riskDays), more, len(seen)
 	first, last := seen[0].FirstEvent, seen[0].LastEvent
 	for _, x := range seen {
 		first, last = min(first, x.FirstEvent), max(last, x.LastEvent)

@@ -17,7 +17,7 @@ type eventStreamInput struct {
 }
 
 func (s *server) registerStream(h huma.API, op huma.Operation) {
-	huma.Register(h, eventStream(op), func(_ context.Context, in *eventStreamInput) (*huma.StreamResponse, error) {
+	huma.Register(h, eventStream(op), func(ctx context.Context, in *eventStreamInput) (*huma.StreamResponse, error) {
 		where, err := wherein(in.Q)
 		if err != nil {
 			return nil, err
@@ -28,7 +28,7 @@ func (s *server) registerStream(h huma.API, op huma.Operation) {
 				return nil, problem(http.StatusUnprocessableEntity, "Last-Event-ID: "+err.Error())
 			}
 		}
-		return s.live(s.events(EventFilter{Where: where, Source: in.Source}, after))
+		return s.live(ctx, s.events(EventFilter{Where: where, Source: in.Source}, after))
 	})
 }
 

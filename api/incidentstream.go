@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -31,13 +32,13 @@ func (s *server) registerIncidentStream(h huma.API) {
 	huma.Register(h, eventStream(huma.Operation{
 		OperationID: "stream-incidents", Path: "/api/v1/incidents/stream", Summary: "Incidents as they change, as server-sent events",
 		Description: "`incident` has the incident as a list has it; `gone` its id, if it changed and the filter does not select it (any more). Of one " +
-			"that changes often the last state comes, once a second at the most.",
-	}), func(_ context.Context, in *incidentStreamInput) (*huma.StreamResponse, error) {
+			"that changes often the last state comes, once a second at the most. If one changes that was merged into another, that other comes, too, before it and without an id.",
+	}), func(ctx context.Context, in *incidentStreamInput) (*huma.StreamResponse, error) {
 		f, err := in.filter(s.Now())
 		if err != nil {
 			return nil, problem(http.StatusUnprocessableEntity, err.Error())
 		}
-		return s.live(s.incidents(f, in.after()))
+		return s.live(ctx, s.incidents(f, in.after()))
 	})
 }
 
@@ -109,9 +110,12 @@ func (c *changes) read(ctx context.Context) error {
 }
 
 func (c *changes) page(ctx context.Context, changed []incident.Changed) error {
-	ids := make([]string, len(changed))
-	for i, x := range changed {
-		ids[i] = x.ID
+	var ids []string
+	for _, x := range changed {
+		ids = append(ids, x.ID)
+		if x.Whole != "" && !slices.Contains(ids, x.Whole) {
+			ids = append(ids, x.Whole)
+		}
 	}
 	// Those that may be seen, and of these those that are wanted.
 	seen, err := c.views(ctx, incident.Filter{IDs: ids, IncludeMerged: true, IncludeRetracted: true})
@@ -124,16 +128,32 @@ func (c *changes) page(ctx context.Context, changed []incident.Changed) error {
 	if err != nil {
 		return err
 	}
-	for _, x := range changed {
-		v, ok := seen[x.ID]
-		m := message{id: x.Mark}
-		if !ok {
-			m.id = unnamed(x.Mark)
+	// is says how an incident stands, and nothing of one that may not be seen.
+	is := func(id string) message {
+		if v, ok := among[id]; ok {
+			return message{event: "incident", data: v}
+		} else if v, ok := seen[id]; ok {
+			return message{event: "gone", data: gone{v.ID, v.Revision}}
 		}
-		if w, is := among[x.ID]; ok && is {
-			m.event, m.data = "incident", w
-		} else if ok {
-			m.event, m.data = "gone", gone{v.ID, v.Revision}
+		return message{}
+	}
+	told := make(map[string]bool)
+	for _, x := range changed {
+		told[x.ID] = true
+	}
+	for _, x := range changed {
+		// The whole comes before the mark of its part: who is cut off between them is told of both again.
+		if x.Whole != "" && !told[x.Whole] {
+			told[x.Whole] = true
+			if m := is(x.Whole); m.event != "" {
+				if err := c.send(m); err != nil {
+					return err
+				}
+			}
+		}
+		m := is(x.ID)
+		if m.id = x.Mark; m.event == "" {
+			m.id = unnamed(x.Mark)
 		}
 		if err := c.send(m); err != nil {
 			return err
@@ -145,7 +165,7 @@ func (c *changes) page(ctx context.Context, changed []incident.Changed) error {
 
 // views reads incidents by id.
 func (c *changes) views(ctx context.Context, f incident.Filter) (map[string]incident.View, error) {
-	f.Limit = changePage
+	f.Limit = 2 * changePage // each may have a whole
 	items, _, err := c.Backend.Incidents(ctx, f)
 	if err != nil {
 		return nil, err

@@ -7,16 +7,16 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-)
 
-// maxLive is how many streams of server-sent events a process has at a time.
-const maxLive = 64
+	"tocsin/api/auth"
+)
 
 // pace is what a stream's clock has.
 type pace struct {
@@ -45,8 +45,12 @@ type gap struct {
 	Lost uint64 `json:"lost"`
 }
 
-// errSlow says that a client does not read.
-var errSlow = errors.New("the client does not read")
+var (
+	// errSlow says that a client does not read.
+	errSlow = errors.New("the client does not read")
+	// errOwnBusy says that somebody follows as many streams as one may.
+	errOwnBusy = errors.New("too many streams of one principal")
+)
 
 // encode writes a message as it travels. JSON has no line end within.
 func (m message) encode() ([]byte, error) {
@@ -85,15 +89,20 @@ func (in *LiveInput) after() string {
 // source makes the messages of a stream and gives each to send, until ctx ends or send fails.
 type source func(ctx context.Context, send func(message) error) error
 
-// live answers with a stream; 503 if there are as many as there may be.
-func (s *server) live(src source) (*huma.StreamResponse, error) {
-	select {
-	case s.lives <- struct{}{}:
-	default:
-		return nil, unwell(ErrBusy)
+// live answers with a stream; 503 if there are as many as there may be, 429 if as many are theirs who ask.
+func (s *server) live(ctx context.Context, src source) (*huma.StreamResponse, error) {
+	who := auth.Of(ctx)
+	leave, err := s.seats.take(who.Via + " " + who.Name)
+	if errors.Is(err, errOwnBusy) {
+		p := problem(http.StatusTooManyRequests, fmt.Sprintf("you follow %d streams already, and more may not be one principal's: close one", maxOwn))
+		p.Type += "#too-many-streams"
+		return nil, huma.ErrorWithHeaders(p, http.Header{"Retry-After": {"5"}})
+	}
+	if err != nil {
+		return nil, unwell(err)
 	}
 	return &huma.StreamResponse{Body: func(h huma.Context) {
-		defer func() { <-s.lives }()
+		defer leave()
 		w, ok := h.BodyWriter().(http.ResponseWriter)
 		if !ok {
 			return // the adapter is the one of net/http
@@ -211,7 +220,7 @@ func eventStream(op huma.Operation) huma.Operation {
 	op.Method = http.MethodGet
 	op.Description = strings.TrimSpace(op.Description+" ") + " A stream goes on after `Last-Event-ID`; a `gap` says that something is missing, and why: " +
 		"it is no longer kept (`retention`), the id is of another log (`unknown`), or the client did not read for 15 seconds and is dropped (`slow`). " +
-		"A comment comes each 15 seconds. 64 streams at a time; further ones are refused with 503 and Retry-After."
+		"A comment comes each 15 seconds. 64 streams at a time; further ones are refused with 503 and Retry-After, and those of who follows 16 already with 429."
 	op.Responses = map[string]*huma.Response{"200": {
 		Description: "OK", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString}}},
 	}}

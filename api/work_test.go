@@ -9,8 +9,10 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"tocsin/api"
+	"tocsin/event"
 	"tocsin/incident"
 )
 
@@ -199,6 +201,9 @@ func TestAnEntity(t *testing.T) {
 	// High and open: 0.5 × 0.7, half of it after a week; what was a false positive weighs nothing.
 	if got.Risk != 17.5 || got.Open != 1 || got.Incidents != 2 || !got.More || len(got.OpenIncidents) != 1 || got.LastSeen-got.FirstSeen != 9 || got.Name != "shop/web-1" {
 		t.Errorf("%+v", got)
+	}
+	if n := len(got.RiskOverTime); n != 31 || got.RiskOverTime[30].Risk != got.Risk || got.RiskOverTime[30].At-got.RiskOverTime[29].At != event.Stamp(24*time.Hour) {
+		t.Errorf("over time it is %+v", got.RiskOverTime)
 	}
 	if w := send(handler(&fake{}), "GET", "/api/v1/entities/pod/none", ""); w.Code != http.StatusNotFound {
 		t.Errorf("%d %s", w.Code, w.Body)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"tocsin/event"
 	"tocsin/incident"
 )
 
@@ -20,23 +21,28 @@ func item(id, step string, fields map[string]any) incident.EvidenceItem {
 func TestGraphJoinsWhatOneEventNames(t *testing.T) {
 	t.Parallel()
 	shell := map[string]any{"user.name": "ana", "k8s.pod.name": "web-1", "k8s.namespace.name": "shop", "source.ip": "10.0.0.1"}
-	g := incident.MakeGraph([]incident.EvidenceItem{
+	items := []incident.EvidenceItem{
 		item("1", "login", map[string]any{"user.name": "ana", "source.ip": "10.0.0.1"}),
 		item("2", "shell", shell), item("2", "again", shell), // one event, at two steps
 		item("3", "other", map[string]any{"host.name": "node-1"}),
 		item("4", "none", map[string]any{"k8s.pod.name": 7}),
-	})
+		item("5", "login", map[string]any{"user.name": "ana", "source.ip": "10.0.0.1"}),
+	}
+	for i, at := range []event.Stamp{30, 40, 40, 50, 60, 20} { // one came late
+		items[i].Time = at
+	}
+	g := incident.MakeGraph(items)
 	want := incident.Graph{
 		Nodes: []incident.GraphNode{
-			{ID: "ip:10.0.0.1", Type: "ip", Name: "10.0.0.1", Events: 2}, {ID: "user:ana", Type: "user", Name: "ana", Events: 2},
-			{ID: "host:node-1", Type: "host", Name: "node-1", Events: 1}, {ID: "pod:shop/web-1", Type: "pod", Name: "shop/web-1", Events: 1},
+			{ID: "ip:10.0.0.1", Type: "ip", Name: "10.0.0.1", Events: 3, FirstEvent: 20}, {ID: "user:ana", Type: "user", Name: "ana", Events: 3, FirstEvent: 20},
+			{ID: "host:node-1", Type: "host", Name: "node-1", Events: 1, FirstEvent: 50}, {ID: "pod:shop/web-1", Type: "pod", Name: "shop/web-1", Events: 1, FirstEvent: 40},
 		},
 		Edges: []incident.GraphEdge{
-			{From: "ip:10.0.0.1", To: "pod:shop/web-1", Steps: []string{"again", "shell"}, Count: 1},
-			{From: "ip:10.0.0.1", To: "user:ana", Steps: []string{"again", "login", "shell"}, Count: 2},
-			{From: "user:ana", To: "pod:shop/web-1", Steps: []string{"again", "shell"}, Count: 1},
+			{From: "ip:10.0.0.1", To: "pod:shop/web-1", Steps: []string{"again", "shell"}, Count: 1, FirstEvent: 40},
+			{From: "ip:10.0.0.1", To: "user:ana", Steps: []string{"again", "login", "shell"}, Count: 3, FirstEvent: 20},
+			{From: "user:ana", To: "pod:shop/web-1", Steps: []string{"again", "shell"}, Count: 1, FirstEvent: 40},
 		},
-		Events: 4,
+		Events: 5,
 	}
 	if diff := cmp.Diff(want, g); diff != "" {
 		t.Error(diff)
@@ -91,6 +97,30 @@ func TestRisk(t *testing.T) {
 	} {
 		if got := incident.Risk(now, tt.seen); got != tt.want {
 			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestRiskOverTime: before an incident began there is none of it, while it goes on it is new, and then it fades.
+func TestRiskOverTime(t *testing.T) {
+	t.Parallel()
+	day := int64(24 * time.Hour)
+	now := 100 * day
+	seen := []incident.Sighting{
+		{Severity: "critical", Verdict: incident.TruePositive, FirstEvent: now - 16*day, LastEvent: now - 14*day},
+		{Severity: "critical", Verdict: incident.TruePositive, FirstEvent: now - 1, LastEvent: now},
+	}
+	got := incident.RiskOverTime(now, seen, 20)
+	var risks []float64
+	for i, r := range got {
+		if int64(r.At) != now-int64(20-i)*day {
+			t.Errorf("%d is at %s", i, r.At)
+		}
+		risks = append(risks, r.Risk)
+	}
+	for days, want := range map[int]float64{20: 0, 17: 0, 16: 80, 15: 80, 14: 80, 7: 40, 0: incident.Risk(now, seen)} {
+		if got := risks[20-days]; got != want {
+			t.Errorf("%d days before it is %v, want %v (%v)", days, got, want, risks)
 		}
 	}
 }

@@ -14,7 +14,11 @@ var (
 )
 
 // Changed is an incident that was written, and the mark of that: where to read on.
-type Changed struct{ ID, Mark string }
+type Changed struct {
+	ID, Mark string
+	// Whole is the incident that it is shown with, "" if by itself: what is shown of that one has changed, too.
+	Whole string
+}
 
 // Filter selects incidents; an empty field selects all.
 type Filter struct {

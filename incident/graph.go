@@ -6,6 +6,8 @@ import (
 	"cmp"
 	"slices"
 	"sort"
+
+	"tocsin/event"
 )
 
 // MaxNodes bounds the entities of a graph.
@@ -29,6 +31,8 @@ type GraphNode struct {
 	Type   string `json:"type"`
 	Name   string `json:"name"`
 	Events int    `json:"events"`
+	// FirstEvent is the time of the first of them.
+	FirstEvent event.Stamp `json:"first_event"`
 }
 
 // GraphEdge says that events name two entities, and at which steps.
@@ -37,6 +41,8 @@ type GraphEdge struct {
 	To    string   `json:"to"`
 	Steps []string `json:"steps"`
 	Count int      `json:"count"`
+	// FirstEvent is the time of the first of them.
+	FirstEvent event.Stamp `json:"first_event"`
 }
 
 // MakeGraph makes the graph of evidence. Edges lead from what acts to what is acted on: an address, a user, a host, a namespace, a pod.
@@ -45,6 +51,8 @@ func MakeGraph(evidence []EvidenceItem) Graph {
 	events := make(map[Entity]map[string]bool)
 	joined := make(map[pair]map[string]bool)
 	steps := make(map[pair]map[string]bool)
+	began := make(map[Entity]event.Stamp)
+	met := make(map[pair]event.Stamp)
 	all := make(map[string]bool)
 	for _, e := range evidence {
 		// What serves two steps or two detections is one event; two sources may have the same id.
@@ -54,15 +62,17 @@ func MakeGraph(evidence []EvidenceItem) Graph {
 		slices.SortFunc(es, func(a, b Entity) int { return cmp.Compare(layer(a.Type), layer(b.Type)) })
 		for i, x := range es {
 			note(events, x, id)
+			earliest(began, x, e.Time)
 			for _, y := range es[i+1:] {
 				note(joined, pair{x, y}, id)
+				earliest(met, pair{x, y}, e.Time)
 				note(steps, pair{x, y}, e.Step)
 			}
 		}
 	}
 	g := Graph{Nodes: []GraphNode{}, Edges: []GraphEdge{}, Events: len(all)}
 	for x, in := range events {
-		g.Nodes = append(g.Nodes, GraphNode{ID: x.Type + ":" + x.Name, Type: x.Type, Name: x.Name, Events: len(in)})
+		g.Nodes = append(g.Nodes, GraphNode{ID: x.Type + ":" + x.Name, Type: x.Type, Name: x.Name, Events: len(in), FirstEvent: began[x]})
 	}
 	slices.SortFunc(g.Nodes, func(a, b GraphNode) int { return cmp.Or(cmp.Compare(b.Events, a.Events), cmp.Compare(a.ID, b.ID)) })
 	if len(g.Nodes) > MaxNodes {
@@ -76,7 +86,7 @@ func MakeGraph(evidence []EvidenceItem) Graph {
 	for p, in := range joined {
 		from, to := p.from.Type+":"+p.from.Name, p.to.Type+":"+p.to.Name
 		if shown[from] && shown[to] {
-			g.Edges = append(g.Edges, GraphEdge{From: from, To: to, Steps: sorted(steps[p]), Count: len(in)})
+			g.Edges = append(g.Edges, GraphEdge{From: from, To: to, Steps: sorted(steps[p]), Count: len(in), FirstEvent: met[p]})
 		}
 	}
 	slices.SortFunc(g.Edges, func(a, b GraphEdge) int { return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To)) })
@@ -93,6 +103,12 @@ func note[K comparable](in map[K]map[string]bool, key K, what string) {
 		in[key] = make(map[string]bool)
 	}
 	in[key][what] = true
+}
+
+func earliest[K comparable](of map[K]event.Stamp, key K, at event.Stamp) {
+	if t, ok := of[key]; !ok || at < t {
+		of[key] = at
+	}
 }
 
 func sorted(set map[string]bool) []string {

@@ -5,6 +5,8 @@ package incident
 import (
 	"math"
 	"time"
+
+	"tocsin/event"
 )
 
 // Sighting is an incident as far as it says something of an entity's risk.
@@ -36,6 +38,29 @@ func Risk(now int64, seen []Sighting) float64 {
 		left *= 1 - severityShare(s.Severity)*verdictShare(s.Verdict)*math.Exp2(-float64(age)/float64(halfLife))
 	}
 	return math.Round(1000*(1-left)) / 10
+}
+
+// RiskAt is the risk of an entity at a time.
+type RiskAt struct {
+	At   event.Stamp `json:"at"`
+	Risk float64     `json:"risk"`
+}
+
+// RiskOverTime is the risk now and at each of so many days before, the oldest first: of the events that there were by then, by the verdicts
+// of today.
+func RiskOverTime(now int64, seen []Sighting, days int) []RiskAt {
+	out := make([]RiskAt, 0, days+1)
+	for d := days; d >= 0; d-- {
+		at := now - int64(d)*int64(24*time.Hour)
+		var then []Sighting
+		for _, s := range seen {
+			if s.FirstEvent <= at {
+				then = append(then, s)
+			}
+		}
+		out = append(out, RiskAt{event.Stamp(at), Risk(at, then)})
+	}
+	return out
 }
 
 func severityShare(name string) float64 {

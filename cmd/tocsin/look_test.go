@@ -206,3 +206,45 @@ func TestIncidentsStreamed(t *testing.T) {
 		})
 	}
 }
+
+// TestAWholeIsStreamed: what comes to an incident that people merged into another changes that other, and who follows hears of it.
+func TestAWholeIsStreamed(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	s := serveHere(t, "sqlite:"+filepath.Join(data, "tocsin.db"), data, func(c *Config) {
+		c.Rules = []string{writeFile(t, "r.yml", "rule: r\ntitle: Seen\nseverity: high\nmatch: exists(user.name)\nby: [user.name]\n")}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	next := s.follows(ctx, "/api/v1/incidents/stream?status=new", "")
+	next()
+	hears := func(has func(incident.View) bool) (v incident.View) {
+		t.Helper()
+		for !has(v) {
+			_, kind, got := next()
+			if kind == "incident" {
+				v = incident.View{}
+				if err := json.Unmarshal([]byte(got), &v); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if ctx.Err() != nil {
+				t.Fatalf("the last was %q %s", kind, got)
+			}
+		}
+		return v
+	}
+	of := func(user string) func(incident.View) bool {
+		return func(v incident.View) bool { return v.Key["user.name"] == user }
+	}
+	s.post(numbered(0))
+	whole := hears(of("u0"))
+	s.post(numbered(1))
+	part := hears(of("u1"))
+	if code := s.ask(t, http.MethodPost, "/api/v1/incidents/"+part.ID+"/merge", map[string]string{"into": whole.ID}, nil); code != http.StatusOK {
+		t.Fatal(code)
+	}
+	hears(func(v incident.View) bool { return v.ID == whole.ID && v.EventCount == 2 })
+	s.post(numbered(3)) // of the part
+	hears(func(v incident.View) bool { return v.ID == whole.ID && v.EventCount == 3 })
+}

@@ -5,9 +5,12 @@ package storetest
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"tocsin/incident"
 )
@@ -73,6 +76,43 @@ func changes(t *testing.T, k Kind) {
 	page, _, err := s.Incidents(t.Context(), incident.Filter{IDs: []string{id(anIncident, 3), "x", id(anIncident, 9)}})
 	if err != nil || len(page) != 1 || page[0].ID != id(anIncident, 3) {
 		t.Errorf("by id: %v %v", page, err)
+	}
+}
+
+// changesOfParts: who shows the whole has to know that a part of it was written, by however many steps it was joined into it.
+func changesOfParts(t *testing.T, k Kind) {
+	s := own(t, k)
+	r := aRule("r")
+	ins := []incident.Incident{anOpen(r, 0), anOpen(r, 1), anOpen(r, 2), anOpen(r, 3)}
+	s.put(ins...)
+	s.merge(ins[1].ID, ins[0].ID)
+	ins[2].MergedInto, ins[2].Revision = ins[1].ID, 2 // by the engine, into what people merged
+	s.put(ins[2])
+	mark, err := s.LastChange(t.Context())
+	for end := time.Now().Add(patience); err == nil && !strings.HasSuffix(mark, ins[2].ID) && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+		mark, err = s.LastChange(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	ins[1].Revision, ins[2].Revision, ins[3].Revision = 2, 3, 2
+	s.put(ins[1])
+	s.put(ins[2])
+	s.put(ins[3])
+	got := map[string]string{}
+	for end := time.Now().Add(patience); len(got) < 3 && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		page, err := s.Changed(t.Context(), mark, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range page {
+			got[c.ID], mark = c.Whole, c.Mark
+		}
+	}
+	want := map[string]string{ins[1].ID: ins[0].ID, ins[2].ID: ins[0].ID, ins[3].ID: ""}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -58,6 +58,7 @@ func Run(t *testing.T, k Kind) {
 		{"lists carry twenty detections", longIncidents},
 		{"changes come in order, each once", changes},
 		{"no change is passed over", changesOfMany},
+		{"a change of a part names the whole", changesOfParts},
 		{"rollups equal a recount", rollups},
 		{"numbers of rules are summed", ruleStats},
 

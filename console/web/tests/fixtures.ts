@@ -5,7 +5,7 @@ import { test as base, expect, type Page } from '@playwright/test'
 export const test = base.extend<{ signedIn: Page }>({
   page: async ({ page }, use) => {
     const complaints: string[] = []
-    page.on('console', (m) => { if (m.type() === 'error' && !/status of (401|404|409|412|422)/.test(m.text())) complaints.push(m.text()) })
+    page.on('console', (m) => { if (m.type() === 'error' && !/status of (401|404|409|412|422|429)/.test(m.text())) complaints.push(m.text()) })
     page.on('pageerror', (e) => complaints.push(String(e)))
     await use(page)
     expect(complaints).toEqual([])

@@ -3,14 +3,22 @@
 // pictures are in shots/.
 import AxeBuilder from '@axe-core/playwright'
 import { expect, test } from './fixtures'
-import { api, post, login } from './records'
+import { api, decided, login, post, violation } from './records'
 
 const pages: [string, () => Promise<string>, RegExp | string, string][] = [
   ['incidents', async () => '/', 'Incidents · Tocsin', 'container-takeover'],
   ['incident', async () => '/incidents/' + (await api('incidents?q=ana&limit=1')).items[0].id, /ana/, 'Why it fired'],
   ['takeover', async () => '/incidents/' + (await api('incidents?rule=container-takeover&limit=1')).items[0].id, /Intruder/, 'Why it fired'],
   ['rules', async () => '/rules', 'Rules · Tocsin', 'brute-force-then-login'],
-  ['rule', async () => '/rules/brute-force-then-login', /Tocsin/, 'Its incidents'],
+  ['rule', async () => {
+    await post('vector', login('noor', '203.0.113.58').slice(0, 4))
+    await decided()
+    return '/rules/brute-force-then-login'
+  }, /Tocsin/, 'user.name = noor'],
+  ['entity', async () => {
+    await post('kyverno', violation('billing', 'ledger-58c9-0x1yz', 'disallow-privileged-containers'))
+    return '/entities/pod/billing%2Fledger-58c9-0x1yz'
+  }, /Tocsin/, 'disallow-privileged-containers is not kept'],
   ['bench', async () => '/bench?rule=brute-force-then-login', 'Bench · Tocsin', 'tests pass'],
   ['exceptions', async () => '/exceptions', 'Exceptions · Tocsin', 'robot-backup'],
   ['draft', async () => '/exceptions/new?incident=' + (await api('incidents?q=ana&limit=1')).items[0].id, 'Draft of an exception · Tocsin', 'source.ip =='],
@@ -37,7 +45,11 @@ for (const [name, address, title, ready] of pages) {
           await post('vector', login('gita', '203.0.113.77'))
           await expect(page.getByRole('cell', { name: 'login success for gita, attempt 6' })).toBeVisible()
         }
-        if (name === 'incident') await page.getByRole('button', { name: /^Details of worked/ }).click()
+        if (name === 'incident') {
+          await page.getByRole('button', { name: /^Details of worked/ }).click()
+          await page.getByRole('button', { name: 'Who else is on their way?' }).click()
+          await expect(page.getByRole('link', { name: 'the keys' })).toBeVisible()
+        }
         await expect(page.getByText(/all decided|messages wait/)).toBeVisible()
         await expect(page.getByText(ready).first()).toBeVisible()
         const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)

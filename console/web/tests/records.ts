@@ -53,7 +53,13 @@ export const robots = () => ['backup', 'old'].map((name, i) => JSON.stringify({
   timestamp: at(i), host: 'node-c', 'event.action': 'open', 'user.name': 'robot-' + name, service: 'sessions', message: `session of robot-${name}`,
 }))
 
-export async function post(source: 'vector' | 'falco', records: (string | Uint8Array<ArrayBuffer>)[]) {
+// violation is what Kyverno found wrong with a pod.
+export const violation = (namespace: string, pod: string, policy: string) => [JSON.stringify({
+  policy, rule: 'check', result: 'fail', severity: 'high', message: `${policy} is not kept`, scope: { kind: 'Pod', namespace, name: pod },
+  timestamp: { seconds: Math.floor(Date.now() / 1000), nanos: 0 },
+})]
+
+export async function post(source: 'vector' | 'falco' | 'kyverno', records: (string | Uint8Array<ArrayBuffer>)[]) {
   for (const body of source === 'vector' ? [records.join('\n')] : records) {
     const r = await fetch(`${process.env.TOCSIN_INGEST}/ingest/${source}`, { method: 'POST', body })
     if (r.status !== 200) throw new Error(`${source}: ${r.status} ${await r.text()}`)

@@ -48,14 +48,23 @@ func (c *Core) Changed(ctx context.Context, after string, limit int) ([]incident
 		if !known {
 			return incident.ErrUnknownMark
 		}
-		return q.Query(ctx, "SELECT at, incident FROM incident_changes WHERE (at, incident) > (?, ?) AND at < {head} ORDER BY at, incident LIMIT ?",
+		var ids []any
+		err := q.Query(ctx, "SELECT at, incident FROM incident_changes WHERE (at, incident) > (?, ?) AND at < {head} ORDER BY at, incident LIMIT ?",
 			[]any{at, id, int64(limit)}, func(scan Scan) error {
 				var at int64
 				var id []byte
 				err := scan(&at, &id)
-				out = append(out, incident.Changed{ID: formatID(id), Mark: formatMark(at, id)})
+				out, ids = append(out, incident.Changed{ID: formatID(id), Mark: formatMark(at, id)}), append(ids, id)
 				return err
 			})
+		if err != nil {
+			return err
+		}
+		wholes, err := wholesOf(ctx, q, ids)
+		for i := range out {
+			out[i].Whole = wholes[out[i].ID]
+		}
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("store: changes of incidents: %w", err)

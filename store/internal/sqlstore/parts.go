@@ -40,6 +40,42 @@ func eachPart(ctx context.Context, q Querier, columns string, of []any, fn func(
 	return nil
 }
 
+// wholesOf returns what each of some incidents is shown with, of those that were joined into another.
+func wholesOf(ctx context.Context, q Querier, of []any) (map[string]string, error) {
+	into := make(map[string]string)
+	for range maxDepth {
+		var next []any
+		for len(of) > 0 {
+			n := min(len(of), chunk)
+			err := q.Query(ctx, "SELECT i.id, coalesce(i.merged_into, i.joined_into) FROM incidents i WHERE i.id IN ("+in(n)+
+				") AND coalesce(i.merged_into, i.joined_into) IS NOT NULL", of[:n], func(scan Scan) error {
+				var part, whole []byte
+				err := scan(&part, &whole)
+				if into[formatID(part)] == "" {
+					into[formatID(part)], next = formatID(whole), append(next, whole)
+				}
+				return err
+			})
+			if err != nil {
+				return nil, err
+			}
+			of = of[n:]
+		}
+		if of = next; len(of) == 0 {
+			break
+		}
+	}
+	out := make(map[string]string, len(into))
+	for part := range into {
+		whole := into[part]
+		for n := 0; n < maxDepth && into[whole] != ""; n++ {
+			whole = into[whole]
+		}
+		out[part] = whole
+	}
+	return out, nil
+}
+
 // version returns what names the state of an incident that is held, and of its parts.
 func (h held) version(ctx context.Context, q Querier) (string, error) {
 	var n, revisions, works int64

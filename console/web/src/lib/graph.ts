@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The picture of who met whom: entities in layers from left to right, joined by what the evidence says.
 
-export interface Node { id: string; type: string; name: string }
-export interface Edge { from: string; to: string; label: string; count: number }
+// first is the time of the first event that names it, in milliseconds; 0 if nobody says.
+export interface Node { id: string; type: string; name: string; first: number }
+export interface Edge { from: string; to: string; label: string; count: number; first: number }
 export interface Graph { nodes: Node[]; edges: Edge[]; leftOut: number }
 
 export interface PlacedNode extends Node { x: number; y: number; w: number; h: number }
@@ -12,6 +13,10 @@ export interface Picture { nodes: PlacedNode[]; edges: PlacedEdge[]; width: numb
 type Raw = Record<string, unknown>
 const str = (v: unknown) => (typeof v === 'string' ? v : '')
 const num = (v: unknown) => (typeof v === 'number' ? v : 0)
+const time = (v: unknown) => Date.parse(str(v)) || 0
+
+// moments are the times at which something new is in the picture, in order.
+export const moments = (g: Graph) => [...new Set([...g.nodes, ...g.edges].map((x) => x.first))].sort((a, b) => a - b)
 
 // graphOf reads the API's answer. Nodes are entities; an edge names its ends by id, or by type:name.
 export function graphOf(v: unknown): Graph {
@@ -20,14 +25,14 @@ export function graphOf(v: unknown): Graph {
     const e = (n['entity'] ?? n) as Raw
     const type = str(e['type'])
     const name = str(e['name'])
-    return { id: str(n['id']) || `${type}:${name}`, type, name }
+    return { id: str(n['id']) || `${type}:${name}`, type, name, first: time(n['first_event']) }
   })
   const known = new Set(nodes.map((n) => n.id))
   const end = (v: unknown) => (typeof v === 'object' && v !== null ? `${str((v as Raw)['type'])}:${str((v as Raw)['name'])}` : str(v))
   const edges = ((raw['edges'] ?? []) as Raw[]).map((e) => ({
     from: end(e['from'] ?? e['source']), to: end(e['to'] ?? e['target']),
     label: str(e['label']) || str(e['kind']) || [e['steps'] ?? []].flat().map(String).join(', '),
-    count: num(e['count']) || num(e['events']),
+    count: num(e['count']) || num(e['events']), first: time(e['first_event']),
   })).filter((e) => known.has(e.from) && known.has(e.to))
   return { nodes, edges, leftOut: num(raw['left_out']) || num(raw['omitted']) }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A stream of lines of JSON, and a list that remembers only so many.
+// The lines of a stream, and what an event of the tail says.
 
 // Lines cuts chunks of text into lines; what has no end yet waits. A line longer than max is given up, and said.
 export class Lines {
@@ -15,7 +15,7 @@ export class Lines {
     for (const line of parts) {
       if (this.#skip) this.#skip = false
       else if (line.length > this.max) out.push(null)
-      else if (line.trim()) out.push(line)
+      else out.push(line)
     }
     if (this.#rest.length > this.max) {
       if (!this.#skip) out.push(null)

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keeping a view fresh. Today by asking again every few seconds; a stream of changes would replace the
-// inside of this module and nothing else.
+// Keeping a view fresh of which the server has no stream: by asking again every few seconds.
 
 const pause = 4000
 const longest = 60_000

@@ -48,7 +48,7 @@ describe('the tail', () => {
       const l = new Lines()
       const out: unknown[] = []
       for (let i = 0; i < text.length; i += size) out.push(...l.push(text.slice(i, i + size)))
-      expect(out).toEqual(['{"a":1}', '{"b":"ü"}', '{"c":3}'])
+      expect(out).toEqual(['{"a":1}', '', '{"b":"ü"}', '{"c":3}'])
     }
   })
   it('gives a line up that is too long, says so once, and goes on', () => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The stream of events as it runs, and the last few of it.
-import { said, send } from './api'
-import { eventOf, Lines, type Seen } from './lines'
+import { eventOf, type Seen } from './lines'
+import { stream } from './stream'
 
 // So many events are kept, and so many more wait while the reader paused: memory is bounded.
 export const kept = 1000
@@ -15,17 +15,22 @@ export class Tail {
   seen = $state(0)
   state = $state('connecting')
   #waiting: Seen[] = []
-  #end: AbortController | undefined
+  #stop: (() => void) | undefined
   #next = 1
   #frame = 0
 
   start() {
-    this.#end = new AbortController()
-    void this.#run(this.#end.signal)
+    // It does not rest while nobody looks: what passes meanwhile would not come again.
+    this.#stop = stream('events/tail', {
+      begin: () => (line) => {
+        if (line !== '') this.#take(eventOf(line ?? '{"error":"an event too large to show"}', this.#next++))
+      },
+      stands: (why) => { this.state = why ? why + ' Connecting again.' : 'connected' },
+    })
   }
 
   stop() {
-    this.#end?.abort()
+    this.#stop?.()
     cancelAnimationFrame(this.#frame)
   }
 
@@ -38,33 +43,6 @@ export class Tail {
     this.events = []
     this.#waiting = []
     this.held = 0
-  }
-
-  async #run(signal: AbortSignal) {
-    for (let failures = 0; !signal.aborted; failures++) {
-      try {
-        const r = await send('events/tail', { signal })
-        this.state = 'connected'
-        failures = 0
-        await this.#read(r.body!.pipeThrough(new TextDecoderStream()).getReader())
-        this.state = 'the server ended it: connecting again'
-      } catch (e) {
-        if (signal.aborted) return
-        this.state = said(e) + ' Connecting again.'
-      }
-      await new Promise((done) => setTimeout(done, Math.min(1000 * 2 ** failures, 30_000)))
-    }
-  }
-
-  async #read(reader: ReadableStreamDefaultReader<string>) {
-    const lines = new Lines()
-    for (;;) {
-      const { value, done } = await reader.read()
-      if (done) return
-      for (const line of lines.push(value)) {
-        this.#take(line === null ? eventOf('{"error":"an event too large to show"}', this.#next++) : eventOf(line, this.#next++))
-      }
-    }
   }
 
   #take(e: Seen) {
