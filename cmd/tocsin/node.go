@@ -160,7 +160,7 @@ func (n *node) start(ctx context.Context) error {
 		n.searcher = pipeline.NewSearcher(n.streams, n.parser)
 		n.checking = make(chan struct{}, 1)
 		n.backtests = pipeline.NewBacktests(n.streams, n.parser, n.cfg.Lateness)
-		n.releaser = &pipeline.Releaser{Streams: n.streams, Parser: n.parser, Stamp: n.stamp}
+		n.releaser = &pipeline.Releaser{Streams: n.streams, Parser: ingest.NewParser(n.cfg.releaseConfig()), Stamp: n.stamp}
 		n.oidc = n.cfg.API.OIDC.provider(n.log.With("part", "oidc"))
 	}
 	return nil
