@@ -169,6 +169,9 @@ func TestClientCertificates(t *testing.T) {
 			if n := s.count(t, "tocsin_ingest_refused_total"); n < 5 {
 				t.Errorf("%v refusals are counted", n)
 			}
+			if n := s.count(t, "tocsin_tls_handshake_failures_total"); n < 4 { // those of two tests, over HTTP and gRPC
+				t.Errorf("%v handshakes that failed are counted", n)
+			}
 			if errs := s.releasesForeign(t); !strings.Contains(errs, "no entry of ingest.tokens") {
 				t.Errorf("released: %s", errs)
 			}

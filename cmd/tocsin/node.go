@@ -71,7 +71,9 @@ type node struct {
 	firstActs prometheus.Histogram
 	searcher  *pipeline.Searcher
 	releaser  *pipeline.Releaser
-	backtests *pipeline.Backtests
+	// handshakes are of all listeners with TLS.
+	handshakes *handshakes
+	backtests  *pipeline.Backtests
 	// checking is held by who checks a rule file.
 	checking chan struct{}
 	// oidc is nil if no provider is configured.
