@@ -120,7 +120,9 @@ func (d *Deliverer) Run(ctx context.Context) error {
 		if err != nil && ctx.Err() == nil {
 			d.log.Error("outbox", "err", err)
 		}
+		came := time.Now().Add(time.Millisecond) // the store's ages may be less exact
 		for _, it := range items {
+			it.made = came.Add(-it.Age)
 			l := lanes[it.Receiver]
 			switch {
 			case l == nil:

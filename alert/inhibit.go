@@ -82,7 +82,7 @@ type openIncidents struct {
 }
 
 // inhibits returns the id of an open incident that holds the one with these labels back, "" if none does. What it knows is not older than
-// the alert: an incident that was open when that was made is seen.
+// the alert: an incident that was open when that was made is seen. Both times are of this process's clock: the store's may be another.
 func (d *Deliverer) inhibits(ctx context.Context, target LabelSet, made time.Time) (string, error) {
 	rules := slices.DeleteFunc(slices.Clone(d.inhibitions), func(x inhibition) bool { return !x.target.Matches(target) })
 	if len(rules) == 0 {

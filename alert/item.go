@@ -39,6 +39,8 @@ type Item struct {
 	Attempt int
 	// Age is the time since it came into the outbox.
 	Age time.Duration
+	// made is when it came into the outbox at the latest, by this process's clock.
+	made time.Time
 	// Terms say how it is told, SilencedBy what kept it from being told before.
 	Terms      Terms
 	SilencedBy string

@@ -19,6 +19,8 @@ type memory struct {
 	mu   sync.Mutex
 	rows []*kept
 	down bool // writes fail
+	// behind is how far the store's clock is behind that of the process.
+	behind time.Duration
 	// looks counts how often the open incidents were read; beforeRewrite is called with the row that is about to be rewritten.
 	looks         int
 	beforeRewrite func(*kept)
@@ -45,7 +47,7 @@ func (m *memory) add(incident string, revision int64, receiver string) {
 // put adds a row. Like SQLite's, the clock counts milliseconds.
 func (m *memory) put(it Item) {
 	now := time.Now().Truncate(time.Millisecond)
-	it.ID, it.Created = int64(len(m.rows)+1), now
+	it.ID, it.Created = int64(len(m.rows)+1), now.Add(-m.behind)
 	m.rows = append(m.rows, &kept{Item: it, created: now, state: "pending"})
 }
 

@@ -155,7 +155,7 @@ func (d *Deliverer) heldBack(ctx context.Context, it Item, labels LabelSet, sile
 			return "mute time " + name, min(after, lookAtMost), nil
 		}
 	}
-	source, err := d.inhibits(ctx, labels, it.Created)
+	source, err := d.inhibits(ctx, labels, it.made)
 	if err != nil || source == "" {
 		return "", 0, err
 	}

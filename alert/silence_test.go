@@ -278,6 +278,26 @@ func TestInhibition(t *testing.T) {
 	})
 }
 
+// TestInhibitionHasOneClock: what was looked at before an incident opened says nothing of it, however far the store's clock is behind.
+func TestInhibitionHasOneClock(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newQuietWorld(t, Config{InhibitRules: []InhibitRule{{SourceMatchers: []string{`severity="critical"`}, TargetMatchers: []string{`severity="high"`}, Equal: []string{"host"}}}})
+		w.m.behind = 10 * time.Second
+		w.tell(shell(2, 1), Opened, Terms{}) // the open incidents are looked at
+		time.AfterFunc(300*time.Millisecond, func() {
+			worse := shell(1, 1)
+			worse.Severity = "critical"
+			w.tell(worse, Opened, Terms{})
+			w.tell(shell(3, 1), Opened, Terms{})
+		})
+		runFor(t, w.d, time.Minute)
+		if diff := cmp.Diff(map[string]int{"silenced": 1, "sent": 2}, w.m.states()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
 // TestARewriteThatCameTooLate: whoever has the alert by now tells it; two would say two things under one key.
 func TestARewriteThatCameTooLate(t *testing.T) {
 	t.Parallel()

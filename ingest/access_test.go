@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
@@ -67,13 +69,9 @@ func TestClaims(t *testing.T) {
 		{"a DNS name claims anything", bounded, shown("x", "", "a.example.org", "falco.example.org"), "", "falco", dev, 200, "falco.example.org", ""},
 		{"a common name", bounded, shown("edge", ""), "", "app", dev, 200, "edge", ""},
 		{"another source", bounded, shown("", spiffe), "", "falco", prod, 403, `"prod" may not post to the source "falco": it has vector, app`, "source"},
-		{"another cluster", bounded, shown("", spiffe), "", "app", dev, 403, `"prod" may not say that a record is of the cluster "dev" (record 1 of 1): it has prod, prod-2`, "cluster"},
-		{"another cluster, nested", bounded, shown("", spiffe), "", "app", `{"k8s":{"cluster":{"name":"dev"}}}`, 403, `cluster "dev"`, "cluster"},
-		{"another cluster among others", bounded, shown("", spiffe), "", "app", prod + "\n" + dev + "\n{oops", 403, "record 2 of 2", "cluster"},
 		{"a certificate of nobody", bounded, shown("stranger", ""), "", "vector", prod, 403, `no entry of ingest.identities has the certificate "stranger"`, "certificate"},
 		{"a certificate of nobody, and a token", bounded, shown("stranger", ""), "sesame", "office", none, 200, "office", ""},
 		{"a token of another source", bounded, nil, "sesame", "vector", none, 403, `"office" may not post to the source "vector"`, "source"},
-		{"a token of another cluster", bounded, nil, "sesame", "office", prod, 403, `cluster "prod"`, "cluster"},
 		{"nothing", bounded, nil, "", "vector", prod, 401, "there is no client certificate, and the token is missing or wrong", "token"},
 		{"a wrong token", bounded, nil, "seesam", "vector", prod, 401, "the token is missing or wrong", "token"},
 		{"any certificate", anybody, shown("node-a", spiffe), "", "vector", dev, 200, "node-a", ""},
@@ -122,14 +120,103 @@ func TestClaims(t *testing.T) {
 			if n := testutil.ToFloat64(refused.WithLabelValues(tt.reason)); n != 1 {
 				t.Errorf("%s is counted %v times", tt.reason, n)
 			}
-			if known := tt.reason == "source" || tt.reason == "cluster"; known != (failed == 1) {
+			if known := tt.reason == "source"; known != (failed == 1) {
 				t.Errorf("%d failures of a source are told", failed)
 			}
-			// Vector asks before it sends: it learns the same, but for what is in the records.
-			if head := ask(http.MethodHead); head.Code != tt.code && tt.reason != "cluster" {
+			// Vector asks before it sends: it learns the same.
+			if head := ask(http.MethodHead); head.Code != tt.code {
 				t.Errorf("HEAD: %d", head.Code)
 			}
 		})
+	}
+}
+
+// TestForeignClusters: of a request the records of the sender's clusters are taken, with the ordinals that they have among all, and the others
+// are in quarantine; the answer is a success that names them.
+func TestForeignClusters(t *testing.T) {
+	t.Parallel()
+	prod, dev := `{"k8s.cluster.name":"prod"}`, `{"k8s":{"cluster":{"name":"dev"}}}`
+	for name, tt := range map[string]struct {
+		body           string
+		own, kept      []event.Record
+		broken, answer string
+	}{
+		"all of it": {dev, nil, []event.Record{{Raw: []byte(dev)}}, "", `{"accepted":0,"quarantined":1,"foreign":["\"hq\" may not say that a record is of the cluster \"dev\" (record 1 of 1): it has prod"]}`},
+		"among others": {
+			prod + "\n" + dev + "\n{oops\n" + prod + "\n" + dev + "\n{}",
+			[]event.Record{{Raw: []byte(prod)}, {Raw: []byte(prod), Ordinal: 1}, {Raw: []byte("{}")}},
+			[]event.Record{{Raw: []byte(dev)}, {Raw: []byte(dev), Ordinal: 1}},
+			"{oops", `{"accepted":3,"quarantined":3,"foreign":["\"hq\" may not say that a record is of the cluster \"dev\" (record 2 of 5): it has prod","\"hq\" may not say that a record is of the cluster \"dev\" (record 4 of 5): it has prod"]}`,
+		},
+		"none of it": {prod, []event.Record{{Raw: []byte(prod)}}, nil, "", `{"accepted":1,"quarantined":0}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var own, kept []event.Record
+			broken := ""
+			refused := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "refused"}, []string{"reason"})
+			h := ingest.NewHandler(ingest.HandlerConfig{
+				Access: ingest.Access{Tokens: []ingest.Token{{Name: "hq", Value: "sesame", Clusters: []string{"prod"}}}}, Refused: refused, Log: slog.New(slog.DiscardHandler),
+				Commit: func(_ context.Context, r []event.Record) error { own = append(own, r...); return nil },
+				Quarantine: func(_ context.Context, q []ingest.Quarantined) error {
+					for _, x := range q {
+						if x.Reason == ingest.ForeignCluster {
+							kept = append(kept, x.Record)
+						} else {
+							broken += string(x.Record.Raw)
+						}
+					}
+					return nil
+				},
+			})
+			r := httptest.NewRequest(http.MethodPost, "/ingest/app", strings.NewReader(tt.body))
+			r.Header.Set("Authorization", "Bearer sesame")
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			for _, want := range [][]event.Record{tt.own, tt.kept} {
+				for i := range want {
+					want[i].Input, want[i].Source = "hq", "app"
+				}
+			}
+			if diff := cmp.Diff(tt.own, own) + cmp.Diff(tt.kept, kept) + cmp.Diff(tt.broken, broken) + cmp.Diff(tt.answer+"\n", w.Body.String()); diff != "" || w.Code != http.StatusOK {
+				t.Errorf("%d%s", w.Code, diff)
+			}
+			if n := testutil.ToFloat64(refused.WithLabelValues("cluster")); n != float64(min(len(tt.kept), 1)) {
+				t.Errorf("counted %v times", n)
+			}
+		})
+	}
+}
+
+// TestReleaseKeepsTheBounds of who sent what is released: by the name that it came with, as the configuration has it by now.
+func TestReleaseKeepsTheBounds(t *testing.T) {
+	t.Parallel()
+	bounded := []ingest.Token{{Name: "hq", Value: "a", Clusters: []string{"prod"}}, {Name: "hq", Value: "b", Sources: []string{"falco"}}, {Name: "free", Value: "c"}}
+	for _, tt := range []struct {
+		name                  string
+		access                ingest.Access
+		input, source, record string
+		reason                string
+		want                  bool
+	}{
+		{"its own", ingest.Access{Tokens: bounded}, "hq", "app", `{"k8s.cluster.name":"prod"}`, "malformed_app", true},
+		{"another's", ingest.Access{Tokens: bounded}, "hq", "app", `{"k8s.cluster.name":"dev"}`, "malformed_app", false},
+		{"another's, still", ingest.Access{Tokens: bounded}, "hq", "app", `{"k8s.cluster.name":"dev"}`, ingest.ForeignCluster, false},
+		{"its own by now", ingest.Access{Tokens: bounded}, "hq", "app", `{"k8s.cluster.name":"prod"}`, ingest.ForeignCluster, true},
+		{"nobody's", ingest.Access{Tokens: bounded}, "hq", "app", `{}`, "malformed_app", true},
+		{"of who is free", ingest.Access{Tokens: bounded}, "free", "app", `{"k8s.cluster.name":"dev"}`, "malformed_app", true},
+		{"of who is gone", ingest.Access{Tokens: bounded}, "gone", "app", `{"k8s.cluster.name":"dev"}`, "malformed_app", false},
+		{"our own", ingest.Access{Tokens: bounded}, "kyverno", "app", `{"k8s.cluster.name":"dev"}`, "malformed_app", true},
+		{"of who needs no name", ingest.Access{Tokens: append(bounded, ingest.Token{Value: "d"})}, "app", "app", `{"k8s.cluster.name":"dev"}`, "malformed_app", true},
+		{"where nobody is bounded", ingest.Access{}, "app", "app", `{"k8s.cluster.name":"dev"}`, "malformed_app", true},
+		{"where nobody is known", ingest.Access{}, "hq", "app", `{"k8s.cluster.name":"dev"}`, ingest.ForeignCluster, false},
+		{"of an identity", ingest.Access{Certificates: true, Identities: []ingest.Identity{{Certificate: "c", Clusters: []string{"prod"}}}}, "c", "app", `{"k8s.cluster.name":"dev"}`, "malformed_app", false},
+	} {
+		p := ingest.NewParser(ingest.ParserConfig{Claims: ingest.NewClaims(tt.access, "kyverno")})
+		_, err := p.Again(event.Record{Input: tt.input, Source: tt.source, Raw: []byte(tt.record)}, tt.reason, 1)
+		if m, ok := errors.AsType[*ingest.Malformed](err); (err == nil) != tt.want || err != nil && (!ok || m.Reason != ingest.ForeignCluster) {
+			t.Errorf("%s: %v", tt.name, err)
+		}
 	}
 }
 

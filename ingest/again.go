@@ -12,7 +12,7 @@ import (
 
 // Again reads what was quarantined as it would be read if it came now: it returns its Records, of which each can be parsed. rec is
 // what was quarantined, whose Ordinal is that of its only Record; arrival is when it came. The error says why it is no better
-// than it was, a [*Malformed] where a part of it is not.
+// than it was, a [*Malformed] where a part of it is not, or where its sender may not claim what it says.
 func (p *Parser) Again(rec event.Record, reason string, arrival int64) ([]event.Record, error) {
 	switch reason {
 	case "damaged_compression":
@@ -41,7 +41,11 @@ func (p *Parser) Again(rec event.Record, reason string, arrival int64) ([]event.
 			out[i].Ordinal = equal[sum]
 			equal[sum]++
 		}
-		if _, err := p.Parse(out[i], arrival); err != nil {
+		e, err := p.Parse(out[i], arrival)
+		if err == nil {
+			err = p.cfg.Claims.check(rec, e, reason)
+		}
+		if err != nil {
 			if len(raws) > 1 {
 				err = fmt.Errorf("record %d: %w", i+1, err)
 			}

@@ -161,7 +161,7 @@ func (h *handler) take(w http.ResponseWriter, r *http.Request, source string) in
 	}
 	plain, err := h.unpack(held, r.Header.Get("Content-Encoding"), body)
 	var records []event.Record
-	var bad []Quarantined
+	var bad, foreign []Quarantined
 	switch {
 	case errors.Is(err, ErrBusy):
 		return again(0, err)
@@ -174,10 +174,8 @@ func (h *handler) take(w http.ResponseWriter, r *http.Request, source string) in
 		bad = []Quarantined{{event.Record{Input: input, Source: source, Raw: body}, "damaged_compression", err.Error()}}
 	default:
 		records, bad = h.records(input, source, plain)
-		if no := sender.MaySay(h.Parser, records, time.Now().UnixNano()); no != nil {
-			failed(no)
-			return h.deny(w, no)
-		}
+		records, foreign = sender.Own(h.Parser, records, time.Now().UnixNano())
+		bad = append(bad, foreign...)
 	}
 	if err := h.store(ctx, records, bad); err != nil {
 		return again(len(records), err)
@@ -187,9 +185,29 @@ func (h *handler) take(w http.ResponseWriter, r *http.Request, source string) in
 		h.Committed()
 	}
 	h.count(source, len(records), bad)
-	w.Header().Set("Content-Type", "application/json")
-	fmt.Fprintf(w, `{"accepted":%d,"quarantined":%d}`+"\n", len(records), len(bad))
+	h.answer(w, len(records), len(bad), foreign)
 	return http.StatusOK
+}
+
+// maxSaid bounds how many records of foreign clusters an answer names.
+const maxSaid = 10
+
+// answer says what became of the records. It is a success also where some are of clusters that are not the sender's: a refusal would have the sender
+// drop the others with them, or send all of it again for ever.
+func (h *handler) answer(w http.ResponseWriter, accepted, quarantined int, foreign []Quarantined) {
+	out := struct {
+		Accepted    int      `json:"accepted"`
+		Quarantined int      `json:"quarantined"`
+		Foreign     []string `json:"foreign,omitempty"`
+	}{Accepted: accepted, Quarantined: quarantined}
+	for _, q := range foreign[:min(len(foreign), maxSaid)] {
+		out.Foreign = append(out.Foreign, q.Detail)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(out) // a sender that went away has its records on disk all the same
+	if len(foreign) > 0 && h.Refused != nil {
+		h.Refused.WithLabelValues("cluster").Inc()
+	}
 }
 
 // unpack decompresses a body. What that makes of it counts as held, too.

@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"tocsin/event"
 )
 
 // Identity lets the holder of a client certificate post, and says what it may claim.
@@ -78,7 +76,7 @@ const stranger = "token"
 
 // Refusal says why somebody may not post, or not this.
 type Refusal struct {
-	// Reason is a label of metrics: token, certificate, source or cluster.
+	// Reason is a label of metrics: token, certificate or source; a cluster refuses records, and not a request.
 	Reason string
 	// Detail is for the sender, and says what to change.
 	Detail string
@@ -95,25 +93,4 @@ func (s *Sender) MayPost(source string) *Refusal {
 		return nil
 	}
 	return &Refusal{"source", fmt.Sprintf("%q may not post to the source %q: it has %s", s.Name, source, strings.Join(s.sources, ", "))}
-}
-
-// MaySay returns a refusal if a record says that it is of a cluster that is not the sender's. One that names no cluster claims
-// none, and so does one that is no event: it goes to quarantine. Who is bounded to clusters has its records parsed
-// here and, since parsers are pure, to the same events as later. now is Unix nanoseconds.
-func (s *Sender) MaySay(p *Parser, records []event.Record, now int64) *Refusal {
-	if len(s.clusters) == 0 {
-		return nil
-	}
-	var e event.Event
-	for i, rec := range records {
-		if p.ParseInto(&e, rec, now) != nil {
-			continue
-		}
-		cluster, _ := e.Field(event.ClusterName).Str()
-		if cluster != "" && !slices.Contains(s.clusters, cluster) {
-			return &Refusal{"cluster", fmt.Sprintf("%q may not say that a record is of the cluster %q (record %d of %d): it has %s; nothing of the request was taken",
-				s.Name, cluster, i+1, len(records), strings.Join(s.clusters, ", "))}
-		}
-	}
-	return nil
 }

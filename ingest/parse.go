@@ -55,6 +55,8 @@ type ParserConfig struct {
 	JSONFrom []ContainerMatch
 	// AuditFrom lists the files or containers whose `message` is the audit log of a Kubernetes API server.
 	AuditFrom []ContainerMatch
+	// Claims bound what is read again, see [Parser.Again]; nil is no bound.
+	Claims *Claims
 }
 
 // Parser turns Records into Events.

@@ -49,7 +49,7 @@ func (n *node) serveAPI(ctx context.Context, g *errgroup.Group, durations promet
 			return nil
 		})
 	}
-	n.serveHTTP(ctx, g, ln, api.New(api.Config{
+	n.serveHTTP(ctx, g, "api", ln, api.New(api.Config{
 		Backend: backend{n}, Hooks: alert.NewHooks(n.cfg.Alert), Version: version, Token: n.cfg.API.Token, Store: access{n.store}, OIDC: n.oidc, Console: console.Handler(), Durations: durations,
 		PrincipalRate: n.cfg.API.Rate.Principal, AddressRate: n.cfg.API.Rate.Address, Proxies: proxies, Refused: refused,
 		Log: n.log.With("part", "api"), Now: time.Now, Stop: ctx.Done(),

@@ -3,11 +3,13 @@
 package main
 
 import (
+	"cmp"
 	"path/filepath"
 	"time"
 
 	"tocsin/alert"
 	"tocsin/ingest"
+	"tocsin/ingest/kyverno"
 	"tocsin/stream"
 )
 
@@ -131,6 +133,17 @@ func (c *Config) storeURL() string {
 
 func (c *Config) parserConfig() ingest.ParserConfig {
 	return ingest.ParserConfig{FalcoFrom: c.Ingest.FalcoFrom, JSONFrom: c.Ingest.JSONFrom, AuditFrom: c.Ingest.AuditFrom}
+}
+
+// releaseConfig is that of the parser of what is released from quarantine: it claims what its sender may claim by now.
+func (c *Config) releaseConfig() ingest.ParserConfig {
+	own := []string{kyverno.Source}
+	for _, f := range c.Falco.GRPC {
+		own = append(own, cmp.Or(f.Name, "falco"))
+	}
+	p := c.parserConfig()
+	p.Claims = ingest.NewClaims(c.access(c.Ingest.TLS.ClientCA+c.Vector.ClientCA), own...)
+	return p
 }
 
 func (c *Config) streamConfig() stream.Config {

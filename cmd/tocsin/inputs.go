@@ -106,7 +106,7 @@ func (in *inputs) serveVector(ctx context.Context, ln net.Listener) error {
 		if err != nil {
 			return fmt.Errorf("vector.cert: %w", err)
 		}
-		opts = append(opts, grpc.Creds(credentials.NewTLS(files.config())))
+		opts = append(opts, grpc.Creds(counted{credentials.NewTLS(files.config()), in.n.handshakes.failed.WithLabelValues("vector")}))
 	}
 	srv := vectorgrpc.NewServer(own, opts...)
 	stopped := make(chan struct{})

@@ -24,6 +24,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 
+	"tocsin/api"
 	"tocsin/ingest"
 	"tocsin/ingest/vectortest"
 	"tocsin/test/certs"
@@ -136,7 +137,7 @@ func TestClientCertificates(t *testing.T) {
 			}{
 				{"its own", []tls.Certificate{ca.Pair(t, named(prod))}, "vector", `{"k8s.cluster.name":"prod"}`, 200, `"accepted":1`, codes.OK},
 				{"another source", []tls.Certificate{ca.Pair(t, named(prod))}, "falco", `{"k8s.cluster.name":"prod"}`, 403, "may not post to the source", codes.OK},
-				{"another cluster", []tls.Certificate{ca.Pair(t, named(prod))}, "vector", `{"k8s.cluster.name":"dev"}`, 403, "may not say that a record is of the cluster", codes.PermissionDenied},
+				{"another cluster", []tls.Certificate{ca.Pair(t, named(prod))}, "vector", `{"k8s.cluster.name":"dev"}`, 200, `"accepted":0,"quarantined":1`, codes.OK},
 				{"of nobody", []tls.Certificate{ca.Pair(t, named(wanderer))}, "vector", `{}`, 403, "no entry of ingest.identities has the certificate", codes.PermissionDenied},
 				{"over", []tls.Certificate{ca.Pair(t, named(prod), expired)}, "vector", `{}`, 0, "expired certificate", codes.Unavailable},
 				{"of another authority", []tls.Certificate{other.Pair(t, named(prod))}, "vector", `{}`, 0, "unknown certificate authority", codes.Unavailable},
@@ -168,6 +169,12 @@ func TestClientCertificates(t *testing.T) {
 			if n := s.count(t, "tocsin_ingest_refused_total"); n < 5 {
 				t.Errorf("%v refusals are counted", n)
 			}
+			if n := s.count(t, "tocsin_tls_handshake_failures_total"); n < 4 { // those of two tests, over HTTP and gRPC
+				t.Errorf("%v handshakes that failed are counted", n)
+			}
+			if errs := s.releasesForeign(t); !strings.Contains(errs, "no entry of ingest.tokens") {
+				t.Errorf("released: %s", errs)
+			}
 			var out bytes.Buffer
 			s.node.announce(&out)
 			if !strings.Contains(out.String(), "https://"+s.node.ingest.Addr().String()) {
@@ -175,6 +182,17 @@ func TestClientCertificates(t *testing.T) {
 			}
 		})
 	}
+}
+
+// releasesForeign has an operator release the newest record of a foreign cluster, and returns what is said.
+func (s *serving) releasesForeign(t *testing.T) string {
+	t.Helper()
+	var page struct{ Items []api.QuarantineView }
+	if code := s.get("/api/v1/quarantine?reason=foreign_cluster", &page); code != http.StatusOK || len(page.Items) != 2 || page.Items[0].Input != "prod" {
+		t.Fatalf("%d: %+v", code, page.Items)
+	}
+	_, errs, _ := s.command(s.node.cfg.API.Token, "quarantine", "release", page.Items[0].ID)
+	return errs
 }
 
 // count sums a counter over its labels.

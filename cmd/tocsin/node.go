@@ -71,7 +71,9 @@ type node struct {
 	firstActs prometheus.Histogram
 	searcher  *pipeline.Searcher
 	releaser  *pipeline.Releaser
-	backtests *pipeline.Backtests
+	// handshakes are of all listeners with TLS.
+	handshakes *handshakes
+	backtests  *pipeline.Backtests
 	// checking is held by who checks a rule file.
 	checking chan struct{}
 	// oidc is nil if no provider is configured.
@@ -160,7 +162,7 @@ func (n *node) start(ctx context.Context) error {
 		n.searcher = pipeline.NewSearcher(n.streams, n.parser)
 		n.checking = make(chan struct{}, 1)
 		n.backtests = pipeline.NewBacktests(n.streams, n.parser, n.cfg.Lateness)
-		n.releaser = &pipeline.Releaser{Streams: n.streams, Parser: n.parser, Stamp: n.stamp}
+		n.releaser = &pipeline.Releaser{Streams: n.streams, Parser: ingest.NewParser(n.cfg.releaseConfig()), Stamp: n.stamp}
 		n.oidc = n.cfg.API.OIDC.provider(n.log.With("part", "oidc"))
 	}
 	return nil

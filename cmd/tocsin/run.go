@@ -5,7 +5,7 @@ package main
 import (
 	"context"
 	"errors"
-	"log/slog"
+	"log"
 	"net"
 	"net/http"
 	"os"
@@ -130,6 +130,7 @@ func (n *node) serve(ctx context.Context, g *errgroup.Group) error {
 		Buckets: prometheus.ExponentialBuckets(0.0005, 2.5, 12),
 	}, []string{"handler", "code"})
 	n.reg.MustRegister(durations)
+	n.handshakes = n.newHandshakes()
 	if n.cfg.runs(roleIngest) {
 		if err := n.takeIn(ctx, g, n.newInputs(durations)); err != nil {
 			return err
@@ -140,7 +141,7 @@ func (n *node) serve(ctx context.Context, g *errgroup.Group) error {
 			return err
 		}
 	}
-	n.serveHTTP(ctx, g, n.admin, n.adminHandler(), 0)
+	n.serveHTTP(ctx, g, "admin", n.admin, n.adminHandler(), 0)
 	return nil
 }
 
@@ -162,13 +163,13 @@ func (n *node) takeIn(ctx context.Context, g *errgroup.Group, in *inputs) error 
 	if n.cfg.Kyverno.Enabled {
 		g.Go(func() error { return in.watchKyverno(ctx) })
 	}
-	n.serveHTTP(ctx, g, ln, in.handler(), time.Minute)
+	n.serveHTTP(ctx, g, "ingest", ln, in.handler(), time.Minute)
 	return nil
 }
 
 // serveHTTP serves on a listener until ctx ends; read bounds how long a request may take to come.
-func (n *node) serveHTTP(ctx context.Context, g *errgroup.Group, ln net.Listener, h http.Handler, read time.Duration) {
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: read, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug)}
+func (n *node) serveHTTP(ctx context.Context, g *errgroup.Group, name string, ln net.Listener, h http.Handler, read time.Duration) {
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: read, ErrorLog: log.New(n.handshakes.of(name), "", 0)}
 	g.Go(func() error {
 		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 			return err

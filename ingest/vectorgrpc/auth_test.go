@@ -111,7 +111,7 @@ func TestCertificates(t *testing.T) {
 		{"a token goes without a certificate", addr, "sesame", "edge", nil, "dev", codes.OK},
 		{"a token mends a certificate", addr, "sesame", "edge", []tls.Certificate{unknown}, "", codes.OK},
 		{"its own cluster", addr, "", "1", []tls.Certificate{known}, "prod", codes.OK},
-		{"another cluster", addr, "", "", []tls.Certificate{known}, "dev", codes.PermissionDenied},
+		{"another cluster, which is in quarantine", addr, "", "", []tls.Certificate{known}, "dev", codes.OK},
 		{"another source", addr, "", "", []tls.Certificate{elsewhere}, "", codes.PermissionDenied},
 		{"a stranger's certificate", addr, "", "", []tls.Certificate{unknown}, "", codes.PermissionDenied},
 		{"nothing", addr, "", "", nil, "", codes.Unauthenticated},
@@ -121,11 +121,11 @@ func TestCertificates(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			to := sink(t, tt.addr, grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{RootCAs: pool, ServerName: "127.0.0.1", Certificates: tt.certificates})))
 			to.Token = tt.token
-			n := len(s.records)
+			n, kept := len(s.records), len(s.bad)
 			_, err := to.Call(t.Context(), "PushEvents", vectortest.EncodeRequest(vectortest.EncodeLog(vectortest.Log{Root: map[string]any{"a": 1, "k8s.cluster.name": tt.cluster}})))
 			if tt.input == "" {
-				if status.Code(err) != tt.code || len(s.records) != n {
-					t.Errorf("%v, %d records", err, len(s.records))
+				if status.Code(err) != tt.code || len(s.records) != n || err == nil && (len(s.bad) != kept+1 || s.bad[kept].Reason != ingest.ForeignCluster) {
+					t.Errorf("%v, %d records, quarantine %+v", err, len(s.records), s.bad[kept:])
 				}
 				return
 			}

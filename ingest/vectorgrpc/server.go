@@ -177,8 +177,9 @@ func (s *service) push(ctx context.Context, sender *ingest.Sender, message []byt
 	if err != nil {
 		return status.Error(codes.InvalidArgument, err.Error())
 	}
-	if no := sender.MaySay(s.cfg.Parser, records, time.Now().UnixNano()); no != nil {
-		return s.deny(no)
+	records, foreign := sender.Own(s.cfg.Parser, records, time.Now().UnixNano())
+	if bad = append(bad, foreign...); len(foreign) > 0 && s.cfg.Refused != nil {
+		s.cfg.Refused.WithLabelValues("cluster").Inc()
 	}
 	if err := s.store(ctx, records, bad); err != nil {
 		return s.refuse(len(records), err)
