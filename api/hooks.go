@@ -106,6 +106,8 @@ func answer(why string, err error) (string, error) {
 		return why, nil
 	case merged, errors.Is(err, incident.ErrNotFound):
 		return "the incident was merged into another one, or is not there any more.", nil
+	case errors.Is(err, incident.ErrKeyTaken):
+		return "", nil // it came before, when there was nothing to do
 	case errors.Is(err, incident.ErrFinal):
 		return "the incident is closed.", nil
 	case errors.Is(err, incident.ErrChanged):
@@ -133,7 +135,12 @@ func (s *server) apply(ctx context.Context, a act, r alert.Reply) (why string, _
 		from = []incident.Status{incident.New, incident.InProgress, incident.OnHold}
 	}
 	if !slices.Contains(from, v.Status) {
-		return standingOf(v), nil
+		// That it did nothing is kept with its key: if it came again later, or somebody sent it who saw it, it would undo what people did.
+		_, err := s.Backend.Work(ctx, r.Incident, incident.Work{By: r.By, Key: r.Key})
+		if errors.Is(err, incident.ErrKeyTaken) { // it did something when it came first
+			err = nil
+		}
+		return standingOf(v), err
 	}
 	settle, refused := s.record(ctx, a, "/api/v1/incidents/"+r.Incident)
 	if refused != nil {

@@ -117,7 +117,7 @@ func TestWhatReceiversSayBack(t *testing.T) {
 				t.Fatal(err)
 			}
 			if tt.want == "" {
-				if f.work.By != "" || len(entries) != 0 {
+				if f.work.Status != nil || len(entries) != 0 {
 					t.Errorf("it did %+v, and wrote %+v", f.work, entries)
 				}
 				return

@@ -131,7 +131,7 @@ func TestAlertsFromTheSilenceToTheEnd(t *testing.T) {
 
 			about := told[0].Subject
 			for range 2 { // PagerDuty says what it is not sure of twice
-				acknowledge(t, s.node.api.Addr().String(), strings.Repeat("s", 32), about)
+				acknowledge(t, s.node.api.Addr().String(), strings.Repeat("s", 32), "01ACK", about)
 			}
 			if v, err := s.node.store.Incident(t.Context(), about); err != nil || v.Status != incident.InProgress || !strings.HasSuffix(v.Version, "-1") {
 				t.Errorf("%s %s, %v", v.Status, v.Version, err)
@@ -141,6 +141,15 @@ func TestAlertsFromTheSilenceToTheEnd(t *testing.T) {
 			}
 			heard := append(slices.Repeat([]string{"trigger"}, len(held)/2), "acknowledge")
 			waitFor(t, 30*time.Second, always, func() error { return pd.has(heard...) })
+			// What came when there was nothing to do does nothing either when it comes again: somebody gave the incident back meanwhile.
+			acknowledge(t, s.node.api.Addr().String(), strings.Repeat("s", 32), "02ACK", about)
+			said("incidents", "status", about, "new")
+			for _, event := range []string{"01ACK", "02ACK"} {
+				acknowledge(t, s.node.api.Addr().String(), strings.Repeat("s", 32), event, about)
+			}
+			if v, err := s.node.store.Incident(t.Context(), about); err != nil || v.Status != incident.New {
+				t.Errorf("%s, %v", v.Status, err)
+			}
 			said("incidents", "close", about, "--verdict", "benign")
 			waitFor(t, 30*time.Second, always, func() error { return pd.has(append(slices.Clone(heard), "resolve")...) })
 			last := hook.Wait(len(told)+1, 30*time.Second)
@@ -158,9 +167,9 @@ func TestAlertsFromTheSilenceToTheEnd(t *testing.T) {
 }
 
 // acknowledge says what PagerDuty does when somebody acknowledges an incident there.
-func acknowledge(t *testing.T, address, secret, about string) {
+func acknowledge(t *testing.T, address, secret, event, about string) {
 	t.Helper()
-	body := fmt.Sprintf(`{"event":{"id":"01ACK","event_type":"incident.acknowledged","agent":{"type":"user_reference","summary":"Tex"},"data":{"incident_key":%q}}}`, about)
+	body := fmt.Sprintf(`{"event":{"id":%q,"event_type":"incident.acknowledged","agent":{"type":"user_reference","summary":"Tex"},"data":{"incident_key":%q}}}`, event, about)
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write([]byte(body))
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+address+"/api/v1/hooks/pagerduty", strings.NewReader(body))
