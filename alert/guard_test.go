@@ -37,7 +37,7 @@ func TestTheGuardLooksAtWhatIsDialled(t *testing.T) {
 	defer s.Close()
 	address := strings.Replace(s.URL, "127.0.0.1", "localhost", 1)
 	for _, deny := range []bool{true, false} {
-		w, err := newWebhook(Receiver{Name: "a", URL: address}, guard{denyPrivate: deny})
+		w, err := newWebhook(Receiver{Name: "a", URL: address}, Config{DenyPrivate: deny})
 		if err != nil {
 			t.Fatal(err)
 		}

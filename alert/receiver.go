@@ -55,6 +55,8 @@ type Receiver struct {
 	// Title and Text are templates, see text.go.
 	Title string `yaml:"title"`
 	Text  string `yaml:"text"`
+	// Body is a template of what a webhook is sent instead of the CloudEvent: JSON, whose strings alone have actions that put out text.
+	Body string `yaml:"body"`
 	// PerMinute is how many alerts it is sent in a minute at most; 0 is the type's own, which only Slack and Shoutrrr have.
 	PerMinute int `yaml:"per_minute"`
 }
@@ -63,7 +65,7 @@ type Receiver struct {
 func keysOf() map[string][]string {
 	return map[string][]string{
 		Stdout:       {},
-		Webhook:      {"url", "secrets"},
+		Webhook:      {"url", "secrets", "body"},
 		Loki:         {"url", "tenant", "user", "password", "token", "labels", "detections"},
 		Slack:        {"url", "token", "channel", "secrets", "title", "text"},
 		PagerDuty:    {"url", "routing_key", "secrets", "title"},
@@ -122,6 +124,16 @@ func (r Receiver) validateWebhook(at string) error {
 		if _, err := secretKey(s); err != nil {
 			return wrong(fmt.Sprintf("%s.secrets[%d]", at, i), "%w", err)
 		}
+	}
+	if r.Body == "" {
+		return nil
+	}
+	t, err := newText("body", r.Body, escapeJSON)
+	if err == nil {
+		_, err = renderJSON(t, sample())
+	}
+	if err != nil {
+		return wrong(at+".body", "%w", err)
 	}
 	return nil
 }

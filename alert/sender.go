@@ -29,7 +29,7 @@ func newSender(r Receiver, c Config, p printer) (sender, error) {
 	case Shoutrrr:
 		return newShoutrrr(r, c)
 	}
-	return newWebhook(r, c.guard())
+	return newWebhook(r, c)
 }
 
 // perMinute is how many alerts in a minute a type of receiver takes, 0 for no limit: Slack takes about one message a second and channel,

@@ -43,9 +43,12 @@ func farEnds() map[string]far {
 		"alertmanager": {receiver: Receiver{Type: Alertmanager, URLs: []string{"http://am"}}, service: func(s *troubled) service { return newAlertmanagerService(s) }},
 		"webhook":      {receiver: Receiver{Type: Webhook, URL: "http://hook/", Secrets: []string{"whsec_" + strings.Repeat("k", 32)}}, service: func(s *troubled) service { return &webhookService{s} }, not: []string{"login page"}},
 		"loki":         {receiver: Receiver{Type: Loki, URL: "http://loki"}, service: func(s *troubled) service { return &lokiService{lokitest.New(s.t)} }},
-		"discord":      {receiver: shoutrrrTo("discord://hush-hush@118233"), service: func(s *troubled) service { return &discordService{s} }},
-		"ntfy":         {receiver: shoutrrrTo("ntfy://ana:hush-hush@ntfy.example.org/alerts"), service: func(s *troubled) service { return &ntfyService{s} }},
-		"gotify":       {receiver: shoutrrrTo("gotify://push.example.org/AhushhushhushX1?disabletls=yes"), service: func(s *troubled) service { return &gotifyService{s} }},
+		"teams": {
+			receiver: Receiver{Type: Webhook, URL: "http://hook/", Body: teamsBody}, service: func(s *troubled) service { return &teamsService{s} }, not: []string{"login page"},
+		},
+		"discord": {receiver: shoutrrrTo("discord://hush-hush@118233"), service: func(s *troubled) service { return &discordService{s} }},
+		"ntfy":    {receiver: shoutrrrTo("ntfy://ana:hush-hush@ntfy.example.org/alerts"), service: func(s *troubled) service { return &ntfyService{s} }},
+		"gotify":  {receiver: shoutrrrTo("gotify://push.example.org/AhushhushhushX1?disabletls=yes"), service: func(s *troubled) service { return &gotifyService{s} }},
 		"email": {
 			receiver: Receiver{Type: Email, URL: "smtp://mail:25", AllowPlaintext: true, From: "tocsin@example.org", To: []string{"soc@example.org"}},
 			serve: func(s *troubled) (*lokitest.Network, func()) {
@@ -142,6 +145,33 @@ func (f *webhookService) take(w http.ResponseWriter, r *http.Request, body []byt
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return key
+}
+
+// teamsBody is that of docs/alerts.md.
+const teamsBody = `{"type": "message", "attachments": [{"contentType": "application/vnd.microsoft.card.adaptive", "content": {
+  "type": "AdaptiveCard", "version": "1.4", "body": [
+    {"type": "TextBlock", "weight": "bolder", "wrap": true, "text": "{{ .Kind | toUpper }}: {{ .Title }}"},
+    {"type": "TextBlock", "wrap": true, "text": "{{ .Severity }}, {{ entities . | cut 300 }}"}]}}]}`
+
+// teamsService is a workflow of Teams that posts cards.
+type teamsService struct{ s *troubled }
+
+func (f *teamsService) take(w http.ResponseWriter, r *http.Request, body []byte) string {
+	var m struct {
+		Type        string
+		Attachments []struct {
+			ContentType string
+			Content     struct{ Body []struct{ Type, Text string } }
+		}
+	}
+	if err := json.Unmarshal(body, &m); err != nil || m.Type != "message" || len(m.Attachments) != 1 || len(m.Attachments[0].Content.Body) != 2 || r.Header.Get("Content-Type") != "application/json" {
+		return f.s.problem(w, "teams: %v: %s", err, body)
+	}
+	if text := m.Attachments[0].Content.Body[0].Text; !strings.Contains(text, hostile) {
+		return f.s.problem(w, "teams: %q", text)
+	}
+	w.WriteHeader(http.StatusAccepted)
+	return r.Header.Get("Webhook-Id")
 }
 
 // lokiService is a Loki, which drops what it has.

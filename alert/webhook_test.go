@@ -235,3 +235,19 @@ func TestAFailureTellsNoAddress(t *testing.T) {
 		t.Errorf("%s, %q", how, retries)
 	}
 }
+
+// TestABodyIsJSON whatever is in the incident, or stops the start.
+func TestABodyIsJSON(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`{"text": "{{ .Title }}", "n": {{ .EventCount }}}`: "",
+		`{"text": {{ .Title }}}`:                           "it makes no JSON",
+		`{"text": "{{ .Titel }}"}`:                         "Titel",
+		`{"text": "{{ .Title }`:                            "alert.receivers[0].body",
+	} {
+		err := alert.Config{Receivers: []alert.Receiver{{Name: "a", Type: alert.Webhook, URL: "http://x", Body: body}}}.Validate()
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+}
