@@ -26,19 +26,21 @@ func (n *node) newHandshakes() *handshakes {
 }
 
 // of is where an HTTP server writes what goes wrong, which is its only word of a handshake.
-func (h *handshakes) of(listener string) serverErrors { return serverErrors{h, listener} }
+func (h *handshakes) of(listener string) serverErrors {
+	return serverErrors{h.failed.WithLabelValues(listener), h.log.With("listener", listener)}
+}
 
 type serverErrors struct {
-	*handshakes
-	listener string
+	failed prometheus.Counter
+	log    *slog.Logger
 }
 
 // Write implements [io.Writer].
 func (e serverErrors) Write(p []byte) (int, error) {
 	if bytes.HasPrefix(p, []byte("http: TLS handshake error")) {
-		e.failed.WithLabelValues(e.listener).Inc()
+		e.failed.Inc()
 	}
-	e.log.Debug(string(bytes.TrimSpace(p)), "listener", e.listener)
+	e.log.Debug(string(bytes.TrimSpace(p)))
 	return len(p), nil
 }
 
