@@ -93,5 +93,5 @@ func BenchmarkMillion(b *testing.B) {
 	if url == "" {
 		url = storetest.PostgresURL(b)
 	}
-	storetest.BenchmarkMillion(b, openURL(b, url), 1_000_000)
+	storetest.BenchmarkMillion(b, openURL(b, url), 1_000_000, bulk)
 }

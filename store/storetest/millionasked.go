@@ -15,9 +15,9 @@ import (
 
 // BenchmarkMillion asks a store of n incidents what people ask, each question of something else each time, and reports how long the
 // answers took. A store that has incidents is taken as one that this filled before.
-func BenchmarkMillion(b *testing.B, s store.Store, n int) {
+func BenchmarkMillion(b *testing.B, s store.Store, n int, bulk Bulk) {
 	began := time.Now()
-	m := fill(b, s, n)
+	m := filled(b, s, n, bulk)
 	b.Logf("filled in %v", time.Since(began).Round(time.Second))
 	for _, q := range m.questions(s) {
 		b.Run(q.name, func(b *testing.B) {
