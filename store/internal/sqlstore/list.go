@@ -77,7 +77,7 @@ func (c *Core) Incidents(ctx context.Context, f incident.Filter) ([]incident.Vie
 // list reads the first incidents after a place in a list.
 func (c *Core) list(ctx context.Context, q Querier, f incident.Filter, after *cursor, limit int) ([]*readIncident, error) {
 	if c.Walk > 0 && len(f.IDs) == 0 {
-		return (&stages{q: q, f: f, of: termsOf(f), after: after, limit: limit, walk: max(c.Walk, 2*limit)}).read(ctx)
+		return (&stages{core: c, q: q, f: f, of: termsOf(f), after: after, limit: limit, walk: max(c.Walk, 2*limit)}).read(ctx)
 	}
 	query, args := selectIncidents(f, after, limit)
 	return incidents(ctx, q, query, args)

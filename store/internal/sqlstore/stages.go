@@ -21,6 +21,7 @@ import (
 //     older than the walk, few are read.
 //  4. By their terms, all the rest: they are few.
 type stages struct {
+	core  *Core
 	q     Querier
 	f     incident.Filter
 	of    terms
@@ -127,8 +128,7 @@ func (s *stages) walked(ctx context.Context) (first, last *cursor, err error) {
 
 // ask reads the incidents that have the terms, and one of more, up to a place or to the end.
 func (s *stages) ask(ctx context.Context, to *cursor, more ...string) error {
-	// The planner knows little of what has several terms, and would rather read all there is.
-	if err := s.q.Query(ctx, "SET LOCAL enable_seqscan = off", nil, nil); err != nil {
+	if err := s.core.byTerms(ctx, s.q); err != nil {
 		return err
 	}
 	w := s.of.has(more...)

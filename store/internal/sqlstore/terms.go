@@ -3,6 +3,7 @@
 package sqlstore
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -153,4 +154,13 @@ func plus(at, by int64) int64 {
 		return math.MinInt64
 	}
 	return at + by
+}
+
+// byTerms has what follows in a transaction read terms by their index: the planner knows little of what has several, and would rather
+// read all there is.
+func (c *Core) byTerms(ctx context.Context, q Querier) error {
+	if c.Walk == 0 {
+		return nil
+	}
+	return q.Query(ctx, "SET LOCAL enable_seqscan = off", nil, nil)
 }
