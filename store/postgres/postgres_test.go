@@ -18,7 +18,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func kind() storetest.Kind {
 	return storetest.Kind{
-		Open: func(t testing.TB) store.Store { return open(t) },
+		Open: func(t testing.TB) store.Store {
+			s := open(t)
+			s.Walk = 1 // so that few incidents are many
+			return s
+		},
 		Exec: func(t testing.TB, s store.Store, query string) {
 			t.Helper()
 			if _, err := s.(*Store).pool.Exec(t.Context(), query); err != nil {
@@ -93,5 +97,38 @@ func BenchmarkMillion(b *testing.B) {
 	if url == "" {
 		url = storetest.PostgresURL(b)
 	}
-	storetest.BenchmarkMillion(b, openURL(b, url), 1_000_000)
+	storetest.BenchmarkMillion(b, openURL(b, url), 1_000_000, bulk)
+}
+
+// TestTermsOfWhatWasThere: incidents that were there before get their terms, and migrations that were cut off go on.
+func TestTermsOfWhatWasThere(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	storetest.Fill(t, s, 700, time.Now(), nil) // more than are given terms at once
+	read := func() (out string) {
+		t.Helper()
+		query := "SELECT md5(string_agg(t::text, ' ' ORDER BY t.incident)) || ' ' || (SELECT string_agg(indexdef || indisvalid, ' ' ORDER BY indexdef) FROM pg_indexes " +
+			"JOIN pg_index ON indexrelid = indexname::regclass WHERE tablename IN ('incidents', 'incident_terms')) FROM incident_terms t"
+		if err := s.pool.QueryRow(t.Context(), query).Scan(&out); err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	want := read()
+	for _, query := range []string{
+		"DELETE FROM goose_db_version WHERE version_id IN (11, 13)",
+		"DELETE FROM incident_terms WHERE incident >= (SELECT id FROM incidents ORDER BY id OFFSET 100 LIMIT 1)",
+		"UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'incident_terms_found'::regclass",
+		"CREATE INDEX incidents_newest_next ON incidents (id)", "DROP INDEX incidents_newest",
+	} {
+		if _, err := s.pool.Exec(t.Context(), query); err != nil {
+			t.Fatalf("%s: %v", query, err)
+		}
+	}
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(); got != want {
+		t.Errorf("terms and indexes are\n%s, want\n%s", got, want)
+	}
 }

@@ -25,6 +25,9 @@ import (
 // in the URL overrides it.
 const maxConns = 20
 
+// walk is a few milliseconds of looking at incidents.
+const walk = 1000
+
 // Store is the store on PostgreSQL.
 type Store struct {
 	*sqlstore.Core
@@ -64,8 +67,10 @@ func Open(ctx context.Context, url string) (*Store, error) {
 		pool.Close()
 		return nil, fmt.Errorf("store: connect: %w", err)
 	}
+	core := sqlstore.NewCore(db{pool})
+	core.Walk = walk
 	return &Store{
-		Core: sqlstore.NewCore(db{pool}), pool: pool, leases: leases{sqlstore.NewCore(db{leasePool}), leasePool},
+		Core: core, pool: pool, leases: leases{sqlstore.NewCore(db{leasePool}), leasePool},
 		sql: stdlib.OpenDB(*cfg.ConnConfig),
 	}, nil
 }

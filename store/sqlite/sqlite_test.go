@@ -55,7 +55,7 @@ func BenchmarkCommit(b *testing.B) { storetest.BenchmarkCommit(b, kind()) }
 
 func BenchmarkSnapshot(b *testing.B) { storetest.BenchmarkSnapshot(b, kind()) }
 
-func BenchmarkMillion(b *testing.B) { storetest.BenchmarkMillion(b, kind().Open(b), 100_000) }
+func BenchmarkMillion(b *testing.B) { storetest.BenchmarkMillion(b, kind().Open(b), 100_000, nil) }
 
 // A commit that returned must survive a power cut, and readers must not wait for the writer.
 func TestSettings(t *testing.T) {

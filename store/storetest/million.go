@@ -4,12 +4,10 @@ package storetest
 
 import (
 	"fmt"
+	"iter"
 	"math/rand/v2"
-	"runtime"
 	"testing"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"tocsin/correlate"
 	"tocsin/event"
@@ -18,15 +16,28 @@ import (
 	"tocsin/store"
 )
 
-// fill gives a store n incidents of ninety days, of which the last is one of now: of 40 rules and 50 namespaces in each of five
+// Bulk writes commits to an empty store faster than one after the other.
+type Bulk func(t testing.TB, s store.Store, commits iter.Seq[store.Commit])
+
+// Fill gives a store n incidents of the ninety days before an end: of 40 rules and 50 namespaces in each of five
 // clusters, some with most of it, some with next to nothing; most closed, a few merged or retracted, the newest still worked on.
 // What is in them is the same each time.
-func fill(t testing.TB, s store.Store, n int) *million {
+func Fill(t testing.TB, s store.Store, n int, end time.Time, bulk Bulk) {
 	t.Helper()
-	m := &million{n: n, start: time.Now().Add(-span).UnixNano(), rules: manyRules()}
+	fill(t, s, newMillion(n, end.Add(-span)), bulk)
+}
+
+func newMillion(n int, start time.Time) *million {
+	return &million{n: n, start: start.UnixNano(), rules: manyRules()}
+}
+
+// filled is what a store has that was kept, or is given now.
+func filled(t testing.TB, s store.Store, n int, bulk Bulk) *million {
+	t.Helper()
+	m := newMillion(n, time.Now().Add(-span))
 	if counts, err := s.Rollup(t.Context()); err != nil {
 		t.Fatal(err)
-	} else if len(counts) > 0 { // it was kept
+	} else if len(counts) > 0 {
 		newest, _, err := s.Incidents(t.Context(), incident.Filter{Limit: 1, IncludeMerged: true, IncludeRetracted: true})
 		if err != nil {
 			t.Fatal(err)
@@ -34,33 +45,49 @@ func fill(t testing.TB, s store.Store, n int) *million {
 		m.start = int64(newest[0].LastEvent) - int64(span)
 		return m
 	}
-	leases, err := s.Acquire(t.Context(), ownerA, 24*time.Hour, 0, runtime.GOMAXPROCS(0))
+	fill(t, s, m, bulk)
+	return m
+}
+
+func fill(t testing.TB, s store.Store, m *million, bulk Bulk) {
+	t.Helper()
+	leases, err := s.Acquire(t.Context(), ownerA, 24*time.Hour, 0, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var g errgroup.Group
-	for i, lease := range leases {
-		g.Go(func() error {
-			for seq, at := uint64(1), i*perCommit; at < n; seq, at = seq+1, at+len(leases)*perCommit {
-				c := m.commit(at, min(at+perCommit, n))
-				c.Partition, c.Epoch, c.Stream, c.Applied, c.Clock = lease.Partition, lease.Epoch, streamName, seq, m.at(at)
-				if err := s.Commit(t.Context(), c); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+	if bulk == nil {
+		bulk = eachCommit
 	}
-	if err := g.Wait(); err != nil {
-		t.Fatal(err)
-	}
+	bulk(t, s, m.commits(leases))
 	m.work(t, s)
 	for _, l := range leases {
 		if err := s.Release(t.Context(), l.Partition, l.Epoch); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return m
+}
+
+func eachCommit(t testing.TB, s store.Store, commits iter.Seq[store.Commit]) {
+	t.Helper()
+	for c := range commits {
+		if err := s.Commit(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// commits deals the incidents out to partitions.
+func (m *million) commits(leases []store.Lease) iter.Seq[store.Commit] {
+	return func(yield func(store.Commit) bool) {
+		for n := 0; n*perCommit < m.n; n++ {
+			at, lease := n*perCommit, leases[n%len(leases)]
+			c := m.commit(at, min(at+perCommit, m.n))
+			c.Partition, c.Epoch, c.Stream, c.Applied, c.Clock = lease.Partition, lease.Epoch, streamName, uint64(n/len(leases)+1), m.at(at)
+			if !yield(c) {
+				return
+			}
+		}
+	}
 }
 
 const (

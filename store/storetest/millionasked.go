@@ -15,9 +15,9 @@ import (
 
 // BenchmarkMillion asks a store of n incidents what people ask, each question of something else each time, and reports how long the
 // answers took. A store that has incidents is taken as one that this filled before.
-func BenchmarkMillion(b *testing.B, s store.Store, n int) {
+func BenchmarkMillion(b *testing.B, s store.Store, n int, bulk Bulk) {
 	began := time.Now()
-	m := fill(b, s, n)
+	m := filled(b, s, n, bulk)
 	b.Logf("filled in %v", time.Since(began).Round(time.Second))
 	for _, q := range m.questions(s) {
 		b.Run(q.name, func(b *testing.B) {
@@ -89,6 +89,11 @@ func (m *million) questions(s store.Store) []question {
 	list("technique of another rule", func(i int) incident.Filter {
 		return incident.Filter{Technique: m.rules[i%40].Attack[0], Rule: m.rules[(i+3)%40].ID}
 	})
+	list("rule, closed", func(i int) incident.Filter { return incident.Filter{Rule: m.rules[i%40].ID, Status: []string{"closed"}} })
+	list("rule, severity, technique, until", func(i int) incident.Filter {
+		return incident.Filter{Rule: m.rules[i%40].ID, Severity: []string{m.rules[i%40].Severity.String()}, Technique: m.rules[(i+12)%40].Attack[0], Until: day(i)}
+	})
+	list("name of an entity, closed", func(i int) incident.Filter { return incident.Filter{EntityName: user(i), Status: []string{"closed"}} })
 	list("since", func(i int) incident.Filter { return incident.Filter{Since: day(i)} })
 	list("until", func(i int) incident.Filter { return incident.Filter{Until: day(i)} })
 	list("a day", func(i int) incident.Filter { return incident.Filter{Since: day(i), Until: day(i + 1)} })
@@ -101,6 +106,9 @@ func (m *million) questions(s store.Store) []question {
 	list("text: of none", func(i int) incident.Filter { return incident.Filter{Query: fmt.Sprintf("nobody-%d", i)} })
 	list("text: two letters of none", same(incident.Filter{Query: "ÿñ"}))
 	list("text: of few, open", func(i int) incident.Filter { return incident.Filter{Query: user(i), Status: open} })
+	list("text: two letters of few, of another rule", func(i int) incident.Filter {
+		return incident.Filter{Query: fmt.Sprint(10 + i%90), Rule: m.rules[i%40].ID, Technique: m.rules[(i+3)%40].Attack[0]}
+	})
 	list("ids", func(i int) incident.Filter {
 		return incident.Filter{IDs: []string{id(anIncident, i*7%m.n), id(anIncident, i*11%m.n)}}
 	})
@@ -131,6 +139,12 @@ func (m *million) questions(s store.Store) []question {
 		in("severity, open", same(incident.Filter{Status: open, Severity: []string{"critical"}}))
 		in("rule", func(i int) incident.Filter { return incident.Filter{Rule: m.rules[i%40].ID} })
 		in("entity", func(i int) incident.Filter { return incident.Filter{EntityType: "user", EntityName: user(i)} })
+		in("rule, entity", func(i int) incident.Filter {
+			return incident.Filter{Rule: m.rules[i%40].ID, EntityType: "user", EntityName: user(i)}
+		})
+		in("closed, of another rule", func(i int) incident.Filter {
+			return incident.Filter{Status: []string{"closed"}, Rule: m.rules[i%40].ID, Technique: m.rules[(i+3)%40].Attack[0]}
+		})
 		in("technique", func(i int) incident.Filter { return incident.Filter{Technique: m.rules[i%40].Attack[0]} })
 		in("text: a user", func(i int) incident.Filter { return incident.Filter{Query: user(i)} })
 		ask("related/scope of "+of.name, func(ctx context.Context, i int) error {

@@ -53,6 +53,7 @@ func Run(t *testing.T, k Kind) {
 		{"a newer snapshot is left to who reads it", newerSnapshots},
 
 		{"each filter", filters},
+		{"filters together", combinations},
 		{"pages are stable while others write", stablePages},
 		{"cursors are bound to their list", cursors},
 		{"lists carry twenty detections", longIncidents},

@@ -15,17 +15,20 @@ export type Running = { url: string; token: string; ingest: string; stop: (keep?
 
 export const folder = () => mkdtempSync(join(tmpdir(), 'tocsin-console-'))
 
-// demo starts a server with the demo's recorded attack, and waits until it has played. What it keeps in its folder is gone when
-// it stops, unless another one is to begin with that.
-export async function demo(config?: string, data = folder()): Promise<Running> {
-  const args = ['serve', '--demo']
+// demo starts a server with the demo's recorded attack, and waits until it has played.
+export const demo = (config?: string, data?: string) => serve(['--demo'], 'Look at them:', {}, config, data)
+
+// serve starts a server and waits until it has said something. What it keeps in its folder is gone when it stops, unless another
+// one is to begin with that.
+export async function serve(flags: string[], until: string, env: Record<string, string>, config?: string, data = folder()): Promise<Running> {
+  const args = ['serve', ...flags]
   if (config) {
     writeFileSync(join(data, 'tocsin.yaml'), config)
     args.push('--config', join(data, 'tocsin.yaml'))
   }
   const child = spawn(process.env.TOCSIN_BIN || join(root, 'bin/tocsin'), args, {
     cwd: root, stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, TOCSIN_DATA: join(data, 'data'), TOCSIN_INGEST_LISTEN: any, TOCSIN_API_LISTEN: any, TOCSIN_ADMIN_LISTEN: any, TOCSIN_VECTOR_LISTEN: any },
+    env: { ...process.env, TOCSIN_DATA: join(data, 'data'), TOCSIN_INGEST_LISTEN: any, TOCSIN_API_LISTEN: any, TOCSIN_ADMIN_LISTEN: any, TOCSIN_VECTOR_LISTEN: any, ...env },
   })
   let said = ''
   const ended = new Promise<never>((_, no) => child.on('exit', (code) => no(new Error(`tocsin ended with ${code}:\n${said}`))))
@@ -33,7 +36,7 @@ export async function demo(config?: string, data = folder()): Promise<Running> {
   const announced = new Promise<void>((yes) => {
     const hear = (b: Buffer) => {
       said += b
-      if (said.includes('Look at them:')) yes()
+      if (said.includes(until)) yes()
     }
     child.stdout.on('data', hear)
     child.stderr.on('data', hear)

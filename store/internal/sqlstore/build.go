@@ -50,10 +50,11 @@ func newPlan(c store.Commit) (*Plan, error) {
 	p.add("DELETE FROM evidence WHERE (detection, event, step) IN ({rows})", evidenceTable().columns[:3], d.removed)
 
 	id := bytesColumns("id")
+	labels = append(labels, placeLabelRows(incidents, d.changed, places)...)
 	p.add(fmt.Sprintf(countOf, lost, "{rows}"), id, ids)
+	p.add(addLabels, []Column{{"incident", Bytes}, {"label", Text}, {"value", Text}, {"last_event", Int}}, labels)
 	p.add(incidentsTable().upsert(), incidentsTable().columns, incidents)
 	p.add(fmt.Sprintf(countOf, gained, "{rows}"), id, ids)
-	p.add(addLabels, []Column{{"incident", Bytes}, {"label", Text}, {"value", Text}}, labels)
 	p.add(moveLabels, id, ids)
 	p.moveParts(pick(c, func(in incident.Incident) bool { return in.Retracted && in.MergedInto == "" }),
 		pick(c, func(in incident.Incident) bool { return in.MergedInto != "" }))

@@ -68,6 +68,8 @@ func (d Dialect) SQL(query string, columns ...Column) string {
 // Core implements the methods of a store that both dialects share.
 type Core struct {
 	db DB
+	// Walk is how many incidents a list looks through in order before it asks for their terms; 0 says that the database has none.
+	Walk int
 }
 
 // NewCore returns the shared methods over a database.

@@ -25,7 +25,7 @@ func incidentRows(c store.Commit) (ids, rows, labels [][]any, err error) {
 		ids = append(ids, row[:1])
 		rows = append(rows, row)
 		for _, l := range labelsOf(in) {
-			labels = append(labels, []any{row[0], l[0], l[1]})
+			labels = append(labels, []any{row[0], l[0], l[1], in.LastEvent})
 		}
 	}
 	return ids, rows, labels, nil
@@ -107,6 +107,35 @@ func labelsOf(in incident.Incident) [][2]string {
 }
 
 const techniqueLabel = "technique"
+
+// placeLabelRows are the labels of a commit's incidents for where the evidence is that it adds to their detections: for these
+// [addPlaces] comes to nothing, and an incident is written with all of its labels.
+func placeLabelRows(incidents, detections, places [][]any) [][]any {
+	last, of := make(map[string]any, len(incidents)), make(map[string][]byte, len(detections))
+	for i, c := range incidentsTable().columns {
+		if c.Name == "last_event" {
+			for _, row := range incidents {
+				last[string(row[0].([]byte))] = row[i]
+			}
+		}
+	}
+	for _, row := range detections {
+		of[string(row[0].([]byte))], _ = row[2].([]byte)
+	}
+	var out [][]any
+	for _, row := range places {
+		in := of[string(row[0].([]byte))]
+		at, ok := last[string(in)]
+		if !ok {
+			continue
+		}
+		cluster, namespace := row[1].(string), row[2].(string)
+		for _, l := range [][2]string{{"place", cluster + "/" + namespace}, {"cluster", cluster}, {"namespace", namespace}} {
+			out = append(out, []any{in, l[0], l[1], at})
+		}
+	}
+	return out
+}
 
 // searchText is what `q` looks through: a line for each thing that people would type.
 func searchText(in incident.Incident) string {

@@ -48,12 +48,11 @@ func (c *Core) Incidents(ctx context.Context, f incident.Filter) ([]incident.Vie
 	if err != nil {
 		return nil, "", err
 	}
-	query, args := selectIncidents(f, after, limit+1)
 	var rows []*readIncident
 	next := ""
 	err = c.db.View(ctx, func(q Querier) error {
 		var err error
-		if rows, err = incidents(ctx, q, query, args); err != nil {
+		if rows, err = c.list(ctx, q, f, after, limit+1); err != nil {
 			return err
 		}
 		if len(rows) > limit {
@@ -75,7 +74,16 @@ func (c *Core) Incidents(ctx context.Context, f incident.Filter) ([]incident.Vie
 	return views, next, nil
 }
 
-// selectIncidents builds the list's query. An entity, a technique or a place drives it through the labels, whose
+// list reads the first incidents after a place in a list.
+func (c *Core) list(ctx context.Context, q Querier, f incident.Filter, after *cursor, limit int) ([]*readIncident, error) {
+	if c.Walk > 0 && len(f.IDs) == 0 {
+		return (&stages{core: c, q: q, f: f, of: termsOf(f), after: after, limit: limit, walk: max(c.Walk, 2*limit)}).read(ctx)
+	}
+	query, args := selectIncidents(f, after, limit)
+	return incidents(ctx, q, query, args)
+}
+
+// selectIncidents builds the list's query for a database without terms. An entity, a technique or a place drives it through the labels, whose
 // index has the list's order; everything else goes by the incidents' own indexes.
 func selectIncidents(f incident.Filter, after *cursor, limit int) (string, []any) {
 	var w where
@@ -89,13 +97,10 @@ func selectIncidents(f incident.Filter, after *cursor, limit int) (string, []any
 		}
 		w.and(hasLabel("x.label = ? AND x.value = ?"), name, value)
 	}
-	switch {
-	case f.EntityType != "" && f.EntityName != "":
+	if f.EntityType != "" && f.EntityName != "" {
 		drive(entityLabel(f.EntityType), label(f.EntityName))
-	case f.EntityType != "":
-		w.and(hasLabel("x.label = ?"), entityLabel(f.EntityType))
-	case f.EntityName != "":
-		w.and(hasLabel("x.label LIKE 'entity:%' AND x.value = ?"), label(f.EntityName))
+	} else {
+		w.half(f)
 	}
 	if f.Technique != "" {
 		drive(techniqueLabel, label(strings.ToUpper(f.Technique)))
@@ -115,6 +120,29 @@ func selectIncidents(f incident.Filter, after *cursor, limit int) (string, []any
 		cond, args := placeLabels(f.Scope)
 		w.and(hasLabel(cond), args...)
 	}
+	if f.Since != 0 {
+		w.and(at+" >= ?", f.Since)
+	}
+	w.own(f)
+	if after != nil {
+		w.and("("+at+", "+id+") < (?, ?)", after.at, after.tie)
+	}
+	query := "SELECT " + incidentColumns + " FROM " + from + w.String() + " ORDER BY " + at + " DESC, " + id + " DESC LIMIT ?"
+	return query, append(append(before, w.args...), int64(limit))
+}
+
+// half adds what is asked of an entity of which the type alone is said, or the name.
+func (w *where) half(f incident.Filter) {
+	switch {
+	case f.EntityType != "":
+		w.and(hasLabel("x.label = ?"), entityLabel(f.EntityType))
+	case f.EntityName != "":
+		w.and(hasLabel("x.label LIKE 'entity:%' AND x.value = ?"), label(f.EntityName))
+	}
+}
+
+// own adds what a filter asks of an incident i itself and of its scope, but for the time that the list goes by.
+func (w *where) own(f incident.Filter) {
 	switch {
 	case !f.IncludeMerged && !f.IncludeRetracted:
 		w.and("i.live")
@@ -127,15 +155,7 @@ func selectIncidents(f incident.Filter, after *cursor, limit int) (string, []any
 	if len(f.Status) > 0 {
 		w.and("i.shown IN ("+in(len(f.Status))+")", anys(cleanAll(f.Status))...)
 	}
-	if len(f.Severity) > 0 {
-		levels := []int64{-1} // an unknown name selects nothing
-		for _, name := range f.Severity {
-			if s, ok := rules.ParseSeverity(name); ok {
-				levels = append(levels, int64(s))
-			}
-		}
-		w.and("i.severity IN ("+in(len(levels))+")", anys(levels)...)
-	}
+	w.severity(f)
 	if f.Rule != "" {
 		w.and("i.rule = ?", clean(f.Rule))
 	}
@@ -148,9 +168,6 @@ func selectIncidents(f incident.Filter, after *cursor, limit int) (string, []any
 		}
 		w.and("i.id IN ("+in(len(keys))+")", keys...)
 	}
-	if f.Since != 0 {
-		w.and(at+" >= ?", f.Since)
-	}
 	if f.Until != 0 {
 		w.and("i.first_event <= ?", f.Until)
 	}
@@ -161,11 +178,18 @@ func selectIncidents(f incident.Filter, after *cursor, limit int) (string, []any
 		cond, args := inScope(f.Scope)
 		w.and(cond, args...)
 	}
-	if after != nil {
-		w.and("("+at+", "+id+") < (?, ?)", after.at, after.tie)
+}
+
+func (w *where) severity(f incident.Filter) {
+	if len(f.Severity) > 0 {
+		levels := []int64{-1} // an unknown name selects nothing
+		for _, name := range f.Severity {
+			if s, ok := rules.ParseSeverity(name); ok {
+				levels = append(levels, int64(s))
+			}
+		}
+		w.and("i.severity IN ("+in(len(levels))+")", anys(levels)...)
 	}
-	query := "SELECT " + incidentColumns + " FROM " + from + w.String() + " ORDER BY " + at + " DESC, " + id + " DESC LIMIT ?"
-	return query, append(append(before, w.args...), int64(limit))
 }
 
 func hasLabel(cond string) string {

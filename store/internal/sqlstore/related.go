@@ -20,8 +20,13 @@ const (
 	maxSightings = 1000
 )
 
-// labelled are the labels l of the incidents about an entity that may be in scope, newest first.
-func labelled(e incident.Entity, scope incident.Scope) (string, []any) {
+// about are the incidents about an entity that may be in scope, newest first. Where the database has terms, few are found by them that
+// are in a small scope, of many about an entity.
+func (c *Core) about(e incident.Entity, scope incident.Scope) (string, []any) {
+	if c.Walk > 0 && len(scope) > 0 {
+		w := terms{groups: [][]string{{labelTerm(entityLabel(e.Type), label(e.Name))}, placeTerms(scope)}}.has()
+		return "SELECT t.incident FROM incident_terms t" + w.String() + " ORDER BY t.last_event DESC, t.incident DESC", w.args
+	}
 	query, args := "SELECT l.incident FROM incident_labels l WHERE l.label = ? AND l.value = ?", []any{entityLabel(e.Type), label(e.Name)}
 	if len(scope) > 0 {
 		cond, more := placeLabels(scope)
@@ -31,8 +36,8 @@ func labelled(e incident.Entity, scope incident.Scope) (string, []any) {
 }
 
 // newestOf are the newest incidents i about an entity that may be in scope, and of those the ones that are.
-func newestOf(e incident.Entity, scope incident.Scope, limit int) (string, []any) {
-	newest, args := labelled(e, scope)
+func (c *Core) newestOf(e incident.Entity, scope incident.Scope, limit int) (string, []any) {
+	newest, args := c.about(e, scope)
 	query := " FROM (" + newest + " LIMIT ?) AS l JOIN incidents i ON i.id = l.incident WHERE i.live"
 	args = append(args, int64(limit))
 	if scope != nil {
@@ -61,7 +66,7 @@ func (c *Core) Related(ctx context.Context, id string, scope incident.Scope, lim
 			return err
 		}
 		this := rows[0]
-		found, err := sharing(ctx, q, this.view.Entities, this.view.Rule.ID, scope)
+		found, err := c.sharing(ctx, q, this.view.Entities, this.view.Rule.ID, scope)
 		if err != nil {
 			return err
 		}
@@ -109,10 +114,13 @@ type sharer struct {
 }
 
 // sharing returns the newest incidents of other rules about some entities, by id.
-func sharing(ctx context.Context, q Querier, entities []incident.Entity, rule string, scope incident.Scope) (map[string]*sharer, error) {
+func (c *Core) sharing(ctx context.Context, q Querier, entities []incident.Entity, rule string, scope incident.Scope) (map[string]*sharer, error) {
 	found := make(map[string]*sharer)
+	if err := c.byTerms(ctx, q); err != nil {
+		return nil, err
+	}
 	for _, e := range entities {
-		from, args := newestOf(e, scope, perEntity)
+		from, args := c.newestOf(e, scope, perEntity)
 		err := q.Query(ctx, "SELECT i.id, i.last_event"+from+" AND i.rule <> ?", append(args, rule), func(scan Scan) error {
 			var s sharer
 			err := scan(&s.id, &s.last)
@@ -133,10 +141,13 @@ func sharing(ctx context.Context, q Querier, entities []incident.Entity, rule st
 // Sightings returns the newest incidents about an entity, newest activity first; more says that there may be others, older ones.
 func (c *Core) Sightings(ctx context.Context, kind, name string, scope incident.Scope) (out []incident.Sighting, more bool, err error) {
 	e := incident.Entity{Type: kind, Name: name}
-	from, args := newestOf(e, scope, maxSightings)
+	from, args := c.newestOf(e, scope, maxSightings)
 	query := "SELECT i.id, i.severity, i.shown, i.verdict, i.first_event, i.last_event, i.shadow" + from + " ORDER BY i.last_event DESC, i.id DESC"
 	out = []incident.Sighting{}
 	err = c.db.View(ctx, func(q Querier) error {
+		if err := c.byTerms(ctx, q); err != nil {
+			return err
+		}
 		err := q.Query(ctx, query, args, func(scan Scan) error {
 			var s incident.Sighting
 			var id []byte
@@ -149,7 +160,7 @@ func (c *Core) Sightings(ctx context.Context, kind, name string, scope incident.
 		if err != nil {
 			return err
 		}
-		all, args := labelled(e, scope)
+		all, args := c.about(e, scope)
 		return q.Query(ctx, all+" LIMIT 1 OFFSET ?", append(args, int64(maxSightings)), func(Scan) error { more = true; return nil })
 	})
 	if err != nil {

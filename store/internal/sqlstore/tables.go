@@ -77,11 +77,9 @@ SELECT partition_id, shown, severity, shadow, %s FROM (
 ) AS t GROUP BY partition_id, shown, severity, shadow HAVING count(*) FILTER (WHERE live) > 0
 ON CONFLICT (partition_id, status, severity, shadow) DO UPDATE SET n = rollups.n + excluded.n`
 
-	addLabels = `INSERT INTO incident_labels (incident, label, value, last_event)
-SELECT v.incident, v.label, v.value, i.last_event FROM (
-  WITH r(incident, label, value) AS ({rows}) SELECT * FROM r
-) AS v JOIN incidents i ON i.id = v.incident WHERE true
-ON CONFLICT (incident, label, value) DO NOTHING`
+	// They are there before their incident is: what is written of it then has them. Where that is older than what there is,
+	// moveLabels sets their time right.
+	addLabels = `INSERT INTO incident_labels (incident, label, value, last_event) {rows} ON CONFLICT (incident, label, value) DO NOTHING`
 
 	// The places of detections are labels of their incident, too, in the three forms that a scope asks for: their index has the
 	// list's order. One stays when its detection leaves; who asks looks at the detections as well. The %s leads to the incident i.

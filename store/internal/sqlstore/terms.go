@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"tocsin/incident"
+	"tocsin/rules"
+)
+
+// terms is what an incident must have to be in a list, as table incident_terms says it: of each group one, and all pieces of a text.
+// What has them need not be in the list; what is in the list has them.
+type terms struct {
+	groups [][]string
+	pieces string // as PostgreSQL asks for words
+}
+
+const (
+	// longTerm is of incidents that lasted an hour or nearly so.
+	longTerm = "long"
+	longer   = int64(3600e9)
+	day      = int64(86400e9)
+)
+
+func termsOf(f incident.Filter) terms {
+	var t terms
+	need := func(anyOf ...string) { t.groups = append(t.groups, anyOf) }
+	switch {
+	case f.EntityType != "" && f.EntityName != "":
+		need(labelTerm(entityLabel(f.EntityType), label(f.EntityName)))
+	case f.EntityType != "":
+		need(entityLabel(f.EntityType))
+	case f.EntityName != "":
+		need(labelTerm("entity", label(f.EntityName)))
+	}
+	if len(f.Scope) > 0 {
+		need(placeTerms(f.Scope)...)
+	}
+	if f.Technique != "" {
+		need(labelTerm(techniqueLabel, label(strings.ToUpper(f.Technique))))
+	}
+	if f.Rule != "" {
+		need(labelTerm("rule", clean(f.Rule)))
+	}
+	if len(f.Status) > 0 {
+		var anyOf []string
+		for _, s := range cleanAll(f.Status) {
+			anyOf = append(anyOf, labelTerm("status", s))
+		}
+		need(anyOf...)
+	}
+	if len(f.Severity) > 0 {
+		anyOf := []string{}
+		for _, name := range f.Severity {
+			if s, ok := rules.ParseSeverity(name); ok {
+				anyOf = append(anyOf, fmt.Sprintf("severity=%d", s))
+			}
+		}
+		need(anyOf...)
+	}
+	if f.Query != "" {
+		t.pieces = pieces(fold(f.Query))
+	}
+	return t
+}
+
+func labelTerm(name, value string) string { return name + "=" + value }
+
+func placeTerms(scope incident.Scope) []string {
+	out := make([]string, len(scope))
+	for i, p := range scope {
+		out[i] = labelTerm(placeLabel(p))
+	}
+	return out
+}
+
+// pieces asks for those of a text that incidents are found by: three letters each, or one that begins with it if it is shorter.
+func pieces(text string) string {
+	letters := []rune(text)
+	if len(letters) < 3 {
+		return quoted(text) + ":*"
+	}
+	out := make([]string, len(letters)-2)
+	for i := range out {
+		out[i] = quoted(string(letters[i : i+3]))
+	}
+	slices.Sort(out)
+	return strings.Join(slices.Compact(out), " & ")
+}
+
+func quoted(word string) string {
+	return "'" + strings.NewReplacer("'", "''", `\`, `\\`).Replace(word) + "'"
+}
+
+// days are the terms of the days from one time to another, nil if they are too many to ask for.
+func days(from, to int64) []string {
+	first, last := from/day, to/day
+	if last-first > 400 {
+		return nil
+	}
+	var out []string
+	for d := first; d <= last; d++ {
+		out = append(out, fmt.Sprintf("day=%d", d))
+	}
+	return out
+}
+
+// none reports whether nothing is asked for.
+func (t terms) none() bool { return len(t.groups) == 0 && t.pieces == "" }
+
+// has is the condition that a row t of incident_terms has all that is asked for, and one of more if there are any.
+func (t terms) has(more ...string) where {
+	var w where
+	groups := t.groups
+	if len(more) > 0 {
+		groups = append(slices.Clip(groups), more)
+	}
+	var each []string
+	for _, g := range groups {
+		if len(g) == 1 {
+			each = append(each, g[0])
+		} else {
+			w.and("t.terms && ?", g)
+		}
+	}
+	if len(each) > 0 {
+		w.and("t.terms @> ?", each)
+	}
+	if t.pieces != "" {
+		w.and("incident_pieces(t.search) @@ ?::text::tsquery", t.pieces)
+	}
+	return w
+}
+
+// within returns the time between two, a year at most.
+func within(first, last int64) int64 {
+	if first-last < 0 || first-last > 366*day { // it is below zero where it is too much for a number
+		return 366 * day
+	}
+	return first - last
+}
+
+// plus returns a time later or earlier, or the last or first there is.
+func plus(at, by int64) int64 {
+	switch {
+	case by > 0 && at > math.MaxInt64-by:
+		return math.MaxInt64
+	case by < 0 && at < math.MinInt64-by:
+		return math.MinInt64
+	}
+	return at + by
+}
+
+// byTerms has what follows in a transaction read terms by their index: the planner knows little of what has several, and would rather
+// read all there is.
+func (c *Core) byTerms(ctx context.Context, q Querier) error {
+	if c.Walk == 0 {
+		return nil
+	}
+	return q.Query(ctx, "SET LOCAL enable_seqscan = off", nil, nil)
+}
