@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
 	"tocsin/store"
@@ -21,6 +22,7 @@ func kind() storetest.Kind {
 		Open: func(t testing.TB) store.Store {
 			s := open(t)
 			s.Walk = 1 // so that few incidents are many
+			t.Cleanup(func() { hasItsTerms(t, s) })
 			return s
 		},
 		Exec: func(t testing.TB, s store.Store, query string) {
@@ -34,6 +36,26 @@ func kind() storetest.Kind {
 			_, err := s.(*Store).pool.Exec(t.Context(), query)
 			return err
 		},
+	}
+}
+
+// hasItsTerms: whatever was written, by whom and at once with what, terms that are set anew are those that are there.
+func hasItsTerms(t testing.TB, s *Store) {
+	t.Helper()
+	ctx := context.Background() // the test's own is done when it cleans up
+	all := func() (out string) {
+		t.Helper()
+		if err := s.pool.QueryRow(ctx, "SELECT coalesce(string_agg(t::text, E'\n' ORDER BY t.incident), '') FROM incident_terms t").Scan(&out); err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	was := all()
+	if _, err := s.pool.Exec(ctx, "SELECT set_incident_terms(array_agg(id)) FROM incidents"); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(was, all()); diff != "" {
+		t.Errorf("terms (-there +anew):\n%.2000s", diff)
 	}
 }
 

@@ -89,7 +89,9 @@ func (m *million) questions(s store.Store) []question {
 	list("technique of another rule", func(i int) incident.Filter {
 		return incident.Filter{Technique: m.rules[i%40].Attack[0], Rule: m.rules[(i+3)%40].ID}
 	})
-	list("rule, closed", func(i int) incident.Filter { return incident.Filter{Rule: m.rules[i%40].ID, Status: []string{"closed"}} })
+	list("rule, closed", func(i int) incident.Filter {
+		return incident.Filter{Rule: m.rules[i%40].ID, Status: []string{"closed"}}
+	})
 	list("rule, severity, technique, until", func(i int) incident.Filter {
 		return incident.Filter{Rule: m.rules[i%40].ID, Severity: []string{m.rules[i%40].Severity.String()}, Technique: m.rules[(i+12)%40].Attack[0], Until: day(i)}
 	})
