@@ -176,7 +176,7 @@ var (
 		{"gate: lists have what is out of scope", "api/scoped.go", "f.Scope = auth.Of(ctx).Scope\n\treturn s.all.Incidents", "return s.all.Incidents"},
 		{"gate: streams have what is out of scope", "api/scoped.go", "f.Scope = auth.Of(ctx).Scope\n\treturn s.all.FollowEvents", "return s.all.FollowEvents"},
 		{"gate: a search finds what is out of scope", "api/scoped.go", "q.Scope = auth.Of(ctx).Scope", "_ = ctx"},
-		{"gate: a place names an incident that is out of scope", "api/incidentstream.go", "m.id = unnamed(x.Mark)", "_ = ok"},
+		{"gate: a place names an incident that is out of scope", "api/incidentstream.go", "m.id = unnamed(x.Mark)", "_ = m"},
 		{"gate: a scope gives away more than it is", "api/tokens.go", "!scope.Within(p.Scope)", "false"},
 		{"gate: a client says who it is", "api/auth/remote.go", "range slices.Backward(hops)", "range slices.All(hops)"},
 	}
