@@ -26,7 +26,7 @@ import (
 const maxConns = 20
 
 // walk is a few milliseconds of looking at incidents.
-const walk = 1000
+const walk = 500
 
 // Store is the store on PostgreSQL.
 type Store struct {

@@ -172,7 +172,7 @@ func (w *where) own(f incident.Filter) {
 		w.and("i.first_event <= ?", f.Until)
 	}
 	if f.Query != "" {
-		w.and(`i.search LIKE ? ESCAPE '\'`, "%"+escapeLike(fold(f.Query))+"%")
+		w.and(`i.search LIKE ? ESCAPE '\'`, containing(f.Query))
 	}
 	if f.Scope != nil {
 		cond, args := inScope(f.Scope)
@@ -194,6 +194,11 @@ func (w *where) severity(f incident.Filter) {
 
 func hasLabel(cond string) string {
 	return "EXISTS (SELECT 1 FROM incident_labels x WHERE x.incident = i.id AND " + cond + ")"
+}
+
+// containing is the pattern of what contains a text, folded.
+func containing(text string) string {
+	return "%" + escapeLike(fold(text)) + "%"
 }
 
 func escapeLike(s string) string {

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"tocsin/incident"
-	"tocsin/rules"
 )
 
 // stages read a list where the database has terms, and know neither how many incidents are in it nor where: the planner would guess it
@@ -16,7 +15,8 @@ import (
 // goes on in time where the one before it ended, and none of which takes long:
 //
 //  1. What lasted beyond a time that a filter ends at, by its terms; what is left is of last events no later than that.
-//  2. A walk along an index that has the list's order, of a bounded number of incidents. It ends here if many are in the list.
+//  2. A walk along the index of one condition, which has the list's order, past a bounded number of incidents: of the condition with which
+//     that many reach the furthest. It ends here if many of them are in the list.
 //  3. By their terms, in the days that the walk would have come through if it were many times as long: so that of many that are
 //     older than the walk, few are read.
 //  4. By their terms, all the rest: they are few.
@@ -48,11 +48,16 @@ func (s *stages) read(ctx context.Context) ([]*readIncident, error) {
 	}
 	if s.of.none() {
 		s.walk = math.MaxInt
+		return s.rows, s.along(ctx, s.ways()[0])
 	}
-	if err := s.along(ctx); err != nil || s.full() || s.of.none() {
+	way, err := s.choose(ctx)
+	if err != nil {
 		return s.rows, err
 	}
-	first, last, err := s.walked(ctx)
+	if err := s.along(ctx, way); err != nil || s.full() {
+		return s.rows, err
+	}
+	first, last, err := s.ends(ctx, way)
 	if err != nil || last == nil {
 		return s.rows, err
 	}
@@ -68,63 +73,6 @@ func (s *stages) read(ctx context.Context) ([]*readIncident, error) {
 }
 
 func (s *stages) full() bool { return len(s.rows) >= s.limit }
-
-// along reads the incidents of the walk that are in the list.
-func (s *stages) along(ctx context.Context) error {
-	query, args := s.way()
-	return s.look(ctx, query, args)
-}
-
-// way is the walk itself: ids and times of incidents in the list's order. It goes along the conditions of which there are mostly few.
-func (s *stages) way() (string, []any) {
-	f, from, id, at := s.f, "incidents i", "i.id", "i.last_event"
-	var w where
-	labelled := func(name, value string) {
-		from, id, at = "incident_labels l", "l.incident", "l.last_event"
-		w.and("l.label = ? AND l.value = ?", name, value)
-	}
-	live := !f.IncludeMerged && !f.IncludeRetracted // an index is of these alone
-	switch {
-	case f.EntityType != "" && f.EntityName != "":
-		labelled(entityLabel(f.EntityType), label(f.EntityName))
-	case len(f.Scope) == 1:
-		labelled(placeLabel(f.Scope[0]))
-	case f.Technique != "":
-		labelled(techniqueLabel, label(strings.ToUpper(f.Technique)))
-	case f.Rule != "":
-		w.and("i.rule = ?", clean(f.Rule))
-	case len(f.Status) == 1 && live:
-		w.and("i.live AND i.shown = ?", clean(f.Status[0]))
-	case len(f.Severity) == 1 && live:
-		severity, _ := rules.ParseSeverity(f.Severity[0])
-		w.and("i.live AND i.severity = ?", int64(severity))
-	}
-	if f.Since != 0 {
-		w.and(at+" >= ?", f.Since)
-	}
-	if s.after != nil {
-		w.and("("+at+", "+id+") < (?, ?)", s.after.at, s.after.tie)
-	}
-	query := "SELECT " + id + " AS id, " + at + " AS at FROM " + from + w.String() + " ORDER BY " + at + " DESC, " + id + " DESC LIMIT ?"
-	return query, append(w.args, int64(s.walk))
-}
-
-// walked returns the first and the last incident of the walk; last is nil if nothing comes after it.
-func (s *stages) walked(ctx context.Context) (first, last *cursor, err error) {
-	query, args := s.way()
-	n := 0
-	err = s.q.Query(ctx, query, args, func(scan Scan) error {
-		n, last = n+1, &cursor{}
-		if first == nil {
-			first = last
-		}
-		return scan(&last.tie, &last.at)
-	})
-	if n < s.walk {
-		last = nil
-	}
-	return first, last, err
-}
 
 // ask reads the incidents that have the terms, and one of more, up to a place or to the end.
 func (s *stages) ask(ctx context.Context, to *cursor, more ...string) error {

@@ -115,13 +115,29 @@ func (t terms) none() bool { return len(t.groups) == 0 && t.pieces == "" }
 
 // has is the condition that a row t of incident_terms has all that is asked for, and one of more if there are any.
 func (t terms) has(more ...string) where {
-	var w where
-	groups := t.groups
 	if len(more) > 0 {
-		groups = append(slices.Clip(groups), more)
+		t.groups = append(slices.Clip(t.groups), more)
 	}
+	w := t.grouped()
+	if t.pieces != "" {
+		w.and("incident_pieces(t.search) @@ ?::text::tsquery", t.pieces)
+	}
+	return w
+}
+
+// seen is the same of a row that is read anyway: then the text itself is soonest looked through.
+func (t terms) seen(text string) where {
+	w := t.grouped()
+	if text != "" {
+		w.and(`t.search LIKE ? ESCAPE '\'`, containing(text))
+	}
+	return w
+}
+
+func (t terms) grouped() where {
+	var w where
 	var each []string
-	for _, g := range groups {
+	for _, g := range t.groups {
 		if len(g) == 1 {
 			each = append(each, g[0])
 		} else {
@@ -130,9 +146,6 @@ func (t terms) has(more ...string) where {
 	}
 	if len(each) > 0 {
 		w.and("t.terms @> ?", each)
-	}
-	if t.pieces != "" {
-		w.and("incident_pieces(t.search) @@ ?::text::tsquery", t.pieces)
 	}
 	return w
 }
@@ -162,5 +175,5 @@ func (c *Core) byTerms(ctx context.Context, q Querier) error {
 	if c.Walk == 0 {
 		return nil
 	}
-	return q.Query(ctx, "SET LOCAL enable_seqscan = off", nil, nil)
+	return q.Query(ctx, "SELECT set_config('enable_seqscan', 'off', true), set_config('max_parallel_workers_per_gather', '0', true)", nil, nil)
 }

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sqlstore
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"tocsin/rules"
+)
+
+// way is a condition whose index has the list's order: ids and times of incidents, all that may be in the list among them.
+type way struct {
+	from, id, at string
+	where
+}
+
+// ways are those of a list's conditions, or that of all incidents if none has an index.
+func (s *stages) ways() []way {
+	f := s.f
+	var out []way
+	labelled := func(name, value string) {
+		w := way{from: "incident_labels l", id: "l.incident", at: "l.last_event"}
+		w.and("l.label = ? AND l.value = ?", name, value)
+		out = append(out, w)
+	}
+	own := func(cond string, args ...any) {
+		w := way{from: "incidents i", id: "i.id", at: "i.last_event"}
+		if cond != "" {
+			w.and(cond, args...)
+		}
+		out = append(out, w)
+	}
+	live := !f.IncludeMerged && !f.IncludeRetracted // an index is of these alone
+	if f.EntityType != "" && f.EntityName != "" {
+		labelled(entityLabel(f.EntityType), label(f.EntityName))
+	}
+	if len(f.Scope) == 1 {
+		labelled(placeLabel(f.Scope[0]))
+	}
+	if f.Technique != "" {
+		labelled(techniqueLabel, label(strings.ToUpper(f.Technique)))
+	}
+	if f.Rule != "" {
+		own("i.rule = ?", clean(f.Rule))
+	}
+	if len(f.Status) == 1 && live {
+		own("i.live AND i.shown = ?", clean(f.Status[0]))
+	}
+	if len(f.Severity) == 1 && live {
+		severity, _ := rules.ParseSeverity(f.Severity[0])
+		own("i.live AND i.severity = ?", int64(severity))
+	}
+	if len(out) == 0 {
+		own("")
+	}
+	for i := range out {
+		if f.Since != 0 {
+			out[i].and(out[i].at+" >= ?", f.Since)
+		}
+		if s.after != nil {
+			out[i].and("("+out[i].at+", "+out[i].id+") < (?, ?)", s.after.at, s.after.tie)
+		}
+	}
+	return out
+}
+
+// page selects up to n incidents of the way after the first few.
+func (w way) page(n, after int) (string, []any) {
+	return "SELECT " + w.id + " AS id, " + w.at + " AS at FROM " + w.from + w.String() + " ORDER BY " + w.at + " DESC, " + w.id + " DESC LIMIT ? OFFSET ?",
+		append(slices.Clip(w.args), int64(n), int64(after))
+}
+
+// ends returns the first and the last incident of a walk; last is nil if nothing comes after it.
+func (s *stages) ends(ctx context.Context, w way) (first, last *cursor, err error) {
+	one, args := w.page(1, 0)
+	other, more := w.page(1, s.walk-1)
+	err = s.q.Query(ctx, "(SELECT 1 AS nth, * FROM ("+one+") AS a) UNION ALL (SELECT 2, * FROM ("+other+") AS b) ORDER BY nth", append(args, more...), func(scan Scan) error {
+		var nth int64
+		var c cursor
+		err := scan(&nth, &c.tie, &c.at)
+		if nth == 1 {
+			first = &c
+		} else {
+			last = &c
+		}
+		return err
+	})
+	return first, last, err
+}
+
+// choose returns the way on which a walk reaches the furthest.
+func (s *stages) choose(ctx context.Context) (way, error) {
+	ways := s.ways()
+	best := ways[0]
+	var furthest *cursor
+	for i := 0; i < len(ways) && len(ways) > 1; i++ {
+		_, last, err := s.ends(ctx, ways[i])
+		if err != nil || last == nil {
+			return ways[i], err
+		}
+		if furthest == nil || cmp.Or(cmp.Compare(last.at, furthest.at), bytes.Compare(last.tie, furthest.tie)) < 0 {
+			best, furthest = ways[i], last
+		}
+	}
+	return best, nil
+}
+
+// along reads the incidents of a walk that are in the list. Of those that have not what the list asks for the terms alone are looked at.
+func (s *stages) along(ctx context.Context, w way) error {
+	walk, args := w.page(s.walk, 0)
+	seen := s.of.seen(s.f.Query)
+	if seen.conds == nil {
+		return s.look(ctx, walk, args)
+	}
+	return s.look(ctx, "SELECT w.id, w.at FROM ("+walk+") AS w CROSS JOIN LATERAL (SELECT 1 FROM incident_terms t"+seen.String()+
+		" AND t.incident = w.id OFFSET 0) AS t ORDER BY w.at DESC, w.id DESC", append(args, seen.args...))
+}
