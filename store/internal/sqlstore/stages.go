@@ -17,8 +17,8 @@ import (
 //  1. What lasted beyond a time that a filter ends at, by its terms; what is left is of last events no later than that.
 //  2. A walk along the index of one condition, which has the list's order, past a bounded number of incidents: of the condition with which
 //     that many reach the furthest. It ends here if many of them are in the list.
-//  3. By their terms, in the days that the walk would have come through if it were many times as long: so that of many that are
-//     older than the walk, few are read.
+//  3. By their terms, in the days that the walk would have come through if it were some times as long: of which the rest of the list is
+//     expected, or many times if the walk met none. So of many that are older than the walk, few are read.
 //  4. By their terms, all the rest: they are few.
 type stages struct {
 	core  *Core
@@ -31,7 +31,7 @@ type stages struct {
 	rows  []*readIncident
 }
 
-// further is how many times further than the walk the third stage goes.
+// further is how many times further than the walk the third stage goes at most, at once.
 const further = 32
 
 func (s *stages) read(ctx context.Context) ([]*readIncident, error) {
@@ -50,6 +50,7 @@ func (s *stages) read(ctx context.Context) ([]*readIncident, error) {
 		s.walk = math.MaxInt
 		return s.rows, s.along(ctx, s.ways()[0])
 	}
+	before := len(s.rows)
 	way, err := s.choose(ctx)
 	if err != nil {
 		return s.rows, err
@@ -62,14 +63,31 @@ func (s *stages) read(ctx context.Context) ([]*readIncident, error) {
 		return s.rows, err
 	}
 	s.after = last
-	to := &cursor{plus(last.at, -further*within(first.at, last.at)), []byte{}}
-	if in := days(to.at, last.at); in != nil {
+	times := int64(further)
+	if found := len(s.rows) - before; found > 0 {
+		times = min(times, int64(1+2*(s.limit-len(s.rows))/found))
+	}
+	return s.rows, s.back(ctx, within(first.at, last.at), times)
+}
+
+// back goes on from the end of a walk that took some time in the incidents' lives, some times as far at first.
+func (s *stages) back(ctx context.Context, took, times int64) error {
+	for {
+		to := &cursor{plus(s.after.at, -times*took), []byte{}}
+		in := days(to.at, s.after.at)
+		if in == nil {
+			break
+		}
 		if err := s.ask(ctx, to, in...); err != nil || s.full() {
-			return s.rows, err
+			return err
 		}
 		s.after = to
+		if times == further {
+			break
+		}
+		took, times = took*(times+1), further
 	}
-	return s.rows, s.ask(ctx, nil)
+	return s.ask(ctx, nil)
 }
 
 func (s *stages) full() bool { return len(s.rows) >= s.limit }
