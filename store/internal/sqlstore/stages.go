@@ -17,8 +17,8 @@ import (
 //  1. What lasted beyond a time that a filter ends at, by its terms; what is left is of last events no later than that.
 //  2. A walk along the index of one condition, which has the list's order, past a bounded number of incidents: of the condition with which
 //     that many reach the furthest. It ends here if many of them are in the list.
-//  3. By their terms, in the days that the walk would have come through if it were some times as long: of which the rest of the list is
-//     expected, or many times if the walk met none. So of many that are older than the walk, few are read.
+//  3. By their terms, in the days that the walk would have come through if it were some times as long: where the rest of the list is expected
+//     to be, or much longer if it met none. So of many that are older, few are read. And again from there, while there are some.
 //  4. By their terms, all the rest: they are few.
 type stages struct {
 	core  *Core
@@ -31,7 +31,7 @@ type stages struct {
 	rows  []*readIncident
 }
 
-// further is how many times further than the walk the third stage goes at most, at once.
+// further is how many times as long as the one before it a stage is at most.
 const further = 32
 
 func (s *stages) read(ctx context.Context) ([]*readIncident, error) {
@@ -63,29 +63,30 @@ func (s *stages) read(ctx context.Context) ([]*readIncident, error) {
 		return s.rows, err
 	}
 	s.after = last
-	times := int64(further)
-	if found := len(s.rows) - before; found > 0 {
-		times = min(times, int64(1+2*(s.limit-len(s.rows))/found))
-	}
-	return s.rows, s.back(ctx, within(first.at, last.at), times)
+	return s.rows, s.back(ctx, within(first.at, last.at), len(s.rows)-before)
 }
 
-// back goes on from the end of a walk that took some time in the incidents' lives, some times as far at first.
-func (s *stages) back(ctx context.Context, took, times int64) error {
+// back goes on from the end of a walk that took some time in the incidents' lives and found some.
+func (s *stages) back(ctx context.Context, took int64, found int) error {
 	for {
-		to := &cursor{plus(s.after.at, -times*took), []byte{}}
+		times := int64(further)
+		if found > 0 {
+			times = min(times, int64(1+2*(s.limit-len(s.rows))/found))
+		}
+		took *= times // it is below 400 days, or this is the first time
+		to := &cursor{plus(s.after.at, -took), []byte{}}
 		in := days(to.at, s.after.at)
 		if in == nil {
 			break
 		}
+		before, was := len(s.rows), found
 		if err := s.ask(ctx, to, in...); err != nil || s.full() {
 			return err
 		}
 		s.after = to
-		if times == further {
+		if found = len(s.rows) - before; found == 0 && was == 0 {
 			break
 		}
-		took, times = took*(times+1), further
 	}
 	return s.ask(ctx, nil)
 }
