@@ -157,22 +157,19 @@ func TestAnotherConsumer(t *testing.T) {
 	_ = msgs[0].Nak() // of the consumer that is gone: it changes nothing
 }
 
-// TestAClosedReaderIsForgotten: the server keeps no consumer of a reader that is closed, long before it would give one up by
-// itself; and an end does not wait for a server that is away.
-func TestAClosedReaderIsForgotten(t *testing.T) {
-	t.Parallel()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
+// openMatches opens streams on a server of their own, and MATCHES as the server knows it.
+func openMatches(ctx context.Context, t *testing.T) (*stream.Embedded, *stream.Streams, jetstream.Stream) {
+	t.Helper()
 	srv, err := stream.StartEmbedded(stream.EmbeddedConfig{Dir: t.TempDir(), MaxStore: 1 << 30})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer srv.Close()
+	t.Cleanup(srv.Close)
 	nc, err := srv.Conn()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer nc.Close()
+	t.Cleanup(nc.Close)
 	s, err := stream.Open(ctx, nc, small())
 	if err != nil {
 		t.Fatal(err)
@@ -185,6 +182,16 @@ func TestAClosedReaderIsForgotten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return srv, s, matches
+}
+
+// TestAClosedReaderIsForgotten: the server keeps no consumer of a reader that is closed, long before it would give one up by
+// itself; and an end does not wait for a server that is away.
+func TestAClosedReaderIsForgotten(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	srv, s, matches := openMatches(ctx, t)
 	consumers := func() int {
 		info, err := matches.Info(ctx)
 		if err != nil {
@@ -229,33 +236,12 @@ func TestAReaderThatHearsNothingAsks(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	srv, err := stream.StartEmbedded(stream.EmbeddedConfig{Dir: t.TempDir(), MaxStore: 1 << 30})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer srv.Close()
-	nc, err := srv.Conn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	s, err := stream.Open(ctx, nc, small())
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, s, matches := openMatches(ctx, t)
 	r, err := s.Partition(ctx, 0, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	matches, err := js.Stream(ctx, "MATCHES")
-	if err != nil {
-		t.Fatal(err)
-	}
 	names := matches.ConsumerNames(ctx)
 	thief, err := matches.Consumer(ctx, <-names.Name())
 	if err != nil {
