@@ -4,6 +4,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"testing"
 	"time"
@@ -81,6 +82,20 @@ func openURL(t testing.TB, url string) *Store {
 	return s
 }
 
+// TestServersThatAreTooOld are refused in words, rather than by the first statement that they do not know.
+func TestServersThatAreTooOld(t *testing.T) {
+	t.Parallel()
+	for server, want := range map[int]string{
+		130014: "store: PostgreSQL 14 or newer is needed, this one is 13.14",
+		140000: "<nil>",
+		180001: "<nil>",
+	} {
+		if got := fmt.Sprint(supported(server)); got != want {
+			t.Errorf("%d: %s, want %s", server, got, want)
+		}
+	}
+}
+
 func TestStore(t *testing.T) { storetest.Run(t, kind()) }
 
 // TestRenewPassesByWhatIsCommitted: a commit that takes long keeps nobody from renewing the other leases.
@@ -130,7 +145,7 @@ func TestTermsOfWhatWasThere(t *testing.T) {
 	read := func() (out string) {
 		t.Helper()
 		query := "SELECT md5(string_agg(t::text, ' ' ORDER BY t.incident)) || ' ' || (SELECT string_agg(indexdef || indisvalid, ' ' ORDER BY indexdef) FROM pg_indexes " +
-			"JOIN pg_index ON indexrelid = indexname::regclass WHERE tablename IN ('incidents', 'incident_terms')) FROM incident_terms t"
+			"JOIN pg_index ON indexrelid = indexname::regclass WHERE tablename IN ('incidents', 'incident_terms', 'outbox')) FROM incident_terms t"
 		if err := s.pool.QueryRow(t.Context(), query).Scan(&out); err != nil {
 			t.Fatal(err)
 		}
@@ -138,9 +153,9 @@ func TestTermsOfWhatWasThere(t *testing.T) {
 	}
 	want := read()
 	for _, query := range []string{
-		"DELETE FROM goose_db_version WHERE version_id IN (11, 13)",
+		"DELETE FROM goose_db_version WHERE version_id IN (11, 12, 13)",
 		"DELETE FROM incident_terms WHERE incident >= (SELECT id FROM incidents ORDER BY id OFFSET 100 LIMIT 1)",
-		"UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'incident_terms_found'::regclass",
+		"UPDATE pg_index SET indisvalid = false WHERE indexrelid IN ('incident_terms_found'::regclass, 'outbox_held'::regclass)",
 		"CREATE INDEX incidents_newest_next ON incidents (id)", "DROP INDEX incidents_newest",
 	} {
 		if _, err := s.pool.Exec(t.Context(), query); err != nil {
@@ -152,5 +167,49 @@ func TestTermsOfWhatWasThere(t *testing.T) {
 	}
 	if got := read(); got != want {
 		t.Errorf("terms and indexes are\n%s, want\n%s", got, want)
+	}
+}
+
+// TestAnIndexHoldsUpNobody: while a migration waits to make its index, others still write to the table.
+func TestAnIndexHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	for _, m := range []struct {
+		version      int
+		index, table string
+	}{{11, "incidents_newest", "incidents"}, {12, "outbox_held", "outbox"}, {13, "incident_terms_found", "incident_terms"}} {
+		t.Run(m.index, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			s := open(t)
+			if _, err := s.pool.Exec(ctx, fmt.Sprintf("DROP INDEX %s; DELETE FROM goose_db_version WHERE version_id = %d", m.index, m.version)); err != nil {
+				t.Fatal(err)
+			}
+			writes := "LOCK TABLE " + m.table + " IN ROW EXCLUSIVE MODE NOWAIT" // as each INSERT and UPDATE does
+			tx, err := s.pool.Begin(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := tx.Exec(ctx, "SET idle_in_transaction_session_timeout = 0; "+writes); err != nil {
+				t.Fatal(err)
+			}
+			done := make(chan error, 1)
+			go func() { done <- s.Migrate(ctx) }()
+			for waits := false; !waits; {
+				query := "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%CREATE INDEX%'"
+				if err := s.pool.QueryRow(ctx, query).Scan(&waits); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := s.pool.Exec(ctx, "BEGIN; "+writes+"; COMMIT"); err != nil {
+				t.Error(err)
+			}
+			if err := tx.Rollback(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 }

@@ -112,13 +112,31 @@ func (s *Store) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Migrate brings the tables up to this version, under a lock of the database.
+// oldest is the major version of PostgreSQL that the tables need: triggers that are replaced, texts that are taken apart.
+const oldest = 14
+
+// Migrate brings the tables up to this version, under a lock of the database. A server that is too old is told so.
 func (s *Store) Migrate(ctx context.Context) error {
+	var server int
+	if err := s.pool.QueryRow(ctx, "SELECT current_setting('server_version_num')::int").Scan(&server); err != nil {
+		return fmt.Errorf("store: version of the server: %w", away(err))
+	}
+	if err := supported(server); err != nil {
+		return err
+	}
 	p, err := s.provider()
 	if err != nil {
 		return err
 	}
 	return away(sqlstore.Migrate(ctx, p))
+}
+
+// supported refuses a server by its server_version_num, as 130014 is 13.14.
+func supported(server int) error {
+	if server < oldest*10_000 {
+		return fmt.Errorf("store: PostgreSQL %d or newer is needed, this one is %d.%d", oldest, server/10_000, server%10_000)
+	}
+	return nil
 }
 
 // Version returns the version of the tables and the one that this binary wants.
