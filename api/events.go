@@ -34,6 +34,32 @@ type LogPlace struct {
 	Index int
 }
 
+// LogSpan is a part of a log, from which pages go back.
+type LogSpan struct {
+	// Since and Until bound the arrival, Unix nanoseconds; 0 is no bound.
+	Since, Until int64
+	// Before is where the page before ended, nil for the first.
+	Before *LogPlace
+}
+
+// span reads times and a cursor; the error, a problem, names the parameter.
+func (s *server) span(since, until, cursor string) (LogSpan, error) {
+	var out LogSpan
+	var err error
+	if out.Since, err = moment("since", since, s.Now()); err == nil {
+		out.Until, err = moment("until", until, s.Now())
+	}
+	if err == nil && cursor != "" {
+		if out.Before, err = parsePlace(cursor); err != nil {
+			err = fmt.Errorf("cursor: %w", err)
+		}
+	}
+	if err != nil {
+		return out, problem(http.StatusUnprocessableEntity, err.Error())
+	}
+	return out, nil
+}
+
 func (p LogPlace) String() string { return fmt.Sprintf("%d.%d", p.Seq, p.Index) }
 
 // parsePlace reads what String writes.
@@ -60,10 +86,8 @@ type EventFilter struct {
 // EventSearch is one page of a search.
 type EventSearch struct {
 	EventFilter
-	// Since and Until bound the arrival, Unix nanoseconds; 0 is no bound.
-	Since, Until int64
-	Before       *LogPlace
-	Limit        int
+	LogSpan
+	Limit int
 }
 
 // EventView is one event of the log.
@@ -164,19 +188,11 @@ func (s *server) searchEvents(ctx context.Context, in *searchInput) (*searchOutp
 	if err != nil {
 		return nil, err
 	}
-	q := EventSearch{EventFilter: EventFilter{Where: where, Source: in.Source}, Limit: in.Limit}
-	if q.Since, err = moment("since", in.Since, s.Now()); err == nil {
-		q.Until, err = moment("until", in.Until, s.Now())
-	}
-	if err == nil && in.Cursor != "" {
-		if q.Before, err = parsePlace(in.Cursor); err != nil {
-			err = fmt.Errorf("cursor: %w", err)
-		}
-	}
+	span, err := s.span(in.Since, in.Until, in.Cursor)
 	if err != nil {
-		return nil, problem(http.StatusUnprocessableEntity, err.Error())
+		return nil, err
 	}
-	page, err := s.Backend.SearchEvents(ctx, q)
+	page, err := s.Backend.SearchEvents(ctx, EventSearch{EventFilter{Where: where, Source: in.Source}, span, in.Limit})
 	if err != nil {
 		return nil, unwell(err)
 	}

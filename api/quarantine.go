@@ -5,7 +5,6 @@ package api
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -37,10 +36,8 @@ type QuarantineView struct {
 // QuarantineFilter selects entries of quarantine; an empty field selects all.
 type QuarantineFilter struct {
 	Source, Reason string
-	// Since and Until bound when it came, Unix nanoseconds.
-	Since, Until int64
-	Before       *LogPlace
-	Limit        int
+	LogSpan
+	Limit int
 }
 
 // Released is what became of entries that were to be read again.
@@ -68,22 +65,9 @@ type quarantineInput struct {
 	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
 }
 
-// bounds reads times and a cursor; the error names the parameter.
 func (s *server) quarantineFilter(in quarantineInput) (QuarantineFilter, error) {
-	f := QuarantineFilter{Source: in.Source, Reason: in.Reason, Limit: in.Limit}
-	var err error
-	if f.Since, err = moment("since", in.Since, s.Now()); err == nil {
-		f.Until, err = moment("until", in.Until, s.Now())
-	}
-	if err == nil && in.Cursor != "" {
-		if f.Before, err = parsePlace(in.Cursor); err != nil {
-			err = fmt.Errorf("cursor: %w", err)
-		}
-	}
-	if err != nil {
-		return f, problem(http.StatusUnprocessableEntity, err.Error())
-	}
-	return f, nil
+	span, err := s.span(in.Since, in.Until, in.Cursor)
+	return QuarantineFilter{in.Source, in.Reason, span, in.Limit}, err
 }
 
 type quarantineID struct {

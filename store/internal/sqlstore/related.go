@@ -55,14 +55,8 @@ func (c *Core) Related(ctx context.Context, id string, scope incident.Scope, lim
 	}
 	out := []incident.Related{}
 	err = c.db.View(ctx, func(q Querier) error {
-		rows, err := incidents(ctx, q, "SELECT "+incidentColumns+" FROM incidents i WHERE i.id = ?", []any{of})
+		rows, err := one(ctx, q, of)
 		if err != nil {
-			return err
-		}
-		if len(rows) == 0 {
-			return incident.ErrNotFound
-		}
-		if err := fillParts(ctx, q, rows); err != nil {
 			return err
 		}
 		this := rows[0]

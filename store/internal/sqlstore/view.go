@@ -141,6 +141,18 @@ ORDER BY i.last_event DESC, i.id DESC LIMIT ?`, []any{int64(n)})
 	return views, nil
 }
 
+// one reads an incident with its parts, as a list of one; the error may be [incident.ErrNotFound].
+func one(ctx context.Context, q Querier, id []byte) ([]*readIncident, error) {
+	rows, err := incidents(ctx, q, "SELECT "+incidentColumns+" FROM incidents i WHERE i.id = ?", []any{id})
+	if err == nil && len(rows) == 0 {
+		err = incident.ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	return rows, fillParts(ctx, q, rows)
+}
+
 // Incident returns one incident with its detections.
 func (c *Core) Incident(ctx context.Context, id string) (incident.View, error) {
 	b, err := parseID(id)
@@ -149,14 +161,8 @@ func (c *Core) Incident(ctx context.Context, id string) (incident.View, error) {
 	}
 	var v incident.View
 	err = c.db.View(ctx, func(q Querier) error {
-		rows, err := incidents(ctx, q, "SELECT "+incidentColumns+" FROM incidents i WHERE i.id = ?", []any{b})
+		rows, err := one(ctx, q, b)
 		if err != nil {
-			return err
-		}
-		if len(rows) == 0 {
-			return incident.ErrNotFound
-		}
-		if err := fillParts(ctx, q, rows); err != nil {
 			return err
 		}
 		err = fillDetections(ctx, q, rows, maxDetections, detailsEvidence)
