@@ -14,10 +14,17 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-var ruleKeys = []string{
-	"rule", "title", "severity", "attack", "description", "runbook", "match", "when", "by", "within", "weights", "learn",
-	"except", "incident", "shadow", "tests",
-}
+// The keys of a rule file.
+var (
+	ruleKeys = []string{
+		"rule", "title", "severity", "attack", "description", "runbook", "match", "when", "by", "within", "weights", "learn",
+		"except", "incident", "shadow", "tests",
+	}
+	exceptionKeys   = []string{"when", "reason", "owner", "expires"}
+	incidentKeys    = []string{"group_by", "title", "quiet"}
+	testKeys        = []string{"name", "events", "until", "expect"}
+	expectationKeys = []string{"key", "count", "severity", "first", "last", "retracted"}
+)
 
 var (
 	ruleID      = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)

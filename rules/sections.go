@@ -249,7 +249,7 @@ func (d *draft) incident(n ast.Node) {
 	if n == nil {
 		return
 	}
-	for _, e := range d.entries(n, "incident", []string{"group_by", "title", "quiet"}) {
+	for _, e := range d.entries(n, "incident", incidentKeys) {
 		switch e.key {
 		case "quiet":
 			r.Quiet = d.duration(e.value, "quiet")
@@ -291,7 +291,7 @@ func (d *draft) exceptions(n ast.Node) {
 		var x Exception
 		var covers pred.Node
 		has := make(map[string]bool)
-		for _, e := range d.entries(item, "an exception", []string{"when", "reason", "owner", "expires"}) {
+		for _, e := range d.entries(item, "an exception", exceptionKeys) {
 			has[e.key] = true
 			switch e.key {
 			case "when":

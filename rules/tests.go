@@ -54,7 +54,7 @@ func (d *draft) tests(n ast.Node) {
 	for _, item := range d.list(n, "tests") {
 		t := Test{Line: item.GetToken().Position.Line}
 		expects := false
-		for _, e := range d.entries(item, "a test", []string{"name", "events", "until", "expect"}) {
+		for _, e := range d.entries(item, "a test", testKeys) {
 			switch e.key {
 			case "name":
 				t.Name = d.text(e.value, "name")
@@ -146,7 +146,7 @@ func (d *draft) testEvent(n ast.Node) TestEvent {
 
 func (d *draft) expect(n ast.Node) Expect {
 	x := Expect{Line: n.GetToken().Position.Line}
-	for _, e := range d.entries(n, "an expectation", []string{"key", "count", "severity", "first", "last", "retracted"}) {
+	for _, e := range d.entries(n, "an expectation", expectationKeys) {
 		switch e.key {
 		case "key":
 			m, ok := d.any(e.value, "key", 0).(map[string]any)
