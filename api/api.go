@@ -110,6 +110,7 @@ func build(c Config) (*server, *router) {
 	s.registerExport(h)
 	s.registerTimeline(h)
 	s.registerIncidentStream(h)
+	s.registerDetectionStream(h)
 	s.registerRest(h)
 	s.registerEvents(h)
 	s.registerQuarantine(h)

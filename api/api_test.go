@@ -108,6 +108,12 @@ func (noBackend) ChangedIncidents(context.Context, string, int) ([]incident.Chan
 	return nil, nil
 }
 
+func (noBackend) ChangedDetections(context.Context, string, int) ([]incident.ChangedDetection, error) {
+	return nil, nil
+}
+
+func (noBackend) LastDetection(context.Context) (string, error) { return "", incident.ErrNotFound }
+
 func (noBackend) LastChange(context.Context) (string, error) { return "", incident.ErrNotFound }
 
 func (noBackend) Quarantine(context.Context, QuarantineFilter) ([]QuarantineView, string, error) {

@@ -58,6 +58,9 @@ type Backend interface {
 	// [incident.ErrBadCursor] or [incident.ErrUnknownMark].
 	ChangedIncidents(ctx context.Context, after string, limit int) ([]incident.Changed, error)
 	LastChange(ctx context.Context) (string, error)
+	// ChangedDetections and LastDetection are the same of detections.
+	ChangedDetections(ctx context.Context, after string, limit int) ([]incident.ChangedDetection, error)
+	LastDetection(ctx context.Context) (string, error)
 	// Quarantine returns a page of what could not be read, newest first, and the cursor of the next.
 	Quarantine(ctx context.Context, f QuarantineFilter) ([]QuarantineView, string, error)
 	QuarantineEntry(ctx context.Context, at LogPlace) (QuarantineView, error)

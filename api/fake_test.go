@@ -195,6 +195,16 @@ func (f *fake) ChangedIncidents(_ context.Context, after string, _ int) ([]incid
 	return nil, errors.New("that is all")
 }
 
+// ChangedDetections has one of the one incident, as ChangedIncidents has that.
+func (f *fake) ChangedDetections(_ context.Context, after string, _ int) ([]incident.ChangedDetection, error) {
+	if after == "0." {
+		return []incident.ChangedDetection{{Incident: known, Mark: "1." + known, Detection: incident.DetectionView{ID: known}}}, nil
+	}
+	return nil, errors.New("that is all")
+}
+
+func (f *fake) LastDetection(context.Context) (string, error) { return "0.", f.err }
+
 func (f *fake) LastChange(context.Context) (string, error) { return "0.", f.err }
 
 func (f *fake) Quarantine(context.Context, api.QuarantineFilter) ([]api.QuarantineView, string, error) {

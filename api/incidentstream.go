@@ -38,27 +38,38 @@ func (s *server) registerIncidentStream(h huma.API) {
 		if err != nil {
 			return nil, problem(http.StatusUnprocessableEntity, err.Error())
 		}
-		return s.live(ctx, s.incidents(f, in.after()))
+		c := changes{server: s, filter: f}
+		return s.live(ctx, s.changing(in.after(), s.Backend.LastChange, c.read))
 	})
 }
 
-// incidents are those that change after a mark, from now on if it is "".
-func (s *server) incidents(f incident.Filter, mark string) source {
+// changing is what changes after a mark, from now on if it is "": last is the mark of now, read sends a page of what changed after a mark
+// and returns how far it came.
+func (s *server) changing(mark string, last func(context.Context) (string, error), read func(ctx context.Context, after string, send func(message) error) (string, error)) source {
 	return func(ctx context.Context, send func(message) error) error {
 		leave := s.pulse.join()
 		defer leave()
-		c := changes{server: s, filter: f, send: send, mark: mark}
+		begin := func() (err error) {
+			if mark, err = last(ctx); err != nil {
+				return err
+			}
+			return send(message{id: unnamed(mark)})
+		}
 		if mark == "" {
-			if err := c.begin(ctx); err != nil {
+			if err := begin(); err != nil {
 				return err
 			}
 		}
 		for {
 			woken := s.pulse.next()
-			err := c.read(ctx)
+			err := error(nil)
+			for before := ""; err == nil && mark != before; {
+				before = mark
+				mark, err = read(ctx, mark, send)
+			}
 			if errors.Is(err, incident.ErrBadCursor) || errors.Is(err, incident.ErrUnknownMark) {
 				if err = send(message{event: "gap", data: gap{Reason: "unknown"}}); err == nil {
-					err = c.begin(ctx)
+					err = begin()
 				}
 			}
 			if err != nil {
@@ -80,36 +91,17 @@ func unnamed(mark string) string {
 	return at + "."
 }
 
-// changes is one stream on its way.
+// changes are those of incidents that are wanted.
 type changes struct {
 	*server
 	filter incident.Filter
-	send   func(message) error
-	mark   string
 }
 
-// begin goes on from now.
-func (c *changes) begin(ctx context.Context) (err error) {
-	if c.mark, err = c.Backend.LastChange(ctx); err != nil {
-		return err
+func (c changes) read(ctx context.Context, after string, send func(message) error) (string, error) {
+	changed, err := c.Backend.ChangedIncidents(ctx, after, changePage)
+	if err != nil || len(changed) == 0 {
+		return after, err
 	}
-	return c.send(message{id: unnamed(c.mark)})
-}
-
-// read sends what has changed since.
-func (c *changes) read(ctx context.Context) error {
-	for {
-		changed, err := c.Backend.ChangedIncidents(ctx, c.mark, changePage)
-		if err != nil || len(changed) == 0 {
-			return err
-		}
-		if err := c.page(ctx, changed); err != nil {
-			return err
-		}
-	}
-}
-
-func (c *changes) page(ctx context.Context, changed []incident.Changed) error {
 	var ids []string
 	for _, x := range changed {
 		ids = append(ids, x.ID)
@@ -120,13 +112,13 @@ func (c *changes) page(ctx context.Context, changed []incident.Changed) error {
 	// Those that may be seen, and of these those that are wanted.
 	seen, err := c.views(ctx, incident.Filter{IDs: ids, IncludeMerged: true, IncludeRetracted: true})
 	if err != nil {
-		return err
+		return "", err
 	}
 	wanted := c.filter
 	wanted.IDs = ids
 	among, err := c.views(ctx, wanted)
 	if err != nil {
-		return err
+		return "", err
 	}
 	// is says how an incident stands, and nothing of one that may not be seen.
 	is := func(id string) message {
@@ -146,8 +138,8 @@ func (c *changes) page(ctx context.Context, changed []incident.Changed) error {
 		if x.Whole != "" && !told[x.Whole] {
 			told[x.Whole] = true
 			if m := is(x.Whole); m.event != "" {
-				if err := c.send(m); err != nil {
-					return err
+				if err := send(m); err != nil {
+					return "", err
 				}
 			}
 		}
@@ -155,18 +147,17 @@ func (c *changes) page(ctx context.Context, changed []incident.Changed) error {
 		if m.id = x.Mark; m.event == "" {
 			m.id = unnamed(x.Mark)
 		}
-		if err := c.send(m); err != nil {
-			return err
+		if err := send(m); err != nil {
+			return "", err
 		}
-		c.mark = x.Mark
 	}
-	return nil
+	return changed[len(changed)-1].Mark, nil
 }
 
 // views reads incidents by id.
-func (c *changes) views(ctx context.Context, f incident.Filter) (map[string]incident.View, error) {
+func (s *server) views(ctx context.Context, f incident.Filter) (map[string]incident.View, error) {
 	f.Limit = 2 * changePage // each may have a whole
-	items, _, err := c.Backend.Incidents(ctx, f)
+	items, _, err := s.Backend.Incidents(ctx, f)
 	if err != nil {
 		return nil, err
 	}

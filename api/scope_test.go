@@ -82,11 +82,13 @@ func TestAScopeFiltersEveryOperation(t *testing.T) {
 		"status":           {"GET", "/api/v1/status"},
 		"tail-events":      {"GET", "/api/v1/events/tail"},
 		"stream-incidents": {"GET", "/api/v1/incidents/stream"},
-		"near-misses":      {"GET", "/api/v1/rules/shell/near"},
-		"search-events":    {"GET", "/api/v1/events"},
-		"stream-events":    {"GET", "/api/v1/events/stream"},
-		"list-alerts":      {"GET", "/api/v1/alerts"},
-		"create-token":     {"POST", "/api/v1/tokens", `{"name":"t` + known[:8] + `","roles":["viewer"],"scope":["prod/pay"]}`},
+
+		"stream-detections": {"GET", "/api/v1/detections/stream"},
+		"near-misses":       {"GET", "/api/v1/rules/shell/near"},
+		"search-events":     {"GET", "/api/v1/events"},
+		"stream-events":     {"GET", "/api/v1/events/stream"},
+		"list-alerts":       {"GET", "/api/v1/alerts"},
+		"create-token":      {"POST", "/api/v1/tokens", `{"name":"t` + known[:8] + `","roles":["viewer"],"scope":["prod/pay"]}`},
 	}
 	answer := func(place incident.Place, r [3]string) *httptest.ResponseRecorder {
 		f := scopedFake{&fake{place: place, next: ""}}

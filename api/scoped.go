@@ -185,6 +185,13 @@ func (s scoped) ChangedIncidents(ctx context.Context, after string, limit int) (
 
 func (s scoped) LastChange(ctx context.Context) (string, error) { return s.all.LastChange(ctx) }
 
+// ChangedDetections are of whatever incident: whether that may be seen is asked of Incidents.
+func (s scoped) ChangedDetections(ctx context.Context, after string, limit int) ([]incident.ChangedDetection, error) {
+	return s.all.ChangedDetections(ctx, after, limit)
+}
+
+func (s scoped) LastDetection(ctx context.Context) (string, error) { return s.all.LastDetection(ctx) }
+
 // Quarantine is refused to who has a scope before it comes here, and so are the others: nobody knows where it was.
 func (s scoped) Quarantine(ctx context.Context, f QuarantineFilter) ([]QuarantineView, string, error) {
 	return s.all.Quarantine(ctx, f)

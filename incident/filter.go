@@ -20,6 +20,14 @@ type Changed struct {
 	Whole string
 }
 
+// ChangedDetection is a detection that was written, and the mark of that.
+type ChangedDetection struct {
+	Mark string
+	// Incident is the incident that it is shown with, "" if it has none yet.
+	Incident  string
+	Detection DetectionView
+}
+
 // Filter selects incidents; an empty field selects all.
 type Filter struct {
 	// Status and Severity are alternatives, by name.

@@ -102,6 +102,10 @@ type Incidents interface {
 	Changed(ctx context.Context, after string, limit int) ([]incident.Changed, error)
 	// LastChange returns the mark of the last change.
 	LastChange(ctx context.Context) (string, error)
+	// ChangedDetections is what Changed is, of detections.
+	ChangedDetections(ctx context.Context, after string, limit int) ([]incident.ChangedDetection, error)
+	// LastDetection returns the mark of the last change of a detection.
+	LastDetection(ctx context.Context) (string, error)
 	// Place returns where in the log an incident lives: what a closing must name.
 	Place(ctx context.Context, id string) (Place, error)
 

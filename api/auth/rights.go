@@ -97,6 +97,8 @@ func Operations() map[string]Operation {
 		"list-timeline":    {"incidents:read", Filtered},
 		"stream-incidents": {"incidents:read", Filtered},
 
+		"stream-detections": {"incidents:read", Filtered},
+
 		"list-rules":   {"rules:read", Shared},
 		"get-rule":     {"rules:read", Shared},
 		"reload-rules": {"rules:reload", Whole},

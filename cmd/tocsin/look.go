@@ -21,6 +21,14 @@ func (b backend) ChangedIncidents(ctx context.Context, after string, limit int) 
 
 func (b backend) LastChange(ctx context.Context) (string, error) { return b.n.store.LastChange(ctx) }
 
+func (b backend) ChangedDetections(ctx context.Context, after string, limit int) ([]incident.ChangedDetection, error) {
+	return b.n.store.ChangedDetections(ctx, after, limit)
+}
+
+func (b backend) LastDetection(ctx context.Context) (string, error) {
+	return b.n.store.LastDetection(ctx)
+}
+
 func (b backend) SearchEvents(ctx context.Context, q api.EventSearch) (api.EventPage, error) {
 	page, err := b.n.searcher.Search(ctx, pipeline.Query{
 		Selection: selection(q.EventFilter), Since: q.Since, Until: q.Until, Before: (*pipeline.LogPlace)(q.Before), Limit: q.Limit,

@@ -170,6 +170,10 @@ func TestIncidentsStreamed(t *testing.T) {
 			all := s.follows(ctx, "/api/v1/incidents/stream", "")
 			opened := s.follows(ctx, "/api/v1/incidents/stream?status=new&severity=high", "")
 			begun, _, _ := all()
+			detections := s.follows(ctx, "/api/v1/detections/stream", "")
+			closed := s.follows(ctx, "/api/v1/detections/stream?status=closed", "")
+			detected, _, _ := detections()
+			closed()
 			if _, kind, _ := opened(); begun == "" || kind != "" {
 				t.Fatalf("a stream begins with %q, %q", begun, kind)
 			}
@@ -181,6 +185,17 @@ func TestIncidentsStreamed(t *testing.T) {
 			}
 			if _, kind, got := opened(); kind != "incident" || !strings.Contains(got, v.ID) {
 				t.Errorf("of a filter: %q %s", kind, got)
+			}
+			_, kind, got = detections()
+			var d api.DetectionChange
+			if err := json.Unmarshal([]byte(got), &d); err != nil || kind != "detection" || d.Incident.ID != v.ID || d.Incident.Severity != "high" || d.Detection.Key["user.name"] != "u1" {
+				t.Errorf("%q %s", kind, got)
+			}
+			if _, kind, got := closed(); kind != "" || strings.Contains(got, v.ID) {
+				t.Errorf("of a filter: %q %s", kind, got)
+			}
+			if _, kind, got := s.follows(ctx, "/api/v1/detections/stream", detected)(); kind != "detection" || !strings.Contains(got, d.Detection.ID) {
+				t.Errorf("from where it was: %q %s", kind, got)
 			}
 			if _, errs, code := s.command(s.node.cfg.API.Token, "incidents", "close", v.ID, "--verdict", "benign"); code != 0 {
 				t.Fatal(errs)

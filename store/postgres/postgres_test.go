@@ -3,9 +3,12 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
+	"encoding/hex"
 	"fmt"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -170,13 +173,68 @@ func TestTermsOfWhatWasThere(t *testing.T) {
 	}
 }
 
+// TestNoChangeOfADetectionIsPassedOver: of two transactions the one that began first may end last; until it has, nothing is told of
+// the other, or the first would come before what was read.
+func TestNoChangeOfADetectionIsPassedOver(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	s := open(t)
+	storetest.Fill(t, s, 100, time.Now(), nil)
+	var ids [][]byte
+	if err := s.pool.QueryRow(ctx, "SELECT array_agg(id ORDER BY id) FROM (SELECT id FROM detections ORDER BY id LIMIT 2) AS t").Scan(&ids); err != nil || len(ids) != 2 {
+		t.Fatal(len(ids), err)
+	}
+	before, err := s.LastDetection(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const write = "UPDATE detections SET event_count = event_count + 1 WHERE id = $1"
+	tx, err := s.pool.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback(context.Background())
+	if _, err := tx.Exec(ctx, write, ids[0]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.pool.Exec(ctx, write, ids[1]); err != nil {
+		t.Fatal(err)
+	}
+	told := func() (out []string) {
+		t.Helper()
+		got, err := s.ChangedDetections(ctx, before, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range got {
+			if b, err := hex.DecodeString(c.Detection.ID); err == nil && slices.ContainsFunc(ids, func(id []byte) bool { return bytes.Equal(id, b) }) {
+				out = append(out, c.Detection.ID)
+			}
+		}
+		return out
+	}
+	if got := told(); len(got) > 0 {
+		t.Errorf("while the first is under way %v is told", got)
+	}
+	if err := tx.Commit(ctx); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{hex.EncodeToString(ids[0]), hex.EncodeToString(ids[1])}
+	for !slices.Equal(told(), want) { // what others in the same server have under way holds it back
+		if ctx.Err() != nil {
+			t.Fatalf("told is %v, want %v", told(), want)
+		}
+	}
+}
+
 // TestAnIndexHoldsUpNobody: while a migration waits to make its index, others still write to the table.
 func TestAnIndexHoldsUpNobody(t *testing.T) {
 	t.Parallel()
 	for _, m := range []struct {
 		version      int
 		index, table string
-	}{{11, "incidents_newest", "incidents"}, {12, "outbox_held", "outbox"}, {13, "incident_terms_found", "incident_terms"}} {
+	}{{11, "incidents_newest", "incidents"}, {12, "outbox_held", "outbox"}, {13, "incident_terms_found", "incident_terms"}, {17, "detections_order", "detections"}} {
 		t.Run(m.index, func(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

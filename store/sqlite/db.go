@@ -16,9 +16,10 @@ import (
 // database for itself, so there is nothing to lock or to skip.
 func dialect() sqlstore.Dialect {
 	return sqlstore.Dialect{
-		Now:  "(CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000000)",
-		Head: "(SELECT coalesce(max(at), 0) + 1 FROM incident_changes)",
-		Rows: values,
+		Now:    "(CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000000)",
+		Head:   "(SELECT coalesce(max(at), 0) + 1 FROM incident_changes)",
+		Newest: "(SELECT coalesce(max(changed), 0) + 1 FROM detections WHERE changed > 0)",
+		Rows:   values,
 	}
 }
 

@@ -60,6 +60,7 @@ func Run(t *testing.T, k Kind) {
 		{"changes come in order, each once", changes},
 		{"no change is passed over", changesOfMany},
 		{"a change of a part names the whole", changesOfParts},
+		{"detections come in the order of their changes", detectionChanges},
 		{"rollups equal a recount", rollups},
 		{"numbers of rules are summed", ruleStats},
 

@@ -12,7 +12,7 @@ import (
 	"tocsin/incident"
 )
 
-// A mark is the place of one change in the order of changes: "at.incident".
+// A mark is the place of one change in the order of changes: "at.id".
 func formatMark(at int64, id []byte) string {
 	return strconv.FormatInt(at, 10) + "." + hex.EncodeToString(id)
 }
@@ -36,17 +36,8 @@ func (c *Core) Changed(ctx context.Context, after string, limit int) ([]incident
 	}
 	out := []incident.Changed{}
 	err = c.db.View(ctx, func(q Querier) error {
-		known := false
-		if err := q.Query(ctx, "SELECT {head}", nil, func(scan Scan) error {
-			var head int64
-			err := scan(&head)
-			known = at < head
+		if err := known(ctx, q, "{head}", at); err != nil {
 			return err
-		}); err != nil {
-			return err
-		}
-		if !known {
-			return incident.ErrUnknownMark
 		}
 		var ids []any
 		err := q.Query(ctx, "SELECT at, incident FROM incident_changes WHERE (at, incident) > (?, ?) AND at < {head} ORDER BY at, incident LIMIT ?",
@@ -72,18 +63,36 @@ func (c *Core) Changed(ctx context.Context, after string, limit int) ([]incident
 	return out, nil
 }
 
+// known reports [incident.ErrUnknownMark] of a place that is not below a head.
+func known(ctx context.Context, q Querier, head string, at int64) error {
+	return q.Query(ctx, "SELECT "+head, nil, func(scan Scan) error {
+		var head int64
+		err := scan(&head)
+		if err == nil && at >= head {
+			err = incident.ErrUnknownMark
+		}
+		return err
+	})
+}
+
 // LastChange returns the mark of the last change that is known to have none before it that is not known.
 func (c *Core) LastChange(ctx context.Context) (string, error) {
+	mark, err := c.lastMark(ctx, "SELECT at, incident FROM incident_changes WHERE at < {head} ORDER BY at DESC, incident DESC LIMIT 1")
+	if err != nil {
+		return "", fmt.Errorf("store: last change of an incident: %w", err)
+	}
+	return mark, nil
+}
+
+// lastMark is the mark that a query has, or the first one.
+func (c *Core) lastMark(ctx context.Context, query string) (string, error) {
 	mark := formatMark(0, nil)
-	err := c.db.Query(ctx, "SELECT at, incident FROM incident_changes WHERE at < {head} ORDER BY at DESC, incident DESC LIMIT 1", nil, func(scan Scan) error {
+	err := c.db.Query(ctx, query, nil, func(scan Scan) error {
 		var at int64
 		var id []byte
 		err := scan(&at, &id)
 		mark = formatMark(at, id)
 		return err
 	})
-	if err != nil {
-		return "", fmt.Errorf("store: last change of an incident: %w", err)
-	}
-	return mark, nil
+	return mark, err
 }

@@ -12,8 +12,9 @@ import (
 	"tocsin/incident"
 )
 
-const selectDetections = `SELECT id, incident, key, first_event, last_event, event_count, capped, retracted, retracted_event,
-  retracted_time, steps FROM (
+const detectionColumns = `id, incident, key, first_event, last_event, event_count, capped, retracted, retracted_event, retracted_time, steps`
+
+const selectDetections = `SELECT ` + detectionColumns + ` FROM (
   SELECT d.*, row_number() OVER (PARTITION BY incident ORDER BY first_event, id) AS nth FROM detections d WHERE incident IN (%s)
 ) AS t WHERE nth <= ? ORDER BY incident, first_event, id`
 
@@ -39,30 +40,12 @@ func fillDetections(ctx context.Context, q Querier, rows []*readIncident, perInc
 		}
 	}
 	err := chunked(ctx, q, selectDetections, ids, perIncident, func(scan Scan) error {
-		var (
-			id, in, key              []byte
-			first, last, retractedAt int64
-			retracted                bool
-			retractedBy, steps       string
-			v                        incident.DetectionView
-		)
-		err := scan(&id, &in, &key, &first, &last, &v.EventCount, &v.Capped, &retracted, &retractedBy, &retractedAt, &steps)
+		d, err := scanDetection(scan)
 		if err != nil {
 			return err
 		}
-		of := byID[string(in)][0].of
-		v.ID, v.Rule, v.Key = formatID(id), incident.RuleView{ID: of.view.Rule.ID}, keyView(of.window, key)
-		v.FirstEvent, v.LastEvent = event.Stamp(first), event.Stamp(last)
-		if retracted {
-			v.Retracted = &incident.Retraction{EventID: retractedBy, Time: retractedAt}
-		}
-		if err := unlist("steps", steps, &v.Steps); err != nil {
-			return err
-		}
-		if v.Steps == nil {
-			v.Steps = map[string]int64{}
-		}
-		for _, o := range byID[string(in)] {
+		v := d.of(byID[string(d.in)][0].of)
+		for _, o := range byID[string(d.in)] {
 			o.root.view.Detections = append(o.root.view.Detections, v)
 		}
 		return nil
@@ -70,8 +53,7 @@ func fillDetections(ctx context.Context, q Querier, rows []*readIncident, perInc
 	if err != nil {
 		return fmt.Errorf("store: read detections: %w", err)
 	}
-	places := make(map[string][]*incident.DetectionView)
-	var detections []any
+	var all []*incident.DetectionView
 	for _, r := range rows {
 		ds := r.view.Detections
 		if len(r.parts) > 0 {
@@ -82,18 +64,66 @@ func fillDetections(ctx context.Context, q Querier, rows []*readIncident, perInc
 			r.view.Detections = ds
 		}
 		for i := range ds {
-			if places[ds[i].ID] == nil {
-				id, err := parseID(ds[i].ID)
-				if err != nil {
-					return err
-				}
-				detections = append(detections, id)
-			}
-			ds[i].Evidence = []incident.EvidenceView{}
-			places[ds[i].ID] = append(places[ds[i].ID], &ds[i])
+			all = append(all, &ds[i])
 		}
 	}
-	err = chunked(ctx, q, selectRefs, detections, perDetection, func(scan Scan) error {
+	return fillEvidence(ctx, q, all, perDetection)
+}
+
+// readDetection is a detection as it was read; its key's names are its incident's.
+type readDetection struct {
+	id, in, key []byte
+	view        incident.DetectionView
+}
+
+// scanDetection reads detectionColumns, and what stands before them.
+func scanDetection(scan Scan, before ...any) (readDetection, error) {
+	var (
+		d                        readDetection
+		first, last, retractedAt int64
+		retracted                bool
+		retractedBy, steps       string
+	)
+	v := &d.view
+	err := scan(append(before, &d.id, &d.in, &d.key, &first, &last, &v.EventCount, &v.Capped, &retracted, &retractedBy, &retractedAt, &steps)...)
+	if err != nil {
+		return d, err
+	}
+	v.ID, v.FirstEvent, v.LastEvent = formatID(d.id), event.Stamp(first), event.Stamp(last)
+	if retracted {
+		v.Retracted = &incident.Retraction{EventID: retractedBy, Time: retractedAt}
+	}
+	if err := unlist("steps", steps, &v.Steps); err != nil {
+		return d, err
+	}
+	if v.Steps == nil {
+		v.Steps = map[string]int64{}
+	}
+	return d, nil
+}
+
+// of is the detection as one of its incident.
+func (d readDetection) of(r *readIncident) incident.DetectionView {
+	d.view.Rule, d.view.Key = incident.RuleView{ID: r.view.Rule.ID}, keyView(r.window, d.key)
+	return d.view
+}
+
+// fillEvidence reads the earliest evidence of each detection.
+func fillEvidence(ctx context.Context, q Querier, all []*incident.DetectionView, perDetection int) error {
+	places := make(map[string][]*incident.DetectionView)
+	var ids []any
+	for _, d := range all {
+		if places[d.ID] == nil {
+			id, err := parseID(d.ID)
+			if err != nil {
+				return err
+			}
+			ids = append(ids, id)
+		}
+		d.Evidence = []incident.EvidenceView{}
+		places[d.ID] = append(places[d.ID], d)
+	}
+	err := chunked(ctx, q, selectRefs, ids, perDetection, func(scan Scan) error {
 		var id []byte
 		var at int64
 		var v incident.EvidenceView
