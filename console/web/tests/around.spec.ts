@@ -2,7 +2,7 @@
 // The pages around triage.
 import { readFileSync } from 'node:fs'
 import { expect, test } from './fixtures'
-import { post, login } from './records'
+import { attack, post, login } from './records'
 
 test('rules are found, ordered and looked into', async ({ signedIn: page }) => {
   await page.keyboard.press('2')
@@ -64,6 +64,27 @@ test('the tail runs, is filtered, and stops while it is read', async ({ signedIn
   await expect(events.getByRole('cell', { name: 'login success for odo, attempt 6' })).toBeVisible()
   await events.getByRole('button', { name: /^Fields of event/ }).first().click()
   await expect(events).toContainText('event.outcome')
+})
+
+test('the tail of detections leads to their incidents; what is missing is said, and one of many is shown', async ({ signedIn: page }) => {
+  await page.goto('/tail')
+  await page.getByRole('group', { name: 'Tail of' }).getByRole('button', { name: 'Detections' }).click()
+  await expect(page).toHaveURL('/tail?of=detections')
+  await expect(page.getByText('connected;')).toBeVisible()
+  const made = await attack('pia')
+  const detections = page.getByRole('table', { name: 'Detections' })
+  await expect(detections.getByRole('link', { name: /user\.name = pia/ }).first()).toHaveAttribute('href', '/incidents/' + made.id)
+  await expect(detections.getByRole('row', { name: /pia/ }).first()).toContainText('brute-force-then-login')
+  await page.screenshot({ path: 'shots/tail-detections.png' })
+  // Where something is missing a line says so.
+  await page.route('**/events/stream*', (r) => r.continue({ headers: { ...r.request().headers(), 'last-event-id': '9223372036854775807.0' } }))
+  await page.getByRole('group', { name: 'Tail of' }).getByRole('button', { name: 'Events' }).click()
+  await expect(page.getByRole('table', { name: 'Events' })).toContainText('The log was made anew')
+  await page.getByLabel('Show').selectOption('one in 10')
+  await post('vector', [...login('quin', '203.0.113.92'), ...login('rob', '203.0.113.93')])
+  await expect(page.getByText(/1[23] seen, the last 1000 of those shown are kept/)).toBeVisible()
+  await expect(page.getByRole('table', { name: 'Events' }).getByRole('button', { name: /^Fields of event/ })).toHaveCount(1)
+  await page.screenshot({ path: 'shots/tail-sampled.png' })
 })
 
 test('sources, status and counts lead on', async ({ signedIn: page }) => {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest'
 import { entityAt, pageOf, withEntity } from './routes'
-import { eventOf, holds, Lines } from './lines'
+import { Lines } from './lines'
+import { holds, seenOf } from './seen'
 import { age, clockOf, goSpan, span, stamp } from './time'
 import { rulesWith } from './rulelist'
 import type { Rule } from './types'
@@ -60,12 +61,18 @@ describe('the tail', () => {
       expect(out, `chunks of ${size}`).toEqual([null, '{"a":1}'])
     }
   })
-  it('reads what is no event, too', () => {
-    expect(eventOf('nonsense', 1).error).toContain('no JSON')
-    expect(eventOf('{"source":"x","error":"bad"}', 1)).toMatchObject({ source: 'x', error: 'bad' })
+  it('says what is missing, and of a detection what its incident is called', () => {
+    const gap = (data: string) => seenOf({ id: '', event: 'gap', data }, 1)?.gap
+    expect([gap('{"reason":"retention","lost":3}'), gap('{"reason":"unknown","lost":0}'), gap('{}')]).toEqual(
+      ['3 messages of the log are no longer kept: they are missing here', 'The log was made anew: what came meanwhile is missing here', 'One was too large to show'])
+    expect(seenOf({ id: '1.', event: '', data: '' }, 1)).toBeNull()
+    const d = { incident: { id: 'i', title: 'Guessing', severity: 'high' }, detection: { rule: { id: 'r' }, key: { 'user.name': 'ana' }, event_count: 2, steps: { failed: 2 }, capped: false, retracted: null, last_event: 'then' } }
+    const seen = seenOf({ id: '1.a', event: 'detection', data: JSON.stringify(d) }, 7)!
+    expect(seen).toMatchObject({ id: 7, time: 'then', source: 'r', text: 'Guessing: 2 events, user.name = ana', of: { id: 'i', severity: 'high' } })
+    expect(holds(seen, 'user.name:ana guessing')).toBe(true)
   })
   it('filters by words and by fields', () => {
-    const e = eventOf('{"source":"vector","fields":{"message":"login failed","user.name":"Ana"}}', 1)
+    const e = seenOf({ id: '1.0', event: 'event', data: '{"source":"vector","fields":{"message":"login failed","user.name":"Ana"}}' }, 1)!
     expect(['', 'LOGIN', 'login failed', 'user.name:ana', 'source:vec', 'ana'].map((f) => holds(e, f))).toEqual(Array(6).fill(true))
     expect(['bo', 'user.name:bo', 'source:falco', 'login bo'].map((f) => holds(e, f))).toEqual(Array(4).fill(false))
   })
