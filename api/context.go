@@ -58,7 +58,7 @@ func (s *server) registerContext(h huma.API) {
 	})
 	huma.Register(h, huma.Operation{
 		OperationID: "get-graph", Method: http.MethodGet, Path: "/api/v1/incidents/{id}/graph", Summary: "Who met whom in an incident",
-		Description: "Entities, joined where one event names both, with the steps of those events; up to 60, and the earliest 2,000 pieces of evidence.",
+		Description: "Entities, joined where one event names both, with the steps and the ATT&CK tactics of those events; up to 60, and the earliest 2,000 pieces of evidence.",
 	}, func(ctx context.Context, in *struct {
 		ID string `path:"id" pattern:"^[0-9a-f]{32}$"`
 	}) (*one[incident.Graph], error) {
@@ -66,7 +66,11 @@ func (s *server) registerContext(h huma.API) {
 		if err != nil {
 			return nil, failed(err)
 		}
-		g := incident.MakeGraph(items)
+		of, err := s.views(ctx, incident.Filter{IDs: []string{in.ID}, IncludeMerged: true, IncludeRetracted: true})
+		if err != nil {
+			return nil, failed(err)
+		}
+		g := incident.MakeGraph(items, of[in.ID].Attack.Tactics)
 		g.More = more
 		return &one[incident.Graph]{g}, nil
 	})

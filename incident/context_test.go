@@ -20,10 +20,11 @@ func item(id, step string, fields map[string]any) incident.EvidenceItem {
 
 func TestGraphJoinsWhatOneEventNames(t *testing.T) {
 	t.Parallel()
-	shell := map[string]any{"user.name": "ana", "k8s.pod.name": "web-1", "k8s.namespace.name": "shop", "source.ip": "10.0.0.1"}
+	shell := map[string]any{"user.name": "ana", "k8s.pod.name": "web-1", "k8s.namespace.name": "shop", "source.ip": "10.0.0.1",
+		"tags": []any{"container", "mitre_lateral_movement", "T1609"}}
 	items := []incident.EvidenceItem{
 		item("1", "login", map[string]any{"user.name": "ana", "source.ip": "10.0.0.1"}),
-		item("2", "shell", shell), item("2", "again", shell), // one event, at two steps
+		item("2", "shell", shell), item("2", "again", shell), // one event, at two steps, and with tags
 		item("3", "other", map[string]any{"host.name": "node-1"}),
 		item("4", "none", map[string]any{"k8s.pod.name": 7}),
 		item("5", "login", map[string]any{"user.name": "ana", "source.ip": "10.0.0.1"}),
@@ -31,16 +32,16 @@ func TestGraphJoinsWhatOneEventNames(t *testing.T) {
 	for i, at := range []event.Stamp{30, 40, 40, 50, 60, 20} { // one came late
 		items[i].Time = at
 	}
-	g := incident.MakeGraph(items)
+	g := incident.MakeGraph(items, []string{"credential-access"})
 	want := incident.Graph{
 		Nodes: []incident.GraphNode{
 			{ID: "ip:10.0.0.1", Type: "ip", Name: "10.0.0.1", Events: 3, FirstEvent: 20}, {ID: "user:ana", Type: "user", Name: "ana", Events: 3, FirstEvent: 20},
 			{ID: "host:node-1", Type: "host", Name: "node-1", Events: 1, FirstEvent: 50}, {ID: "pod:shop/web-1", Type: "pod", Name: "shop/web-1", Events: 1, FirstEvent: 40},
 		},
 		Edges: []incident.GraphEdge{
-			{From: "ip:10.0.0.1", To: "pod:shop/web-1", Steps: []string{"again", "shell"}, Count: 1, FirstEvent: 40},
-			{From: "ip:10.0.0.1", To: "user:ana", Steps: []string{"again", "login", "shell"}, Count: 3, FirstEvent: 20},
-			{From: "user:ana", To: "pod:shop/web-1", Steps: []string{"again", "shell"}, Count: 1, FirstEvent: 40},
+			{From: "ip:10.0.0.1", To: "pod:shop/web-1", Steps: []string{"again", "shell"}, Count: 1, Tactics: []string{"execution", "lateral-movement"}, FirstEvent: 40},
+			{From: "ip:10.0.0.1", To: "user:ana", Steps: []string{"again", "login", "shell"}, Count: 3, Tactics: []string{"credential-access", "execution", "lateral-movement"}, FirstEvent: 20},
+			{From: "user:ana", To: "pod:shop/web-1", Steps: []string{"again", "shell"}, Count: 1, Tactics: []string{"execution", "lateral-movement"}, FirstEvent: 40},
 		},
 		Events: 5,
 	}
@@ -58,7 +59,7 @@ func TestGraphIsBounded(t *testing.T) {
 			items = append(items, item(fmt.Sprint(n, "/", i), "s", map[string]any{"user.name": fmt.Sprintf("u%03d", n), "host.name": "h"}))
 		}
 	}
-	g := incident.MakeGraph(items)
+	g := incident.MakeGraph(items, nil)
 	if len(g.Nodes) != incident.MaxNodes || g.LeftOut != 41 || len(g.Edges) != incident.MaxNodes-1 {
 		t.Errorf("%d nodes, %d edges, %d left out", len(g.Nodes), len(g.Edges), g.LeftOut)
 	}
@@ -66,7 +67,7 @@ func TestGraphIsBounded(t *testing.T) {
 		t.Errorf("%+v", g.Nodes)
 	}
 	rand.Shuffle(len(items), func(i, j int) { items[i], items[j] = items[j], items[i] })
-	if diff := cmp.Diff(g, incident.MakeGraph(items)); diff != "" {
+	if diff := cmp.Diff(g, incident.MakeGraph(items, nil)); diff != "" {
 		t.Errorf("in another order: %s", diff)
 	}
 }

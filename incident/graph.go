@@ -8,6 +8,7 @@ import (
 	"sort"
 
 	"tocsin/event"
+	"tocsin/rules"
 )
 
 // MaxNodes bounds the entities of a graph.
@@ -41,16 +42,19 @@ type GraphEdge struct {
 	To    string   `json:"to"`
 	Steps []string `json:"steps"`
 	Count int      `json:"count"`
+	// Tactics are those of ATT&CK that the tags of these events name; of events without, those of the incident.
+	Tactics []string `json:"tactics"`
 	// FirstEvent is the time of the first of them.
 	FirstEvent event.Stamp `json:"first_event"`
 }
 
-// MakeGraph makes the graph of evidence. Edges lead from what acts to what is acted on: an address, a user, a host, a namespace, a pod.
-func MakeGraph(evidence []EvidenceItem) Graph {
+// MakeGraph makes the graph of the evidence of an incident that has some tactics. Edges lead from what acts to what is acted on: an address, a user, a host, a namespace, a pod.
+func MakeGraph(evidence []EvidenceItem, tactics []string) Graph {
 	type pair struct{ from, to Entity }
 	events := make(map[Entity]map[string]bool)
 	joined := make(map[pair]map[string]bool)
 	steps := make(map[pair]map[string]bool)
+	meant := make(map[pair]map[string]bool)
 	began := make(map[Entity]event.Stamp)
 	met := make(map[pair]event.Stamp)
 	all := make(map[string]bool)
@@ -60,6 +64,7 @@ func MakeGraph(evidence []EvidenceItem) Graph {
 		all[id] = true
 		es := Entities(e.Fields)
 		slices.SortFunc(es, func(a, b Entity) int { return cmp.Compare(layer(a.Type), layer(b.Type)) })
+		means := tacticsOf(e.Fields, tactics)
 		for i, x := range es {
 			note(events, x, id)
 			earliest(began, x, e.Time)
@@ -67,6 +72,9 @@ func MakeGraph(evidence []EvidenceItem) Graph {
 				note(joined, pair{x, y}, id)
 				earliest(met, pair{x, y}, e.Time)
 				note(steps, pair{x, y}, e.Step)
+				for _, t := range means {
+					note(meant, pair{x, y}, t)
+				}
 			}
 		}
 	}
@@ -86,11 +94,26 @@ func MakeGraph(evidence []EvidenceItem) Graph {
 	for p, in := range joined {
 		from, to := p.from.Type+":"+p.from.Name, p.to.Type+":"+p.to.Name
 		if shown[from] && shown[to] {
-			g.Edges = append(g.Edges, GraphEdge{From: from, To: to, Steps: sorted(steps[p]), Count: len(in), FirstEvent: met[p]})
+			g.Edges = append(g.Edges, GraphEdge{From: from, To: to, Steps: sorted(steps[p]), Count: len(in), Tactics: sorted(meant[p]), FirstEvent: met[p]})
 		}
 	}
 	slices.SortFunc(g.Edges, func(a, b GraphEdge) int { return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To)) })
 	return g
+}
+
+// tacticsOf returns the tactics that an event's tags name, else those of its incident.
+func tacticsOf(fields map[string]any, otherwise []string) []string {
+	list, _ := fields["tags"].([]any)
+	var tags []string
+	for _, v := range list {
+		if s, ok := v.(string); ok {
+			tags = append(tags, s)
+		}
+	}
+	if named := rules.TacticsOf(tags); len(named) > 0 {
+		return named
+	}
+	return otherwise
 }
 
 // layer orders what acts before what is acted on.

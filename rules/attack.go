@@ -39,6 +39,24 @@ var techniqueTactics = map[string]string{
 	"T1611": "privilege-escalation", "T1612": "defense-evasion", "T1613": "discovery", "T1620": "defense-evasion",
 }
 
+// TacticsOf returns the tactics that tags of an event name, as a source writes them: Falco's mitre_credential_access and T1555, Sigma's
+// attack.execution.
+func TacticsOf(tags []string) []string {
+	entries := make([]string, len(tags))
+	for i, t := range tags {
+		for _, prefix := range []string{"mitre_", "attack."} {
+			t = strings.TrimPrefix(t, prefix)
+		}
+		t = strings.ReplaceAll(t, "_", "-")
+		if u := strings.ToUpper(t); techniqueID.MatchString(u) || attackTactics[u] != "" {
+			t = u
+		}
+		entries[i] = t
+	}
+	_, tactics, _ := attack(entries)
+	return tactics
+}
+
 // attack sorts entries into techniques and tactics; unknown is the first that is neither.
 func attack(entries []string) (techniques, tactics []string, unknown string) {
 	seen := make(map[string]bool)

@@ -3,7 +3,7 @@
 import AxeBuilder from '@axe-core/playwright'
 import { readFileSync } from 'node:fs'
 import { expect, test } from './fixtures'
-import { api, decided, login, post } from './records'
+import { api, decided, login, post, shell } from './records'
 
 test('the picture of an attack goes back and forth in time, by keyboard, and is saved as it is', async ({ signedIn: page }) => {
   const records = login('yrsa', '203.0.113.60')
@@ -36,4 +36,22 @@ test('the picture of an attack goes back and forth in time, by keyboard, and is 
   expect(svg).toMatch(/<a [^>]*host node-a[^>]*visibility="visible"/)
   await time.press('End')
   await expect(last).toBeVisible()
+})
+
+test('what joins two has the colour of its tactic, and a legend says which', async ({ signedIn: page }) => {
+  await post('falco', shell('tactics', 'web-3'))
+  await decided()
+  const { items } = await api('incidents?entity=pod:tactics/web-3')
+  await page.goto('/incidents/' + items[0].id)
+  const graph = page.getByRole('region', { name: /^Who met whom/ })
+  const legend = graph.getByRole('list', { name: 'Tactics' }).getByRole('listitem')
+  await expect(legend).toHaveText(['Execution', 'Credential access', 'Impact'])
+  const edge = graph.locator('path.edge').filter({ hasText: 'Impact' }).first()
+  const drawn = (e: Element) => getComputedStyle(e, e.localName === 'li' ? '::before' : null)[e.localName === 'li' ? 'backgroundColor' : 'stroke']
+  expect(await edge.evaluate(drawn)).toBe(await legend.last().evaluate(drawn))
+  for (const colorScheme of ['dark', 'light'] as const) {
+    await page.emulateMedia({ colorScheme })
+    await graph.screenshot({ path: `shots/graph-tactics-${colorScheme}.png` })
+    expect((await new AxeBuilder({ page }).include('section[aria-labelledby=h-graph]').analyze()).violations).toEqual([])
+  }
 })

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The picture of who met whom: entities in layers from left to right, joined by what the evidence says.
+import { tactics } from './attack'
 
 // first is the time of the first event that names it, in milliseconds; 0 if nobody says.
 export interface Node { id: string; type: string; name: string; first: number }
-export interface Edge { from: string; to: string; label: string; count: number; first: number }
+// tactics are those of the events that join the two, in the order of an attack.
+export interface Edge { from: string; to: string; label: string; count: number; first: number; tactics: string[] }
 export interface Graph { nodes: Node[]; edges: Edge[]; leftOut: number }
 
 export interface PlacedNode extends Node { x: number; y: number; w: number; h: number }
@@ -32,10 +34,16 @@ export function graphOf(v: unknown): Graph {
   const edges = ((raw['edges'] ?? []) as Raw[]).map((e) => ({
     from: end(e['from'] ?? e['source']), to: end(e['to'] ?? e['target']),
     label: str(e['label']) || str(e['kind']) || [e['steps'] ?? []].flat().map(String).join(', '),
-    count: num(e['count']) || num(e['events']), first: time(e['first_event']),
+    count: num(e['count']) || num(e['events']), first: time(e['first_event']), tactics: tactics.filter((t) => ((e['tactics'] ?? []) as unknown[]).includes(t)),
   })).filter((e) => known.has(e.from) && known.has(e.to))
   return { nodes, edges, leftOut: num(raw['left_out']) || num(raw['omitted']) }
 }
+
+// hue is a tactic's colour, from the first of an attack to the last around the circle, less red to red.
+export const hue = (tactic: string) => Math.round(((tactics as readonly string[]).indexOf(tactic) * 330) / tactics.length)
+
+// legend has the tactics of what is joined by a moment, in the order of an attack.
+export const legend = (g: Graph, until: number) => tactics.filter((t) => g.edges.some((e) => e.first <= until && e.tactics.includes(t)))
 
 const nodeHeight = 36
 const charWidth = 7.1
