@@ -117,6 +117,7 @@ func build(c Config) (*server, *router) {
 	s.registerBacktests(h)
 	s.registerRuleCheck(h)
 	s.registerSilences(h)
+	s.registerSilencePreview(h)
 	s.registerReceivers(h)
 	s.registerHooks(h)
 	s.registerMe(h)

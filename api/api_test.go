@@ -83,6 +83,8 @@ func (noBackend) Silence(context.Context, string) (SilenceView, error) {
 	return SilenceView{}, incident.ErrNotFound
 }
 
+func (noBackend) OpenIncidents(context.Context, int) ([]incident.View, error) { return nil, nil }
+
 func (noBackend) AddSilence(context.Context, SilenceView) (SilenceView, error) {
 	return SilenceView{}, nil
 }

@@ -49,6 +49,8 @@ type Backend interface {
 	// Silences returns a page, newest first; of those that are over only if all is set.
 	Silences(ctx context.Context, all bool, limit int, cursor string) ([]SilenceView, string, error)
 	Silence(ctx context.Context, id string) (SilenceView, error)
+	// OpenIncidents returns up to n incidents that are open and not in shadow, newest activity first and without their detections.
+	OpenIncidents(ctx context.Context, n int) ([]incident.View, error)
 	AddSilence(ctx context.Context, v SilenceView) (SilenceView, error)
 	// SetSilence replaces one whose revision is v's, else [ErrStale].
 	SetSilence(ctx context.Context, v SilenceView) (SilenceView, error)

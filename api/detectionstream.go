@@ -14,17 +14,19 @@ import (
 
 // DetectionChange is a detection as it stands, and the incident that it is shown with.
 type DetectionChange struct {
-	Incident  DetectionOf            `json:"incident"`
+	Incident  IncidentLine           `json:"incident"`
 	Detection incident.DetectionView `json:"detection"`
 }
 
-// DetectionOf says of an incident what a line about one of its detections needs.
-type DetectionOf struct {
+// IncidentLine says of an incident what a line about it needs.
+type IncidentLine struct {
 	ID       string          `json:"id"`
 	Title    string          `json:"title"`
 	Severity string          `json:"severity"`
 	Status   incident.Status `json:"status"`
 }
+
+func about(v incident.View) IncidentLine { return IncidentLine{v.ID, v.Title, v.Severity, v.Status} }
 
 func (s *server) registerDetectionStream(h huma.API) {
 	huma.Register(h, eventStream(huma.Operation{
@@ -69,7 +71,7 @@ func (d detections) read(ctx context.Context, after string, send func(message) e
 	for _, x := range changed {
 		m := message{id: unnamed(x.Mark)}
 		if v, ok := wanted[x.Incident]; ok {
-			m = message{x.Mark, "detection", DetectionChange{DetectionOf{v.ID, v.Title, v.Severity, v.Status}, x.Detection}}
+			m = message{x.Mark, "detection", DetectionChange{about(v), x.Detection}}
 		}
 		if err := send(m); err != nil {
 			return "", err

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -280,6 +281,11 @@ func (f *fake) Silence(_ context.Context, id string) (api.SilenceView, error) {
 		}
 	}
 	return api.SilenceView{}, incident.ErrNotFound
+}
+
+// OpenIncidents are the one incident, as often as it is asked for.
+func (f *fake) OpenIncidents(_ context.Context, n int) ([]incident.View, error) {
+	return slices.Repeat([]incident.View{f.view()}, n), f.err
 }
 
 func (f *fake) AddSilence(_ context.Context, v api.SilenceView) (api.SilenceView, error) {

@@ -165,6 +165,11 @@ func (s scoped) Silence(ctx context.Context, id string) (SilenceView, error) {
 	return s.all.Silence(ctx, id)
 }
 
+// OpenIncidents are asked for a silence that somebody thinks of, and who has a scope is refused that, too.
+func (s scoped) OpenIncidents(ctx context.Context, n int) ([]incident.View, error) {
+	return s.all.OpenIncidents(ctx, n)
+}
+
 // AddSilence is refused to who has a scope before it comes here.
 func (s scoped) AddSilence(ctx context.Context, v SilenceView) (SilenceView, error) {
 	return s.all.AddSilence(ctx, v)

@@ -30,6 +30,8 @@ type SilenceView struct {
 	Starts   event.Stamp `json:"starts"`
 	Ends     event.Stamp `json:"ends"`
 	Created  event.Stamp `json:"created"`
+	// Held is how many alerts it holds back now.
+	Held int64 `json:"held"`
 	// State is pending, active or expired.
 	State    string `json:"state" enum:"pending,active,expired"`
 	Revision int64  `json:"revision"`

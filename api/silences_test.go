@@ -104,6 +104,23 @@ func TestBadSilencesAreRefused(t *testing.T) {
 	}
 }
 
+// TestPreviewOfASilence: it says how many open incidents it would match of how many that were looked at, and names the first.
+func TestPreviewOfASilence(t *testing.T) {
+	t.Parallel()
+	for matchers, want := range map[string]int{"matcher=severity%3Dhigh": 5000, "matcher=severity%3Dhigh&matcher=rule%3Dnone": 0} {
+		w := ask(handler(&fake{}), http.MethodGet, "/api/v1/silences/preview?"+matchers, "")
+		var p api.SilencePreview
+		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || p.Open != 5000 || !p.More || p.Matched != want || len(p.Incidents) != min(want, 10) {
+			t.Errorf("%s: %d %.400s", matchers, w.Code, w.Body)
+		}
+	}
+	for _, bad := range []string{"", "matcher=sevrity%3Dlow", "matcher=severity"} {
+		if w := ask(handler(&fake{}), http.MethodGet, "/api/v1/silences/preview?"+bad, ""); w.Code != http.StatusUnprocessableEntity {
+			t.Errorf("%q: %d %s", bad, w.Code, w.Body)
+		}
+	}
+}
+
 func TestReceiversAndRetries(t *testing.T) {
 	t.Parallel()
 	f := &fake{}

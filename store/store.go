@@ -175,6 +175,8 @@ type Outbox interface {
 	SetSilence(ctx context.Context, s Silence) (Silence, error)
 	// Silences returns a page, newest first; of those that are over only if all is set.
 	Silences(ctx context.Context, all bool, limit int, cursor string) ([]Silence, string, error)
+	// SilencedAlerts returns how many alerts each silence holds back now, by its id.
+	SilencedAlerts(ctx context.Context) (map[string]int64, error)
 	// ActiveSilences returns all that are in force.
 	ActiveSilences(ctx context.Context) ([]Silence, error)
 	// ListOutbox returns a page of alerts, newest first.

@@ -133,6 +133,9 @@ func Operations() map[string]Operation {
 		"list-silences":  {"silences:read", Whole},
 		"get-silence":    {"silences:read", Whole},
 		"create-silence": {"silences:write", Whole},
+
+		"preview-silence": {"silences:read", Whole},
+
 		"change-silence": {"silences:write", Whole},
 		"expire-silence": {"silences:write", Whole},
 

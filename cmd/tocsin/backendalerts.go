@@ -10,6 +10,7 @@ import (
 
 	"tocsin/api"
 	"tocsin/event"
+	"tocsin/incident"
 	"tocsin/store"
 )
 
@@ -58,16 +59,31 @@ func storedSilence(v api.SilenceView) store.Silence {
 
 func (b backend) Silences(ctx context.Context, all bool, limit int, cursor string) ([]api.SilenceView, string, error) {
 	items, next, err := b.n.store.Silences(ctx, all, limit, cursor)
+	if err != nil {
+		return nil, "", err
+	}
+	held, err := b.n.store.SilencedAlerts(ctx)
 	out := make([]api.SilenceView, len(items))
 	for i, s := range items {
 		out[i] = viewSilence(s)
+		out[i].Held = held[s.ID]
 	}
 	return out, next, err
 }
 
 func (b backend) Silence(ctx context.Context, id string) (api.SilenceView, error) {
 	s, err := b.n.store.Silence(ctx, id)
-	return viewSilence(s), err
+	if err != nil {
+		return api.SilenceView{}, err
+	}
+	held, err := b.n.store.SilencedAlerts(ctx)
+	v := viewSilence(s)
+	v.Held = held[s.ID]
+	return v, err
+}
+
+func (b backend) OpenIncidents(ctx context.Context, n int) ([]incident.View, error) {
+	return b.n.store.OpenIncidents(ctx, n)
 }
 
 func (b backend) AddSilence(ctx context.Context, v api.SilenceView) (api.SilenceView, error) {

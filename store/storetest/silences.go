@@ -93,6 +93,9 @@ func silenced(t *testing.T, k Kind) {
 	if err != nil || len(rows) != 2 || rows[0].SilencedBy != by || rows[0].Finished == 0 || rows[1].Finished != 0 {
 		t.Errorf("%+v, %v", rows, err)
 	}
+	if held, err := s.SilencedAlerts(ctx); err != nil || len(held) != 1 || held[quiet.ID] != 1 {
+		t.Errorf("held are %v, %v", held, err)
+	}
 	receivers, err := s.OutboxReceivers(ctx)
 	if err != nil || len(receivers) != 1 || receivers[0].Pending != 1 || receivers[0].Silenced != 1 || receivers[0].Receiver != "hook" {
 		t.Errorf("%+v, %v", receivers, err)

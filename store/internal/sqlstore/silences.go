@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 
 	"tocsin/incident"
 	"tocsin/store"
@@ -49,7 +50,7 @@ func (c *Core) writeSilence(ctx context.Context, query string, args ...any) (sto
 		if err != nil || out == nil {
 			return err
 		}
-		return q.Query(ctx, "UPDATE outbox SET not_before = {now} WHERE state = 'silenced' AND finished = 0 AND silenced_by = ?", []any{"silence " + out.ID}, nil)
+		return q.Query(ctx, "UPDATE outbox SET not_before = {now} WHERE state = 'silenced' AND finished = 0 AND silenced_by = ?", []any{bySilence + out.ID}, nil)
 	})
 	if err != nil {
 		return store.Silence{}, fmt.Errorf("store: write a silence: %w", err)
@@ -58,6 +59,26 @@ func (c *Core) writeSilence(ctx context.Context, query string, args ...any) (sto
 		return store.Silence{}, incident.ErrNotFound
 	}
 	return *out, nil
+}
+
+// bySilence and its id is what silenced an alert.
+const bySilence = "silence "
+
+// SilencedAlerts returns how many alerts each silence holds back now, by its id.
+func (c *Core) SilencedAlerts(ctx context.Context) (map[string]int64, error) {
+	out := make(map[string]int64)
+	err := c.db.Query(ctx, "SELECT silenced_by, count(*) FROM outbox WHERE state = 'silenced' AND finished = 0 AND silenced_by LIKE ? GROUP BY silenced_by",
+		[]any{bySilence + "%"}, func(scan Scan) error {
+			var by string
+			var n int64
+			err := scan(&by, &n)
+			out[strings.TrimPrefix(by, bySilence)] = n
+			return err
+		})
+	if err != nil {
+		return nil, fmt.Errorf("store: count what is silenced: %w", err)
+	}
+	return out, nil
 }
 
 // Silence returns one silence.
