@@ -140,6 +140,8 @@ type SourceView struct {
 	Records   int64       `json:"records"`
 	// Rate is records a second over the last minute.
 	Rate float64 `json:"rate"`
+	// Usual is the mean of it over about the last hour, without the minute that now is.
+	Usual float64 `json:"usual"`
 	// Errors counts records that are in quarantine, requests that were refused, and connections that ended.
 	Errors    int64  `json:"errors"`
 	LastError string `json:"last_error"`

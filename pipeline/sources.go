@@ -4,6 +4,7 @@ package pipeline
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -36,6 +37,8 @@ type SourceState struct {
 
 	minute        int64 // the minute that now counts
 	now, previous int64 // records in it, and in the one before
+	minutes       int64 // that are over since the first record, up to an hour
+	usual         float64
 }
 
 // NewSources returns an empty account.
@@ -98,12 +101,30 @@ func (x *SourceState) count(arrival int64) {
 
 // turn begins a new minute if it is time.
 func (x *SourceState) turn(at int64) {
-	switch minute := at / int64(time.Minute); {
-	case minute == x.minute+1:
-		x.minute, x.previous, x.now = minute, x.now, 0
-	case minute > x.minute:
-		x.minute, x.previous, x.now = minute, 0, 0
+	minute := at / int64(time.Minute)
+	if x.minute == 0 {
+		x.minute = minute
 	}
+	for ; x.minute < minute && x.minutes < 60; x.minute++ {
+		x.minutes++
+		x.usual += (float64(x.now) - x.usual) / float64(x.minutes)
+		x.previous, x.now = x.now, 0
+	}
+	if gone := minute - x.minute; gone > 0 { // in one step, however many there were
+		x.usual = (x.usual*59 + float64(x.now)) / 60 * math.Pow(59.0/60, float64(gone-1))
+		x.minute, x.previous = minute, 0
+		if gone == 1 {
+			x.previous = x.now
+		}
+		x.now = 0
+	}
+}
+
+// Usual is the mean of the records a second over the minutes before the one that now is: of all up to an hour, after that each
+// counts the less the longer ago it was, as in a mean of an hour.
+func (x SourceState) Usual(at int64) float64 {
+	x.turn(at)
+	return x.usual / 60
 }
 
 // Rate is the records a second over about the last minute, at a time in Unix nanoseconds.

@@ -5,6 +5,7 @@ package pipeline
 import (
 	"errors"
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -43,6 +44,14 @@ func TestSources(t *testing.T) {
 	}{{10*minute + 100, 1}, {11 * minute, 1}, {11*minute + minute/2, 0.5}, {12 * minute, 0}, {100 * minute, 0}} {
 		if got := list[0].Rate(tc.at); got != tc.want {
 			t.Errorf("at %d the rate is %v, want %v", tc.at, got, tc.want)
+		}
+	}
+	for _, tc := range []struct {
+		at   int64
+		want float64
+	}{{10*minute + 100, 0}, {11 * minute, 1}, {12 * minute, 0.5}, {14 * minute, 0.25}, {70 * minute, 1. / 60}, {71 * minute, 59. / 3600}, {1000 * minute, 0}} {
+		if got := list[0].Usual(tc.at); math.Abs(got-tc.want) > 1e-6 {
+			t.Errorf("at %d the usual rate is %v, want %v", tc.at, got, tc.want)
 		}
 	}
 	for i := range maxSources + 50 {

@@ -83,15 +83,15 @@ func TestSourcesShowWhatGoesWrong(t *testing.T) {
 		t.Error("nonsense is taken")
 	}
 	s.settled()
-	wants := []string{ // source, host, input, last seen, records, rate, errors, state, last error
-		`vector - json \S+Z 0 0\.\d 1 - malformed_json: `,
-		`falco - json \S+Z 0 0\.\d 1 - .*Odd`,
-		`vector - large \S+Z 0 0\.\d 1 - too_large: `,
-		`vector - packed - 0 0\.0 1 - .*"br"`,
-		`vector - proto \S+Z 1 0\.\d 1 - malformed_protobuf: `,
-		`vector - nothing - 0 0\.0 1 - nothing in the message is an event`,
-		`falco ` + regexp.QuoteMeta("unix://"+there) + ` node-a \S+Z 1 0\.0 0 connected, Falco 0\.43\.1 \(0\.44 has no gRPC\)`,
-		`falco ` + regexp.QuoteMeta("unix://"+gone) + ` node-b - 0 0\.0 [1-9]\d* not connected version: .*nobody.sock`,
+	wants := []string{ // source, host, input, last seen, records, rate, usual, errors, state, last error
+		`vector - json \S+Z 0 0\.\d 0\.\d 1 - malformed_json: `,
+		`falco - json \S+Z 0 0\.\d 0\.\d 1 - .*Odd`,
+		`vector - large \S+Z 0 0\.\d 0\.\d 1 - too_large: `,
+		`vector - packed - 0 0\.0 0\.0 1 - .*"br"`,
+		`vector - proto \S+Z 1 0\.\d 0\.\d 1 - malformed_protobuf: `,
+		`vector - nothing - 0 0\.0 0\.0 1 - nothing in the message is an event`,
+		`falco ` + regexp.QuoteMeta("unix://"+there) + ` node-a \S+Z 1 0\.\d 0\.\d 0 connected, Falco 0\.43\.1 \(0\.44 has no gRPC\)`,
+		`falco ` + regexp.QuoteMeta("unix://"+gone) + ` node-b - 0 0\.0 0\.0 [1-9]\d* not connected version: .*nobody.sock`,
 	}
 	spaces := regexp.MustCompile(` +`)
 	waitFor(t, 30*time.Second, func() bool { return true }, func() error {
