@@ -33,8 +33,11 @@ func (w *where) String() string {
 	if len(w.conds) == 0 {
 		return ""
 	}
-	return " WHERE " + strings.Join(w.conds, " AND ")
+	return " WHERE " + w.all()
 }
+
+// all is the conditions as one, of which there is at least one.
+func (w *where) all() string { return strings.Join(w.conds, " AND ") }
 
 // Incidents returns a page of incidents, newest activity first.
 func (c *Core) Incidents(ctx context.Context, f incident.Filter) ([]incident.View, string, error) {

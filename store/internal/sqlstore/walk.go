@@ -112,7 +112,7 @@ func (s *stages) choose(ctx context.Context) (way, error) {
 // along reads the incidents of a walk that are in the list. Of those that have not what the list asks for the terms alone are looked at.
 func (s *stages) along(ctx context.Context, w way) error {
 	walk, args := w.page(s.walk, 0)
-	seen := s.of.seen(s.f.Query)
+	seen := s.of.seen()
 	if seen.conds == nil {
 		return s.look(ctx, walk, args)
 	}
