@@ -114,7 +114,14 @@ func selectIncidents(f incident.Filter, after *cursor, limit int) (string, []any
 		drive(placeLabel(f.Scope[0]))
 	default:
 		if from == "incidents i" && len(f.Scope) <= maxParts {
-			places, args, once, more := eachPlace(f.Scope)
+			so := where{conds: []string{"true"}}
+			if f.Since != 0 {
+				so.and("last_event >= ?", f.Since)
+			}
+			if after != nil {
+				so.and("(last_event, incident) < (?, ?)", after.at, after.tie)
+			}
+			places, args, once, more := eachPlace(f.Scope, so)
 			from, at, id = places+" JOIN incidents i ON i.id = l.incident", "l.last_event", "l.incident"
 			before = args
 			w.and(once, more...)
