@@ -33,8 +33,11 @@ func (w *where) String() string {
 	if len(w.conds) == 0 {
 		return ""
 	}
-	return " WHERE " + strings.Join(w.conds, " AND ")
+	return " WHERE " + w.all()
 }
+
+// all is the conditions as one, of which there is at least one.
+func (w *where) all() string { return strings.Join(w.conds, " AND ") }
 
 // Incidents returns a page of incidents, newest activity first.
 func (c *Core) Incidents(ctx context.Context, f incident.Filter) ([]incident.View, string, error) {
@@ -79,57 +82,24 @@ func (c *Core) list(ctx context.Context, q Querier, f incident.Filter, after *cu
 	if c.Walk > 0 && len(f.IDs) == 0 {
 		return (&stages{core: c, q: q, f: f, of: termsOf(f), after: after, limit: limit, walk: max(c.Walk, 2*limit)}).read(ctx)
 	}
-	query, args := selectIncidents(f, after, limit)
-	return incidents(ctx, q, query, args)
+	if len(f.IDs) > 0 { // an index of its own finds them
+		w := exactly(f)
+		if after != nil {
+			w.and("(i.last_event, i.id) < (?, ?)", after.at, after.tie)
+		}
+		return incidents(ctx, q, "SELECT "+incidentColumns+" FROM incidents i"+w.String()+" ORDER BY i.last_event DESC, i.id DESC LIMIT ?", append(w.args, int64(limit)))
+	}
+	s := &stages{core: c, q: q, f: f, after: after, limit: limit, walk: alongside}
+	way, err := s.choose(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = s.all(ctx, way)
+	return s.rows, err
 }
 
-// selectIncidents builds the list's query for a database without terms. An entity, a technique or a place drives it through the labels, whose
-// index has the list's order; everything else goes by the incidents' own indexes.
-func selectIncidents(f incident.Filter, after *cursor, limit int) (string, []any) {
-	var w where
-	from, at, id := "incidents i", "i.last_event", "i.id"
-	var before []any // arguments in from
-	drive := func(name, value string) {
-		if from == "incidents i" {
-			from, at, id = "incident_labels l JOIN incidents i ON i.id = l.incident", "l.last_event", "l.incident"
-			w.and("l.label = ? AND l.value = ?", name, value)
-			return
-		}
-		w.and(hasLabel("x.label = ? AND x.value = ?"), name, value)
-	}
-	if f.EntityType != "" && f.EntityName != "" {
-		drive(entityLabel(f.EntityType), label(f.EntityName))
-	} else {
-		w.half(f)
-	}
-	if f.Technique != "" {
-		drive(techniqueLabel, label(strings.ToUpper(f.Technique)))
-	}
-	switch len(f.Scope) {
-	case 0:
-	case 1:
-		drive(placeLabel(f.Scope[0]))
-	default:
-		if from == "incidents i" && len(f.Scope) <= maxParts {
-			places, args, once, more := eachPlace(f.Scope)
-			from, at, id = places+" JOIN incidents i ON i.id = l.incident", "l.last_event", "l.incident"
-			before = args
-			w.and(once, more...)
-			break
-		}
-		cond, args := placeLabels(f.Scope)
-		w.and(hasLabel(cond), args...)
-	}
-	if f.Since != 0 {
-		w.and(at+" >= ?", f.Since)
-	}
-	w.own(f)
-	if after != nil {
-		w.and("("+at+", "+id+") < (?, ?)", after.at, after.tie)
-	}
-	query := "SELECT " + incidentColumns + " FROM " + from + w.String() + " ORDER BY " + at + " DESC, " + id + " DESC LIMIT ?"
-	return query, append(append(before, w.args...), int64(limit))
-}
+// alongside is how far ways are compared in a database without terms.
+const alongside = 500
 
 // half adds what is asked of an entity of which the type alone is said, or the name.
 func (w *where) half(f incident.Filter) {

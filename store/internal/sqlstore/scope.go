@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -67,23 +68,25 @@ func placeLabels(scope incident.Scope) (string, []any) {
 // maxParts bounds the parts of a statement: SQLite takes 500.
 const maxParts = 64
 
-// eachPlace are the labels l of a scope's places, a part for each, whose index has the list's order: a database merges them and
+// eachPlace are the labels l of a scope's places that are so, a part for each, whose index has the list's order: a database merges them and
 // stops at the end of a page, however much there is. An incident of several places comes once by the condition, with the first.
-func eachPlace(scope incident.Scope) (from string, args []any, once string, more []any) {
+func eachPlace(scope incident.Scope, so where) (from string, args []any, once string, more []any) {
 	parts, earlier := make([]string, len(scope)), make([]string, 0, len(scope))
 	for n, p := range scope {
 		name, value := placeLabel(p)
-		parts[n] = fmt.Sprintf("SELECT * FROM (SELECT incident, last_event, %d AS nth FROM incident_labels WHERE label = ? AND value = ? "+
-			"ORDER BY last_event DESC, incident DESC) AS p", n)
-		args = append(args, name, value)
+		w := where{conds: []string{"label = ? AND value = ?"}, args: []any{name, value}}
+		w.and(so.all(), so.args...)
+		parts[n] = fmt.Sprintf("SELECT incident, last_event, %d AS nth FROM incident_labels", n) + w.String()
+		args = append(args, w.args...)
 		if n < len(scope)-1 {
 			earlier = append(earlier, fmt.Sprintf("l.nth > %d AND x.label = ? AND x.value = ?", n))
 			more = append(more, name, value)
 		}
 	}
-	// It asks of i, or PostgreSQL asks it within each part, and the order is lost; so it is of a NOT EXISTS by itself.
+	// It asks of i, or PostgreSQL asks it within each part, and the order is lost; so it is of a NOT EXISTS by itself. Without the limit,
+	// which is none, SQLite reads all of each part and puts it in order.
 	once = "(l.nth = 0 OR NOT EXISTS (SELECT 1 FROM incident_labels x WHERE x.incident = i.id AND (" + strings.Join(earlier, " OR ") + ")))"
-	return "(" + strings.Join(parts, " UNION ALL ") + ") AS l", args, once, more
+	return fmt.Sprintf("(%s ORDER BY last_event DESC, incident DESC LIMIT %d) AS l", strings.Join(parts, " UNION ALL "), math.MaxInt64), args, once, more
 }
 
 // InScope returns those of some incidents that are in scope.

@@ -18,7 +18,8 @@ import (
 //  2. A walk along the index of one condition, which has the list's order, past a bounded number of incidents: of the condition with which
 //     that many reach the furthest. It ends here if many of them are in the list.
 //  3. By their terms, in the days that the walk would have come through if it were some times as long: where the rest of the list is expected
-//     to be, or much longer if it met none. So of many that are older, few are read. And again from there, while there are some.
+//     to be, or much longer if it met none. So of many that are older, few are read. And again from there, while there are some. Unless
+//     all that are older are expected to be few: to look for days takes longer than to read them.
 //  4. By their terms, all the rest: they are few.
 type stages struct {
 	core  *Core
@@ -33,6 +34,9 @@ type stages struct {
 
 // further is how many times as long as the one before it a stage is at most.
 const further = 32
+
+// perDay is how many incidents' terms are read in the time that it takes to leave out those of other days, for each day that is asked for.
+const perDay = 100
 
 func (s *stages) read(ctx context.Context) ([]*readIncident, error) {
 	if s.f.Scope != nil && len(s.f.Scope) == 0 {
@@ -62,12 +66,18 @@ func (s *stages) read(ctx context.Context) ([]*readIncident, error) {
 	if err != nil || last == nil {
 		return s.rows, err
 	}
+	found := len(s.rows) - before
+	took := within(first.at, last.at)
+	e, err := s.expect(ctx, way, took, found)
+	if err != nil {
+		return s.rows, err
+	}
 	s.after = last
-	return s.rows, s.back(ctx, within(first.at, last.at), len(s.rows)-before)
+	return s.rows, s.back(ctx, took, found, e)
 }
 
 // back goes on from the end of a walk that took some time in the incidents' lives and found some.
-func (s *stages) back(ctx context.Context, took int64, found int) error {
+func (s *stages) back(ctx context.Context, took int64, found int, e expected) error {
 	for {
 		times := int64(further)
 		if found > 0 {
@@ -76,7 +86,7 @@ func (s *stages) back(ctx context.Context, took int64, found int) error {
 		took *= times // it is below 400 days, or this is the first time
 		to := &cursor{plus(s.after.at, -took), []byte{}}
 		in := days(to.at, s.after.at)
-		if in == nil {
+		if in == nil || e.before(s.after.at) <= float64(perDay*len(in)) {
 			break
 		}
 		before, was := len(s.rows), found
@@ -89,6 +99,27 @@ func (s *stages) back(ctx context.Context, took int64, found int) error {
 		}
 	}
 	return s.ask(ctx, nil)
+}
+
+// expected is how many incidents that the terms find are expected in a time, from the oldest on.
+type expected struct {
+	rate   float64
+	oldest int64
+}
+
+func (e expected) before(at int64) float64 { return e.rate * (float64(at) - float64(e.oldest)) }
+
+// expect takes it that older incidents are as those of a walk are. Those of a status are not: the newest are open.
+func (s *stages) expect(ctx context.Context, w way, took int64, found int) (expected, error) {
+	asked, err := s.narrow(ctx, w)
+	if err != nil || took == 0 || (len(s.f.Status) > 0 && s.of.text == "") {
+		return expected{rate: math.Inf(1), oldest: math.MinInt64}, err
+	}
+	e := expected{rate: float64(max(1, found, asked)) / float64(took)}
+	err = s.q.Query(ctx, "SELECT "+w.at+" FROM "+w.from+w.String()+" ORDER BY "+w.at+", "+w.id+" LIMIT 1", w.args, func(scan Scan) error {
+		return scan(&e.oldest)
+	})
+	return e, err
 }
 
 func (s *stages) full() bool { return len(s.rows) >= s.limit }

@@ -8,16 +8,18 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"tocsin/incident"
 	"tocsin/rules"
 )
 
-// terms is what an incident must have to be in a list, as table incident_terms says it: of each group one, and all pieces of a text.
-// What has them need not be in the list; what is in the list has them.
+// terms is what an incident must have to be in a list, as table incident_terms says it: of each group one, and a text, which has all of
+// its pieces. What has them need not be in the list; what is in the list has them.
 type terms struct {
 	groups [][]string
-	pieces string // as PostgreSQL asks for words
+	text   string
+	pieces []string // of the text, those that the index is asked for
 }
 
 const (
@@ -64,7 +66,7 @@ func termsOf(f incident.Filter) terms {
 		need(anyOf...)
 	}
 	if f.Query != "" {
-		t.pieces = pieces(fold(f.Query))
+		t.text, t.pieces = f.Query, pieces(fold(f.Query))
 	}
 	return t
 }
@@ -79,18 +81,33 @@ func placeTerms(scope incident.Scope) []string {
 	return out
 }
 
-// pieces asks for those of a text that incidents are found by: three letters each, or one that begins with it if it is shorter.
-func pieces(text string) string {
+// pieces are those of a text that incidents are found by: three letters each, or what one begins with if it is shorter.
+func pieces(text string) []string {
 	letters := []rune(text)
 	if len(letters) < 3 {
-		return quoted(text) + ":*"
+		return []string{text}
 	}
 	out := make([]string, len(letters)-2)
 	for i := range out {
-		out[i] = quoted(string(letters[i : i+3]))
+		out[i] = string(letters[i : i+3])
 	}
 	slices.Sort(out)
-	return strings.Join(slices.Compact(out), " & ")
+	return slices.Compact(out)
+}
+
+// short reports whether pieces are of a text that is less than one.
+func short(pieces []string) bool { return len(pieces) == 1 && utf8.RuneCountInString(pieces[0]) < 3 }
+
+// words asks for pieces as PostgreSQL asks for words.
+func words(pieces []string) string {
+	out := make([]string, len(pieces))
+	for i, p := range pieces {
+		out[i] = quoted(p)
+	}
+	if short(pieces) {
+		return out[0] + ":*"
+	}
+	return strings.Join(out, " & ")
 }
 
 func quoted(word string) string {
@@ -111,25 +128,25 @@ func days(from, to int64) []string {
 }
 
 // none reports whether nothing is asked for.
-func (t terms) none() bool { return len(t.groups) == 0 && t.pieces == "" }
+func (t terms) none() bool { return len(t.groups) == 0 && t.text == "" }
 
 // has is the condition that a row t of incident_terms has all that is asked for, and one of more if there are any.
 func (t terms) has(more ...string) where {
 	if len(more) > 0 {
 		t.groups = append(slices.Clip(t.groups), more)
 	}
-	w := t.grouped()
-	if t.pieces != "" {
-		w.and("incident_pieces(t.search) @@ ?::text::tsquery", t.pieces)
+	w := t.seen()
+	if len(t.pieces) > 0 {
+		w.and("incident_pieces(t.search) @@ ?::text::tsquery", words(t.pieces))
 	}
 	return w
 }
 
 // seen is the same of a row that is read anyway: then the text itself is soonest looked through.
-func (t terms) seen(text string) where {
+func (t terms) seen() where {
 	w := t.grouped()
-	if text != "" {
-		w.and(`t.search LIKE ? ESCAPE '\'`, containing(text))
+	if t.text != "" {
+		w.and(`t.search LIKE ? ESCAPE '\'`, containing(t.text))
 	}
 	return w
 }

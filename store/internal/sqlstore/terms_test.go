@@ -37,7 +37,7 @@ func TestPieces(t *testing.T) {
 		"aaaab": "'aaa' & 'aab'",
 		`o'\x`:  `'''\\x' & 'o''\\'`,
 	} {
-		if got := pieces(text); got != want {
+		if got := words(pieces(text)); got != want {
 			t.Errorf("%s: %s, want %s", text, got, want)
 		}
 	}

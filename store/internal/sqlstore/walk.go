@@ -16,6 +16,7 @@ import (
 type way struct {
 	from, id, at string
 	where
+	once where // of incidents i: of those that the way comes by several times, it leaves one
 }
 
 // ways are those of a list's conditions, or that of all incidents if none has an index.
@@ -38,8 +39,11 @@ func (s *stages) ways() []way {
 	if f.EntityType != "" && f.EntityName != "" {
 		labelled(entityLabel(f.EntityType), label(f.EntityName))
 	}
-	if len(f.Scope) == 1 {
+	switch n := len(f.Scope); {
+	case n == 1:
 		labelled(placeLabel(f.Scope[0]))
+	case n > 1 && n <= maxParts && s.core.Walk == 0:
+		out = append(out, s.places())
 	}
 	if f.Technique != "" {
 		labelled(techniqueLabel, label(strings.ToUpper(f.Technique)))
@@ -68,6 +72,36 @@ func (s *stages) ways() []way {
 	return out
 }
 
+// places is the way of several places.
+func (s *stages) places() way {
+	so := where{conds: []string{"true"}}
+	if s.f.Since != 0 {
+		so.and("last_event >= ?", s.f.Since)
+	}
+	if s.after != nil {
+		so.and("(last_event, incident) < (?, ?)", s.after.at, s.after.tie)
+	}
+	from, args, once, more := eachPlace(s.f.Scope, so)
+	return way{from: from, id: "l.incident", at: "l.last_event", where: where{args: args}, once: where{[]string{once}, more}}
+}
+
+// all reads the incidents of a way that are in the list, however long it is.
+func (s *stages) all(ctx context.Context, w way) error {
+	from, e := w.from, exactly(s.f)
+	if len(s.f.Scope) > 0 {
+		cond, args := placeLabels(s.f.Scope) // a look at a label is less than one at all detections
+		w.and(hasLabel(cond), args...)
+	}
+	if w.id != "i.id" {
+		from += " CROSS JOIN incidents i ON i.id = " + w.id // in this order
+	}
+	of := where{slices.Concat(w.conds, w.once.conds, e.conds), slices.Concat(w.args, w.once.args, e.args)}
+	rows, err := incidents(ctx, s.q, "SELECT "+incidentColumns+" FROM "+from+of.String()+" ORDER BY "+w.at+" DESC, "+w.id+" DESC LIMIT ?",
+		append(of.args, int64(s.limit)))
+	s.rows = rows
+	return err
+}
+
 // page selects up to n incidents of the way after the first few.
 func (w way) page(n, after int) (string, []any) {
 	return "SELECT " + w.id + " AS id, " + w.at + " AS at FROM " + w.from + w.String() + " ORDER BY " + w.at + " DESC, " + w.id + " DESC LIMIT ? OFFSET ?",
@@ -78,7 +112,7 @@ func (w way) page(n, after int) (string, []any) {
 func (s *stages) ends(ctx context.Context, w way) (first, last *cursor, err error) {
 	one, args := w.page(1, 0)
 	other, more := w.page(1, s.walk-1)
-	err = s.q.Query(ctx, "(SELECT 1 AS nth, * FROM ("+one+") AS a) UNION ALL (SELECT 2, * FROM ("+other+") AS b) ORDER BY nth", append(args, more...), func(scan Scan) error {
+	err = s.q.Query(ctx, "SELECT 1 AS nth, a.* FROM ("+one+") AS a UNION ALL SELECT 2, b.* FROM ("+other+") AS b ORDER BY nth", append(args, more...), func(scan Scan) error {
 		var nth int64
 		var c cursor
 		err := scan(&nth, &c.tie, &c.at)
@@ -92,15 +126,19 @@ func (s *stages) ends(ctx context.Context, w way) (first, last *cursor, err erro
 	return first, last, err
 }
 
-// choose returns the way on which a walk reaches the furthest.
+// choose returns the way on which a walk reaches the furthest. One that goes on to the end is chosen by how long it takes in the incidents'
+// lives: that all closed ones are older says nothing of how many they are.
 func (s *stages) choose(ctx context.Context) (way, error) {
 	ways := s.ways()
 	best := ways[0]
 	var furthest *cursor
 	for i := 0; i < len(ways) && len(ways) > 1; i++ {
-		_, last, err := s.ends(ctx, ways[i])
+		first, last, err := s.ends(ctx, ways[i])
 		if err != nil || last == nil {
 			return ways[i], err
+		}
+		if s.core.Walk == 0 {
+			last.at = -within(first.at, last.at)
 		}
 		if furthest == nil || cmp.Or(cmp.Compare(last.at, furthest.at), bytes.Compare(last.tie, furthest.tie)) < 0 {
 			best, furthest = ways[i], last
@@ -112,7 +150,7 @@ func (s *stages) choose(ctx context.Context) (way, error) {
 // along reads the incidents of a walk that are in the list. Of those that have not what the list asks for the terms alone are looked at.
 func (s *stages) along(ctx context.Context, w way) error {
 	walk, args := w.page(s.walk, 0)
-	seen := s.of.seen(s.f.Query)
+	seen := s.of.seen()
 	if seen.conds == nil {
 		return s.look(ctx, walk, args)
 	}
