@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"tocsin/event"
 	"tocsin/incident"
 	"tocsin/rules"
 )
@@ -156,7 +157,12 @@ func (b *Backtests) run(ctx context.Context, j *job) {
 	}
 	j.State = BacktestRunning
 	b.mu.Unlock()
-	res, err := j.test.run(j.ctx, b.streams, b.parser)
+	var res BacktestResult
+	var err error
+	// What is run is nobody's rule yet: where it ends the engine in a panic this is no reason for others to stop.
+	if bug := event.Guard(func() { res, err = j.test.run(j.ctx, b.streams, b.parser) }); bug != nil {
+		err = bug
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	j.ended, j.test = time.Now(), nil

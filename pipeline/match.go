@@ -46,6 +46,7 @@ type Matcher struct {
 	work    sync.Pool // of *workspace
 	mu      sync.Mutex
 	markers []correlate.Tick // markers seen, waiting for the ack floor
+	bugs    map[string]bool  // places in the code whose panics have been told of
 }
 
 // workspace is the memory in which one record after the other is read and matched.
@@ -169,6 +170,9 @@ func (m *Matcher) batch(set *rules.Set, msg *stream.EventsMsg) matched {
 			if mal, ok := errors.AsType[*ingest.Malformed](err); ok {
 				reason = mal.Reason
 			}
+			if bug, ok := errors.AsType[*event.Panic](err); ok {
+				m.tell("parse", bug, rec, "")
+			}
 			bad = append(bad, stream.Quarantined{Record: rec, Reason: reason, Detail: err.Error()})
 			m.Metrics.Parsed.WithLabelValues(rec.Source, "quarantined").Inc()
 			m.Seen.Rejected(rec, msg.Time, err)
@@ -178,6 +182,7 @@ func (m *Matcher) batch(set *rules.Set, msg *stream.EventsMsg) matched {
 		m.Seen.saw(e)
 		res.Reset()
 		set.Match(e, res)
+		bad = append(bad, m.leftOut(res.Bugs, rec)...)
 		for j := range res.Matches {
 			x := res.Matches[j]
 			if n := sizeOf(&x); n > maxMatchBytes {
