@@ -40,13 +40,11 @@ func TestAPanicCostsItsRecord(t *testing.T) {
 		Metrics: NewMatchMetrics(prometheus.NewRegistry()), Seen: NewSources(), Log: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	msg := stream.EventsMsg{Seq: 1, Time: 1}
-	for _, rec := range []event.Record{
+	msg.Batch.Records = []event.Record{
 		{Source: "app", Raw: []byte(`{"user.name":"x","n":1}`)},
 		{Source: "vector", Raw: []byte(`{"message":"{}","kubernetes":{"pod_namespace":"shop","container_name":"web"}}`)},
 		{Source: "app", Raw: []byte(`{"user.name":"y"}`)},
 		{Source: "app", Raw: []byte(`{"user.name":"x","n":2}`)},
-	} {
-		msg.Batch.Records = append(msg.Batch.Records, rec)
 	}
 	set := broken(t)
 	for range 2 {

@@ -31,7 +31,8 @@ func (s *Set) apart(e *event.Event, out *Result, all *event.Panic) {
 	bugs := len(out.Bugs)
 	for i, end := 0, 0; i < len(s.places); i = end {
 		top := s.places[i].site.top
-		for end = i; end < len(s.places) && s.places[end].site.top == top; end++ {
+		for end < len(s.places) && s.places[end].site.top == top {
+			end++
 		}
 		before := out.mark()
 		if bug := event.Guard(func() { one(s.places[i:end], e, out) }); bug != nil {
