@@ -112,9 +112,12 @@ func (m *Matcher) round(ctx context.Context, msgs []stream.EventsMsg) error {
 	for i := range msgs {
 		seqs = append(seqs, strconv.FormatUint(msgs[i].Seq, 36))
 		if err := msgs[i].Err; err != nil {
-			bad = append(bad, stream.Quarantined{Reason: "undecodable_batch", Detail: err.Error()})
+			found[i].bad = []stream.Quarantined{{Reason: "undecodable_batch", Detail: err.Error()}}
 		}
-		bad = append(bad, found[i].bad...)
+		for _, q := range found[i].bad {
+			q.Of = seqs[i]
+			bad = append(bad, q)
+		}
 		for p, entries := range found[i].entries {
 			byPartition[p] = append(byPartition[p], entries...)
 		}
