@@ -17,7 +17,7 @@ func (p *Parser) Again(rec event.Record, reason string, arrival int64) ([]event.
 	switch reason {
 	case "damaged_compression":
 		return nil, &Malformed{reason, errors.New("the body was kept as it came, compressed and damaged")}
-	case "match_too_large":
+	case "match_too_large", "rule_panic":
 		return nil, &Malformed{reason, errors.New("the event was taken in when it came: one rule alone left it out")}
 	}
 	split := Split

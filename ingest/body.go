@@ -52,7 +52,7 @@ type splitter struct {
 func (s *splitter) refuse(raw []byte, reason string, err error) {
 	switch {
 	case !s.secret:
-	case reason == "malformed_json":
+	case reason == "malformed_json", reason == Panicked:
 		raw = audit.Withhold(raw)
 	default:
 		raw = audit.Redact(raw)
@@ -81,8 +81,17 @@ func (s *splitter) split(body []byte) {
 	}
 }
 
-// object sorts an object among the good or the bad ones, without what nobody may read.
+// object sorts an object among the good or the bad ones; one that this ends in a panic for is a bad one.
 func (s *splitter) object(raw []byte) {
+	records, bad := len(s.records), len(s.bad)
+	if bug := event.Guard(func() { s.sort(raw) }); bug != nil {
+		s.records, s.bad = s.records[:records], s.bad[:bad]
+		s.refuse(raw, Panicked, bug)
+	}
+}
+
+// sort takes from an object what nobody may read, and takes it apart if it is a list.
+func (s *splitter) sort(raw []byte) {
 	raw = audit.Redact(raw) // before it is taken apart: a list's items need not say what they are
 	if s.expand == nil {
 		s.keep(raw)
@@ -191,7 +200,11 @@ func objectLen(b []byte) (int, error) {
 func (s *splitter) lines(body []byte) {
 	for line := range bytes.SplitSeq(body, []byte{'\n'}) {
 		line = bytes.TrimSuffix(line, []byte{'\r'})
-		line = audit.Redact(line)
+		whole := line
+		if bug := event.Guard(func() { line = audit.Redact(line) }); bug != nil {
+			s.refuse(whole, Panicked, bug)
+			continue
+		}
 		switch {
 		case len(bytes.TrimSpace(line)) == 0:
 		case len(line) > MaxRecord:

@@ -75,9 +75,17 @@ func (p *Parser) Parse(rec event.Record, arrival int64) (*event.Event, error) {
 	return e, nil
 }
 
+// Panicked is why a record is in quarantine of which reading it ended in a panic.
+const Panicked = "parser_panic"
+
 // ParseInto is Parse into the memory of an Event that is no longer needed.
 func (p *Parser) ParseInto(e *event.Event, rec event.Record, arrival int64) error {
-	if err := p.parse(e, rec, arrival); err != nil {
+	var err error
+	if bug := event.Guard(func() { err = p.parse(e, rec, arrival) }); bug != nil {
+		*e = event.Event{} // its memory may be half written
+		return &Malformed{Reason: Panicked, Err: bug}
+	}
+	if err != nil {
 		reason := "malformed_" + rec.Source
 		if errors.Is(err, event.ErrDepth) {
 			reason = "too_deep"

@@ -151,6 +151,9 @@ func (b *backtest) run(ctx context.Context, streams searchStreams, parser Parser
 			return out, err
 		}
 	}
+	if err := p.bug(); err != nil {
+		return out, err
+	}
 	out.Incidents = p.book.views()
 	if b.base != nil {
 		if err := out.compare(players[1].book.views()); err != nil {

@@ -264,6 +264,12 @@ func TestBacktestsAreBounded(t *testing.T) {
 	if err := start(); !errors.Is(err, pipeline.ErrBusy) {
 		t.Errorf("a sixth: %v", err)
 	}
+	if err := b.Cancel(ids[2]); err != nil {
+		t.Error(err)
+	}
+	if err := start(); err != nil {
+		t.Errorf("one that waited is cancelled, and its place is not free: %v", err)
+	}
 	for _, id := range ids {
 		if err := b.Cancel(id); err != nil {
 			t.Error(err)

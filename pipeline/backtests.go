@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"tocsin/event"
 	"tocsin/incident"
 	"tocsin/rules"
 )
@@ -46,7 +47,8 @@ type Backtests struct {
 	streams  searchStreams
 	parser   Parser
 	lateness time.Duration
-	queue    chan *job
+	// more says that a job waits.
+	more chan struct{}
 
 	mu   sync.Mutex
 	jobs []*job // the oldest first
@@ -62,7 +64,7 @@ type job struct {
 
 // NewBacktests returns one that runs nothing until Run.
 func NewBacktests(streams searchStreams, parser Parser, lateness time.Duration) *Backtests {
-	return &Backtests{streams: streams, parser: parser, lateness: lateness, queue: make(chan *job, maxWaiting)}
+	return &Backtests{streams: streams, parser: parser, lateness: lateness, more: make(chan struct{}, 1)}
 }
 
 // Start has the rules of a Set run over what arrived between two times (Unix nanoseconds, 0 is no bound); base, if it is not nil, are the
@@ -71,6 +73,15 @@ func (b *Backtests) Start(set, base *rules.Set, since, until int64) (BacktestJob
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.forget()
+	waiting := 0
+	for _, j := range b.jobs {
+		if j.State == BacktestWaiting {
+			waiting++
+		}
+	}
+	if waiting >= maxWaiting {
+		return BacktestJob{}, ErrBusy
+	}
 	j := &job{BacktestJob: BacktestJob{ID: rand.Text(), State: BacktestWaiting, Set: set}}
 	j.ctx, j.cancel = context.WithCancel(context.Background())
 	j.test = &backtest{set: set, base: base, lateness: b.lateness, since: since, until: until, told: func(done, of, searched, matched int64) {
@@ -78,13 +89,11 @@ func (b *Backtests) Start(set, base *rules.Set, since, until int64) (BacktestJob
 		defer b.mu.Unlock()
 		j.Done, j.Of, j.Searched, j.Matched = done, of, searched, matched
 	}}
-	select {
-	case b.queue <- j:
-	default:
-		j.cancel()
-		return BacktestJob{}, ErrBusy
-	}
 	b.jobs = append(b.jobs, j)
+	select {
+	case b.more <- struct{}{}:
+	default:
+	}
 	return j.BacktestJob, nil
 }
 
@@ -117,7 +126,7 @@ func (b *Backtests) Job(id string) (BacktestJob, error) {
 	return BacktestJob{}, incident.ErrNotFound
 }
 
-// Cancel ends a job that waits or runs, and leaves one that has ended as it is.
+// Cancel ends a job that waits or runs, and leaves one that has ended as it is. The place of one that waited is free at once.
 func (b *Backtests) Cancel(id string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -127,7 +136,7 @@ func (b *Backtests) Cancel(id string) error {
 		}
 		j.cancel()
 		if j.State == BacktestWaiting {
-			j.State, j.ended = BacktestCancelled, time.Now()
+			j.State, j.ended, j.test = BacktestCancelled, time.Now(), nil
 		}
 		return nil
 	}
@@ -140,23 +149,36 @@ func (b *Backtests) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case j := <-b.queue:
+		case <-b.more:
+		}
+		for j := b.next(); j != nil && ctx.Err() == nil; j = b.next() {
 			b.run(ctx, j)
 		}
 	}
 }
 
+// next returns the job that has waited longest, which runs from now on; nil if none waits.
+func (b *Backtests) next() *job {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, j := range b.jobs {
+		if j.State == BacktestWaiting {
+			j.State = BacktestRunning
+			return j
+		}
+	}
+	return nil
+}
+
 func (b *Backtests) run(ctx context.Context, j *job) {
 	defer j.cancel()
 	defer context.AfterFunc(ctx, j.cancel)()
-	b.mu.Lock()
-	if j.State == BacktestCancelled {
-		b.mu.Unlock()
-		return
+	var res BacktestResult
+	var err error
+	// What is run is nobody's rule yet: where it ends the engine in a panic this is no reason for others to stop.
+	if bug := event.Guard(func() { res, err = j.test.run(j.ctx, b.streams, b.parser) }); bug != nil {
+		err = bug
 	}
-	j.State = BacktestRunning
-	b.mu.Unlock()
-	res, err := j.test.run(j.ctx, b.streams, b.parser)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	j.ended, j.test = time.Now(), nil

@@ -46,6 +46,7 @@ type Matcher struct {
 	work    sync.Pool // of *workspace
 	mu      sync.Mutex
 	markers []correlate.Tick // markers seen, waiting for the ack floor
+	bugs    map[string]bool  // places in the code whose panics have been told of
 }
 
 // workspace is the memory in which one record after the other is read and matched.
@@ -111,9 +112,12 @@ func (m *Matcher) round(ctx context.Context, msgs []stream.EventsMsg) error {
 	for i := range msgs {
 		seqs = append(seqs, strconv.FormatUint(msgs[i].Seq, 36))
 		if err := msgs[i].Err; err != nil {
-			bad = append(bad, stream.Quarantined{Reason: "undecodable_batch", Detail: err.Error()})
+			found[i].bad = []stream.Quarantined{{Reason: "undecodable_batch", Detail: err.Error()}}
 		}
-		bad = append(bad, found[i].bad...)
+		for _, q := range found[i].bad {
+			q.Of = seqs[i]
+			bad = append(bad, q)
+		}
 		for p, entries := range found[i].entries {
 			byPartition[p] = append(byPartition[p], entries...)
 		}
@@ -169,6 +173,9 @@ func (m *Matcher) batch(set *rules.Set, msg *stream.EventsMsg) matched {
 			if mal, ok := errors.AsType[*ingest.Malformed](err); ok {
 				reason = mal.Reason
 			}
+			if bug, ok := errors.AsType[*event.Panic](err); ok {
+				m.tell("parse", bug, rec, "")
+			}
 			bad = append(bad, stream.Quarantined{Record: rec, Reason: reason, Detail: err.Error()})
 			m.Metrics.Parsed.WithLabelValues(rec.Source, "quarantined").Inc()
 			m.Seen.Rejected(rec, msg.Time, err)
@@ -178,6 +185,7 @@ func (m *Matcher) batch(set *rules.Set, msg *stream.EventsMsg) matched {
 		m.Seen.saw(e)
 		res.Reset()
 		set.Match(e, res)
+		bad = append(bad, m.leftOut(res.Bugs, rec)...)
 		for j := range res.Matches {
 			x := res.Matches[j]
 			if n := sizeOf(&x); n > maxMatchBytes {

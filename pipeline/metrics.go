@@ -15,6 +15,7 @@ import (
 // MatchMetrics are the numbers of matching.
 type MatchMetrics struct {
 	Parsed *prometheus.CounterVec
+	Panics *prometheus.CounterVec
 	Floor  prometheus.Gauge
 }
 
@@ -24,11 +25,14 @@ func NewMatchMetrics(reg prometheus.Registerer) *MatchMetrics {
 		Parsed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tocsin_records_parsed_total", Help: "Records that a matcher read, by source and outcome.",
 		}, []string{"source", "outcome"}),
+		Panics: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tocsin_match_panics_total", Help: "Panics that reading a record or matching it by a rule ended in, by stage.",
+		}, []string{"stage"}),
 		Floor: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "tocsin_match_floor", Help: "EVENTS sequence up to which everything is matched.",
 		}),
 	}
-	reg.MustRegister(m.Parsed, m.Floor)
+	reg.MustRegister(m.Parsed, m.Panics, m.Floor)
 	return m
 }
 

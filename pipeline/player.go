@@ -3,6 +3,7 @@
 package pipeline
 
 import (
+	"fmt"
 	"math"
 	"time"
 
@@ -20,12 +21,14 @@ type player struct {
 	saw func(m *rules.Match)
 
 	found rules.Result
+	// bugs are the rules that took no part in some event, each with the first panic that their matching ended in.
+	bugs map[string]*event.Panic
 	// clock is the engine's, last the greatest arrival.
 	clock, last int64
 }
 
 func newPlayer(set *rules.Set, lateness time.Duration) (*player, error) {
-	p := &player{set: set, engine: correlate.New(int64(lateness), correlate.Limits{}), book: newLedger(), clock: math.MinInt64, last: math.MinInt64}
+	p := &player{set: set, engine: correlate.New(int64(lateness), correlate.Limits{}), book: newLedger(), bugs: make(map[string]*event.Panic), clock: math.MinInt64, last: math.MinInt64}
 	return p, p.engine.Use(set)
 }
 
@@ -49,6 +52,11 @@ func (p *player) play(e *event.Event, seq uint64, index uint32, clock int64) (bo
 	p.last = max(p.last, e.Arrival)
 	p.found.Reset()
 	p.set.Match(e, &p.found)
+	for _, b := range p.found.Bugs {
+		if p.bugs[b.Rule] == nil {
+			p.bugs[b.Rule] = b.Panic
+		}
+	}
 	if len(p.found.Matches) == 0 && len(p.found.Counts) == 0 {
 		return false, nil
 	}
@@ -64,6 +72,16 @@ func (p *player) play(e *event.Event, seq uint64, index uint32, clock int64) (bo
 		Counts:  append([]rules.Tally(nil), p.found.Counts...),
 	}
 	return len(m.Matches) > 0, p.step(correlate.Entry{Matches: m})
+}
+
+// bug says which rule took no part in some event, and why; nil if each could be matched.
+func (p *player) bug() error {
+	for _, r := range p.set.Rules {
+		if b := p.bugs[r.ID]; b != nil {
+			return fmt.Errorf("the rule %s cannot be matched with some event: %w", r.ID, b)
+		}
+	}
+	return nil
 }
 
 // end lets the clock run to a time (Unix nanoseconds), or to the last deadline if that is 0.

@@ -102,6 +102,8 @@ type Result struct {
 	// Detections are all detections, retracted ones too.
 	Detections []incident.Detection
 	Stats      map[string]RuleStats
+	// Bug, if it is not nil, says which rule took no part in some event, as in `serve`, since its matching ended in a panic.
+	Bug error
 }
 
 // RuleStats are the numbers of one rule in a replay.
@@ -151,7 +153,7 @@ func (r *Replay) Run(until int64, split int) (Result, error) {
 	if err := p.end(until); err != nil {
 		return Result{}, err
 	}
-	out := Result{Incidents: p.book.views(), Stats: reach.stats(r.set, p.book.stats)}
+	out := Result{Incidents: p.book.views(), Stats: reach.stats(r.set, p.book.stats), Bug: p.bug()}
 	for _, d := range p.book.detections {
 		out.Detections = append(out.Detections, d)
 	}

@@ -47,7 +47,7 @@ func (r *rounds) puts(where string, what ...string) error {
 func (r *rounds) Quarantine(_ context.Context, qs []stream.Quarantined) error {
 	var what []string
 	for _, q := range qs {
-		what = append(what, fmt.Sprintf("%s of %q", q.Reason, q.Record.Raw))
+		what = append(what, fmt.Sprintf("%s of %s, %q", q.Reason, q.Of, q.Record.Raw))
 	}
 	return r.puts("quarantine", what...)
 }
@@ -78,7 +78,7 @@ func (s settled) Nak() error { return s.r.puts(fmt.Sprint("nak ", s.seq)) }
 func TestWhatARoundCannotRead(t *testing.T) {
 	t.Parallel()
 	const (
-		kept    = `quarantine: malformed_app of "{1", undecodable_batch of "", malformed_app of "{3", malformed_app of "{4"`
+		kept    = `quarantine: malformed_app of 1, "{1", undecodable_batch of 2, "", malformed_app of 3, "{3", malformed_app of 3, "{4"`
 		matched = `matches: m/0/1.2.3/0`
 	)
 	for full, want := range map[string][]string{

@@ -3,6 +3,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -71,7 +72,7 @@ func RunTest(ctx context.Context, set *rules.Set, r *rules.Rule, t rules.Test, p
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err != nil {
+		if err = cmp.Or(err, res.Bug); err != nil {
 			return fail(t.Line, "%v", err)
 		}
 		got := shown(t, res.Detections)

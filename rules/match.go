@@ -12,6 +12,8 @@ import (
 type Result struct {
 	Matches []Match
 	Counts  []Tally
+	// Bugs are the rules that took no part in an event, since their matching ended in a panic.
+	Bugs []Bug
 	// Unindexed has every pattern of the Set evaluated. It finds the same (detection.md, "Speed").
 	Unindexed bool
 
@@ -21,7 +23,7 @@ type Result struct {
 }
 
 // Reset empties the result and keeps its memory.
-func (r *Result) Reset() { r.Matches, r.Counts = r.Matches[:0], r.Counts[:0] }
+func (r *Result) Reset() { r.Matches, r.Counts, r.Bugs = r.Matches[:0], r.Counts[:0], r.Bugs[:0] }
 
 // matcher is what matching a rule's own patterns needs.
 type matcher struct {
@@ -38,8 +40,17 @@ type matcher struct {
 	title    *template
 }
 
-// Match appends to out what the rules see in one event.
+// Match appends to out what the rules see in one event. A rule whose matching panics sees nothing in it; the others are as if it were not there.
 func (s *Set) Match(e *event.Event, out *Result) {
+	before := out.mark()
+	if bug := event.Guard(func() { s.together(e, out) }); bug != nil {
+		out.undo(before)
+		s.apart(e, out, bug)
+	}
+}
+
+// together matches all rules at once.
+func (s *Set) together(e *event.Event, out *Result) {
 	if out.set != s {
 		out.set, out.run = s, s.program.NewRun()
 	}

@@ -4,6 +4,7 @@ package stream
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,9 @@ import (
 type Quarantined struct {
 	Record         event.Record
 	Reason, Detail string
+	// Of names the message of EVENTS that it came with: what a redelivery of it quarantines again is there once. It is "" of what never
+	// got there: a sender that asks again has made another delivery, and equal bytes may be two.
+	Of string
 }
 
 // QuarantineEntry is how quarantine keeps it.
@@ -34,14 +38,15 @@ type QuarantineEntry struct {
 	Cut int `json:"cut,omitempty"`
 }
 
-// Quarantine returns when all entries are on disk. An entry is cut at the largest message that fits.
+// Quarantine returns when all entries are on disk. What came with one message of EVENTS shares no message with others, whatever round it
+// comes in. An entry is cut at the largest message that fits.
 func (s *Streams) Quarantine(ctx context.Context, qs []Quarantined) error {
 	return quarantine(ctx, s, qs)
 }
 
 func quarantine(ctx context.Context, to Intake, qs []Quarantined) error {
 	var group []QuarantineEntry
-	size := 0
+	size, of, part := 0, "", 0
 	flush := func() error {
 		if len(group) == 0 {
 			return nil
@@ -50,7 +55,13 @@ func quarantine(ctx context.Context, to Intake, qs []Quarantined) error {
 		if err != nil {
 			return fmt.Errorf("quarantine: %w", err)
 		}
-		err = to.publish(ctx, quarantinedSubject, nuid.Next(), pack(packedFormat, data))
+		id := nuid.Next()
+		if of != "" {
+			// Its content, too: another version, or configuration, may find more in the same message.
+			id = fmt.Sprintf("q/%s/%d/%x", of, part, sha256.Sum256(data))
+			part++
+		}
+		err = to.publish(ctx, quarantinedSubject, id, pack(packedFormat, data))
 		group, size = nil, 0
 		return err
 	}
@@ -59,10 +70,13 @@ func quarantine(ctx context.Context, to Intake, qs []Quarantined) error {
 		if len(raw) > maxPayload/4 {
 			raw, q.Detail, cut = raw[:maxPayload/4], q.Detail+fmt.Sprintf(" (cut from %d bytes)", len(raw)), len(raw)
 		}
-		if size+len(raw) > maxPayload/4 {
+		if q.Of != of || size+len(raw) > maxPayload/4 {
 			if err := flush(); err != nil {
 				return err
 			}
+		}
+		if q.Of != of {
+			of, part = q.Of, 0
 		}
 		group = append(group, QuarantineEntry{
 			Input: q.Record.Input, Source: q.Record.Source, Reason: q.Reason, Detail: q.Detail, Raw: raw,

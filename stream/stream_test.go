@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -215,6 +216,36 @@ func TestQuarantineKeepsReasons(t *testing.T) {
 	got, err := s.QuarantineList(ctx, 2)
 	if err != nil || len(got) != 2 || got[0].Reason != "r2" || string(got[0].Raw) != `{"n":2}` || got[1].Detail != "why" {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// TestQuarantinedAgain: what a redelivery quarantines again is there once, whatever round it comes in; what is another message, is more than
+// before, or what was sent again is there beside it.
+func TestQuarantinedAgain(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	s, _ := open(t, t.TempDir(), small())
+	large := event.Record{Source: "app", Raw: bytes.Repeat([]byte("x"), 3<<20)} // two of them share no message
+	q := func(of string, recs ...event.Record) (out []stream.Quarantined) {
+		for _, rec := range recs {
+			out = append(out, stream.Quarantined{Record: rec, Reason: "odd", Of: of})
+		}
+		return out
+	}
+	one, two, three, sent := q("1", record(1), record(2)), q("2", record(3)), q("3", large, large), q("", record(1))
+	for i, x := range []struct {
+		qs   []stream.Quarantined
+		want int // entries in all
+	}{
+		{slices.Concat(one, two), 3}, {one, 3}, {slices.Concat(two, one), 3}, {three, 5}, {three, 5}, {q("4", record(1), record(2)), 7},
+		{q("1", record(1), record(2), record(3)), 10}, {sent, 11}, {sent, 12},
+	} {
+		if err := s.Quarantine(ctx, x.qs); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.QuarantineList(ctx, 100); err != nil || len(got) != x.want {
+			t.Errorf("after %d there are %d entries, want %d: %v", i, len(got), x.want, err)
+		}
 	}
 }
 

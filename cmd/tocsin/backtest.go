@@ -123,6 +123,9 @@ func viewBacktest(j pipeline.BacktestJob) api.Backtest {
 	}
 	if j.Err != nil {
 		v.Error = "the stream does not answer"
+		if _, bug := errors.AsType[*event.Panic](j.Err); bug {
+			v.Error = j.Err.Error()
+		}
 	}
 	if j.Result == nil {
 		return v

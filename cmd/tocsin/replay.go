@@ -213,6 +213,9 @@ func (c *cli) replayStats(events, bad int, res pipeline.Result) {
 		fmt.Fprintf(c.stderr, "%s: %d matches, %d keys, %d unkeyed, %d excepted, %d late, furthest step %d, %d detections\n",
 			id, s.Matched, s.Keys, s.Unkeyed, s.Excepted, s.Late, s.Furthest, s.Detections)
 	}
+	if res.Bug != nil {
+		fmt.Fprintln(c.stderr, res.Bug)
+	}
 }
 
 // records passes each record of a file to fn, and says on stderr, with its line, what is no record or what fn

@@ -87,20 +87,25 @@ func newRulesNearCommand(c *cli) *cobra.Command {
 	return cmd
 }
 
-// await asks for a job until it has ended. If the caller goes away the job is cancelled.
+// await asks for a job until it has ended. If the caller goes away, also amid a question, the job is cancelled.
 func (c *cli) await(ctx context.Context, cl *client, job api.Backtest) (api.Backtest, error) {
 	reading := c.progress("messages read")
 	defer reading.end()
+	defer func() {
+		if ctx.Err() == nil {
+			return
+		}
+		end, stop := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer stop()
+		if r, err := cl.do(end, http.MethodDelete, "backtests/"+job.ID); err == nil {
+			_ = r.Close() // there is nothing in it
+		}
+	}()
 	t := time.NewTicker(askEvery)
 	defer t.Stop()
 	for job.State == "waiting" || job.State == "running" {
 		select {
 		case <-ctx.Done():
-			end, stop := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-			defer stop()
-			if r, err := cl.do(end, http.MethodDelete, "backtests/"+job.ID); err == nil {
-				_ = r.Close() // there is nothing in it
-			}
 			return job, ctx.Err()
 		case <-t.C:
 		}

@@ -47,8 +47,12 @@ func (s *Source) commit(ctx context.Context, ends <-chan struct{}, group []*outp
 	var records []event.Record
 	var bad []ingest.Quarantined
 	for _, r := range group {
-		raw, err := Record(r)
+		var raw []byte
+		var err error
 		reason := "malformed_falco"
+		if bug := event.Guard(func() { raw, err = Record(r) }); bug != nil {
+			reason, err = ingest.Panicked, bug
+		}
 		if err == nil && len(raw) > ingest.MaxRecord {
 			reason, err = "too_large", fmt.Errorf("%d bytes, more than %d", len(raw), ingest.MaxRecord)
 		}

@@ -31,12 +31,13 @@ func (s *service) records(input string, message []byte) ([]event.Record, []inges
 	records := make([]event.Record, 0, len(events))
 	equal := make(map[[32]byte]uint32, len(events))
 	for _, wrapper := range events {
-		raw, err := record(wrapper)
+		raw, err := guarded(record, wrapper)
 		if r, refused := errors.AsType[*refusal](err); refused {
-			quarantine(withoutMetadata(wrapper), r.reason, r.err)
+			var kept []byte // nothing if this panics: nobody knows which part of it is a secret
+			_ = event.Guard(func() { kept = withoutMetadata(wrapper) })
+			quarantine(kept, r.reason, r.err)
 			continue
 		}
-		raw = audit.Redact(raw)
 		rec := event.Record{Input: input, Source: source, Raw: raw}
 		sum := sha256.Sum256(raw)
 		rec.Ordinal = equal[sum]
@@ -47,6 +48,18 @@ func (s *service) records(input string, message []byte) ([]event.Record, []inges
 		quarantine(rest, "malformed_protobuf", err)
 	}
 	return records, bad, nil
+}
+
+// guarded reads a wrapper without what nobody may read; a panic is a refusal of it, and not of the process, which Vector would send it again.
+func guarded(read func(wrapper []byte) ([]byte, error), wrapper []byte) (raw []byte, err error) {
+	if bug := event.Guard(func() {
+		if raw, err = read(wrapper); err == nil {
+			raw = audit.Redact(raw)
+		}
+	}); bug != nil {
+		return nil, &refusal{ingest.Panicked, bug}
+	}
+	return raw, err
 }
 
 // store returns when all is on disk: first what is bad, so that OK never means that something is nowhere.
