@@ -115,6 +115,7 @@ func build(c Config) (*server, *router) {
 	s.registerQuarantine(h)
 	s.registerBacktests(h)
 	s.registerRuleCheck(h)
+	s.registerRuleTrace(h)
 	s.registerSilences(h)
 	s.registerReceivers(h)
 	s.registerHooks(h)
