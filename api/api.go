@@ -116,6 +116,7 @@ func build(c Config) (*server, *router) {
 	s.registerQuarantine(h)
 	s.registerBacktests(h)
 	s.registerRuleCheck(h)
+	s.registerRuleTrace(h)
 	s.registerSilences(h)
 	s.registerSilencePreview(h)
 	s.registerReceivers(h)

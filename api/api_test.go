@@ -134,6 +134,10 @@ func (noBackend) ReleaseAllQuarantine(context.Context, QuarantineFilter) (Releas
 	return Released{}, ErrBusy
 }
 
+func (noBackend) TraceRule(context.Context, TraceQuery) (RuleTrace, error) {
+	return RuleTrace{}, &BadTraceError{"body.events[1]", "event 2: no such field"}
+}
+
 func (noBackend) CheckRules(context.Context, string) (RuleCheck, error) { return RuleCheck{}, ErrBusy }
 
 func (noBackend) RuleSource(string) (RuleSource, error) { return RuleSource{}, incident.ErrNotFound }
@@ -199,6 +203,7 @@ func TestAnswers(t *testing.T) {
 		{"a release is under way", "POST", "/api/v1/quarantine/release", "secret", "{}", 503, "ask again"},
 		{"a time of quarantine that is none", "GET", "/api/v1/quarantine?since=soon", "secret", "", 422, "since: write RFC 3339"},
 		{"a rule that is wrong", "POST", "/api/v1/backtests", "secret", `{"rule":"x"}`, 422, `"errors":[{"message":"posted.yml:1: no title","location":"body.rule"}]`},
+		{"an event that is wrong", "POST", "/api/v1/rules/trace", "secret", `{"text":"x"}`, 422, `"errors":[{"message":"event 2: no such field","location":"body.events[1]"}]`},
 		{"no rule", "POST", "/api/v1/backtests", "secret", `{"rule":""}`, 422, "body.rule"},
 		{"a backtest of another replica", "GET", "/api/v1/backtests/x", "secret", "", 404, "another replica"},
 		{"a backtest that is not there", "DELETE", "/api/v1/backtests/x", "secret", "", 404, "another replica"},

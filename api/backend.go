@@ -72,6 +72,8 @@ type Backend interface {
 	ReleaseAllQuarantine(ctx context.Context, f QuarantineFilter) (Released, error)
 	// CheckRules says what is wrong with a rule file; the error may be ErrBusy.
 	CheckRules(ctx context.Context, text string) (RuleCheck, error)
+	// TraceRule follows a rule through a few events; the error may be a [BadRulesError], a [BadTraceError], or ErrBusy.
+	TraceRule(ctx context.Context, q TraceQuery) (RuleTrace, error)
 	// RuleSource returns how a rule in force is written.
 	RuleSource(id string) (RuleSource, error)
 	// StartBacktest begins a job; the error may be a [BadRulesError], or ErrBusy.

@@ -225,6 +225,10 @@ func (f *fake) ReleaseAllQuarantine(context.Context, api.QuarantineFilter) (api.
 func (f *fake) CheckRules(context.Context, string) (api.RuleCheck, error) {
 	return api.RuleCheck{}, f.err
 }
+
+func (f *fake) TraceRule(context.Context, api.TraceQuery) (api.RuleTrace, error) {
+	return api.RuleTrace{}, f.err
+}
 func (f *fake) RuleSource(string) (api.RuleSource, error) { return api.RuleSource{}, f.err }
 
 func (f *fake) StartBacktest(context.Context, api.BacktestStart) (api.Backtest, error) {

@@ -67,7 +67,7 @@ func (s *server) guarded(w *recorder, r *http.Request, mux *router) {
 	r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
 	r = r.WithContext(withAct(auth.With(r.Context(), a.who), a))
 	// Without proof nothing can be done but to begin a login, whose end is written down where it is known.
-	if a.id == "" || safe(r.Method) || a.id == checkRules || a.who.Via == "" {
+	if a.id == "" || safe(r.Method) || asks[a.id] || a.who.Via == "" {
 		mux.ServeHTTP(w, r)
 		return
 	}
@@ -122,8 +122,14 @@ func (s *server) operation(mux *router, r *http.Request) string {
 	return pattern
 }
 
-// checkRules is asked at every pause of who writes a rule, and changes nothing: it is not written down.
-const checkRules = "check-rules"
+// What is asked of a rule at every pause of who writes it.
+const (
+	checkRules = "check-rules"
+	traceRule  = "trace-rule"
+)
+
+// asks are POSTs that change nothing: they are not written down.
+var asks = map[string]bool{checkRules: true, traceRule: true}
 
 func safe(method string) bool {
 	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions

@@ -219,6 +219,11 @@ func (s scoped) CheckRules(ctx context.Context, text string) (RuleCheck, error) 
 	return s.all.CheckRules(ctx, text)
 }
 
+// TraceRule is refused to who has a scope before it comes here, as is CheckRules.
+func (s scoped) TraceRule(ctx context.Context, q TraceQuery) (RuleTrace, error) {
+	return s.all.TraceRule(ctx, q)
+}
+
 // RuleSource is refused to who has a scope before it comes here: comments and tests may name what is of other clusters.
 func (s scoped) RuleSource(id string) (RuleSource, error) { return s.all.RuleSource(id) }
 

@@ -32,6 +32,8 @@ type Near struct {
 	Steps []Step
 	// At is the event's time, Unix nanoseconds.
 	At int64
+	// Window has the events that it is judged by, those before it and itself, if the history asks for them.
+	Window []rules.EventRef
 	// Done reports whether the rule fires for the key: it is the engine's verdict.
 	Done bool
 }
@@ -62,6 +64,8 @@ type History struct {
 	Lateness, Until int64
 	// Stop is asked at each event whether to go on: its error ends the work. Nil is never.
 	Stop func() error
+	// Windows has each [Near] list the events of its window.
+	Windows bool
 }
 
 func (h History) stopped() error {
@@ -192,5 +196,11 @@ func (w *window) nearest(alternatives [][]part, h History, fires bool) (Near, er
 			}
 		}
 	}
-	return Near{w.key, w.steps(alternatives, best, h.Until, true), best.ref.Time, fires}, nil
+	out := Near{Key: w.key, Steps: w.steps(alternatives, best, h.Until, true), At: best.ref.Time, Done: fires}
+	if h.Windows {
+		for _, m := range w.sight(best).back {
+			out.Window = append(out.Window, m.ref)
+		}
+	}
+	return out, nil
 }

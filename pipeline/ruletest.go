@@ -5,6 +5,7 @@ package pipeline
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
@@ -48,17 +49,14 @@ func RunTest(ctx context.Context, set *rules.Set, r *rules.Rule, t rules.Test, p
 	for _, way := range []string{"in order", "shuffled", "duplicated", "split by a restart"} {
 		play := NewReplay(alone, parser, lateness)
 		play.Stop = ctx.Err
-		for i, te := range t.Events {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			e, err := testEvent(parser, te, i)
-			if err != nil {
-				return fail(te.Line, "event %d: %v", i+1, err)
-			}
-			play.AddEvent(e)
+		events, err := testEvents(ctx, parser, t.Events)
+		if bad, ok := errors.AsType[*TestEventError](err); ok {
+			return fail(t.Events[bad.Place-1].Line, "%v", err)
 		}
-		sort.SliceStable(play.events, func(i, j int) bool { return play.events[i].Arrival < play.events[j].Arrival })
+		if err != nil {
+			return err
+		}
+		play.events = events
 		split := 0
 		switch way {
 		case "shuffled":
@@ -133,6 +131,33 @@ func shown(t rules.Test, ds []incident.Detection) []incident.Detection {
 		return out[i].Key < out[j].Key
 	})
 	return out
+}
+
+// TestEventError says why an event of a test cannot be read.
+type TestEventError struct {
+	// Place is the event's among those of the test, from 1.
+	Place int
+	Err   error
+}
+
+func (e *TestEventError) Error() string { return fmt.Sprintf("event %d: %v", e.Place, e.Err) }
+func (e *TestEventError) Unwrap() error { return e.Err }
+
+// testEvents returns the events of a test in the order of their arrival.
+func testEvents(ctx context.Context, parser Parser, tes []rules.TestEvent) ([]*event.Event, error) {
+	var out []*event.Event
+	for i, te := range tes {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		e, err := testEvent(parser, te, i)
+		if err != nil {
+			return nil, &TestEventError{i + 1, err}
+		}
+		out = append(out, e)
+	}
+	sort.SliceStable(out, func(i, j int) bool { return out[i].Arrival < out[j].Arrival })
+	return out, nil
 }
 
 func testEvent(parser Parser, te rules.TestEvent, i int) (*event.Event, error) {

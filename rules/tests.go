@@ -5,7 +5,6 @@ package rules
 import (
 	"encoding/json"
 	"regexp"
-	"sort"
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
@@ -83,9 +82,8 @@ func (d *draft) tests(n ast.Node) {
 }
 
 func (d *draft) testEvent(n ast.Node) TestEvent {
-	te := TestEvent{Line: n.GetToken().Position.Line}
+	te := TestEvent{Line: n.GetToken().Position.Line, Fields: make(map[string]any)}
 	arrives := false
-	fields := make(map[string]any)
 	for _, e := range d.entries(n, "a test event", nil) {
 		switch e.key {
 		case "at":
@@ -112,31 +110,17 @@ func (d *draft) testEvent(n ast.Node) TestEvent {
 			te.Record = b
 			continue
 		}
-		f, ok := event.Lookup(e.key)
-		if !ok {
-			var names []string
-			for _, def := range event.Registry() {
-				names = append(names, def.Name)
-			}
-			d.fail(e.node.Key, "unknown field %q%s; a record in its source's own form stands under the source's name", e.key, meant(e.key, names))
-			continue
-		}
 		v := d.any(e.value, e.key, 0)
-		if !new(event.Event).Set(f, v) {
-			d.fail(e.value, "%s is of type %s, not %v", e.key, f.Def().Kind, v)
-			continue
+		if err := te.put(e.key, v); err != nil {
+			at := e.value
+			if _, known := event.Lookup(e.key); !known {
+				at = e.node.Key
+			}
+			d.fail(at, "%v", err)
 		}
-		fields[e.key] = v
 	}
-	if te.Source == "" {
-		te.Fields = fields
-	} else if len(fields) > 0 {
-		names := make([]string, 0, len(fields))
-		for f := range fields {
-			names = append(names, f)
-		}
-		sort.Strings(names)
-		d.fail(n, "a record of %s has its own fields; %v cannot stand beside it", te.Source, names)
+	if err := te.whole(); err != nil {
+		d.fail(n, "%v", err)
 	}
 	if !arrives {
 		te.Arrives = te.At

@@ -105,6 +105,7 @@ func Operations() map[string]Operation {
 
 		"get-rule-source": {"rules:read", Whole},
 		"check-rules":     {"rules:backtest", Whole},
+		"trace-rule":      {"rules:backtest", Whole},
 
 		"status":       {"status:read", Filtered},
 		"list-sources": {"sources:read", Whole},

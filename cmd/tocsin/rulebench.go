@@ -31,16 +31,25 @@ func (b backend) RuleSource(id string) (api.RuleSource, error) {
 	return api.RuleSource{File: r.File, Line: line, Text: text}, nil
 }
 
-// CheckRules holds the turn until the work has ended, whether or not somebody still waits for it.
-func (b backend) CheckRules(ctx context.Context, text string) (api.RuleCheck, error) {
+// checkTurn waits for the turn of who checks a rule, and is held until the work has ended, whether or not somebody still waits for
+// it. The error is ErrBusy.
+func (b backend) checkTurn(ctx context.Context) (context.Context, func(), error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
-	defer cancel()
 	select {
 	case b.n.checking <- struct{}{}:
-		defer func() { <-b.n.checking }()
+		return ctx, func() { <-b.n.checking; cancel() }, nil
 	case <-ctx.Done():
-		return api.RuleCheck{}, api.ErrBusy
+		cancel()
+		return nil, nil, api.ErrBusy
 	}
+}
+
+func (b backend) CheckRules(ctx context.Context, text string) (api.RuleCheck, error) {
+	ctx, release, err := b.checkTurn(ctx)
+	if err != nil {
+		return api.RuleCheck{}, err
+	}
+	defer release()
 	return checkPosted(ctx, b.n.cfg, text, b.n.sets.Current().Files, b.n.parser), nil
 }
 
