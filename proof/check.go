@@ -104,3 +104,14 @@ func Cached(hashes tlog.HashReader) tlog.HashReader {
 		return out, nil
 	})
 }
+
+// Extends reports why a consistency proof does not show that a tree has all that an earlier one had.
+func Extends(p tlog.TreeProof, now, before tlog.Tree) error {
+	if before.N == 0 {
+		return nil // everything begins with nothing
+	}
+	if err := tlog.CheckTree(p, now.N, now.Hash, before.N, before.Hash); err != nil {
+		return fmt.Errorf("the tree of %d entries does not begin with that of %d: %w", now.N, before.N, err)
+	}
+	return nil
+}
