@@ -34,6 +34,8 @@ type Config struct {
 	Token string
 	// Store keeps tokens, sessions and the audit log; without one there are none, and nothing may be changed.
 	Store auth.Store
+	// Proofs keeps the audit log's tree; without one nothing is proved.
+	Proofs AuditProofs
 	// OIDC is nil if no provider is configured.
 	OIDC    *auth.OIDC
 	Console http.Handler
@@ -108,6 +110,7 @@ func build(c Config) (*server, *router) {
 	s.registerJoin(h)
 	s.registerContext(h)
 	s.registerExport(h)
+	s.registerBundle(h)
 	s.registerTimeline(h)
 	s.registerIncidentStream(h)
 	s.registerDetectionStream(h)
@@ -124,6 +127,7 @@ func build(c Config) (*server, *router) {
 	s.registerMe(h)
 	s.registerTokens(h)
 	s.registerAudit(h)
+	s.registerCheckpoint(h)
 	s.registerLogin(mux)
 	mux.HandleFunc("GET /api/v1/events/tail", s.tail)
 	h.OpenAPI().AddOperation(&huma.Operation{

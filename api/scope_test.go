@@ -78,6 +78,7 @@ func TestAScopeFiltersEveryOperation(t *testing.T) {
 		"get-graph":        {"GET", "/api/v1/incidents/" + known + "/graph"},
 		"get-entity":       {"GET", "/api/v1/entities/pod/shop%2Fweb-1"},
 		"export-incident":  {"GET", "/api/v1/incidents/" + known + "/export?format=json"},
+		"bundle-incident":  {"GET", "/api/v1/incidents/" + known + "/bundle"},
 		"list-timeline":    {"GET", "/api/v1/incidents/" + known + "/timeline"},
 		"status":           {"GET", "/api/v1/status"},
 		"tail-events":      {"GET", "/api/v1/events/tail"},
@@ -94,7 +95,7 @@ func TestAScopeFiltersEveryOperation(t *testing.T) {
 		f := scopedFake{&fake{place: place, next: ""}}
 		c := config(f.fake)
 		store := &authtest.Memory{Now: clock}
-		c.Backend, c.Store = f, store
+		c.Backend, c.Store, c.Proofs = f, store, newProofs(t)
 		return with(api.New(c), tokenOf(t, store, "shop", []string{"prod/shop"}, auth.Admin), r[0], r[1], r[2])
 	}
 	for id, op := range auth.Operations() {
@@ -123,7 +124,7 @@ func TestAScopeFiltersEveryOperation(t *testing.T) {
 			continue // what they leave out is left out in every scope
 		}
 		w = answer(incident.Place{Cluster: "prod", Namespace: "shop"}, r)
-		if w.Code/100 != 2 || !strings.Contains(w.Body.String(), known) && !strings.Contains(w.Body.String(), "9007199254740993") {
+		if text := unpacked(t, w); w.Code/100 != 2 || !strings.Contains(text, known) && !strings.Contains(text, "9007199254740993") {
 			t.Errorf("%s in scope: %d %s", id, w.Code, w.Body)
 		}
 	}

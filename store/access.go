@@ -35,7 +35,7 @@ type Access interface {
 
 	// Record adds an act to the audit log and returns its id.
 	Record(ctx context.Context, e Entry) (int64, error)
-	// Settle writes what became of an act that is started; of another it writes nothing.
+	// Settle writes what became of an act that is started; of another, or of one that is in the tree, it writes nothing.
 	Settle(ctx context.Context, id int64, outcome string, status int) error
 	// Audit returns a page of the audit log, newest first.
 	Audit(ctx context.Context, f EntryFilter) ([]Entry, string, error)

@@ -48,6 +48,7 @@ type Store interface {
 	Incidents
 	Outbox
 	Access
+	AuditTree
 }
 
 // Partitions are the leases, commits and snapshots of partition owners.

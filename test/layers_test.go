@@ -23,9 +23,10 @@ var mayImport = map[string][]string{
 	"incident":   {"event", "rules"},
 	"correlate":  {"event", "rules", "incident"},
 	"alert":      {"event", "incident"},
-	"store":      {"event", "rules", "correlate", "incident", "alert", "migrations"},
-	"api":        {"event", "rules", "incident", "alert"},
-	"pipeline":   {"event", "ingest", "stream", "rules", "incident", "correlate", "alert", "store"},
+	"proof":      {"event"},
+	"store":      {"event", "rules", "correlate", "incident", "alert", "migrations", "proof"},
+	"api":        {"event", "rules", "incident", "alert", "proof"},
+	"pipeline":   {"event", "ingest", "stream", "rules", "incident", "correlate", "alert", "store", "proof"},
 }
 
 func TestImportsRunOneWay(t *testing.T) {

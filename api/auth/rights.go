@@ -94,6 +94,7 @@ func Operations() map[string]Operation {
 		"get-graph":        {"incidents:read", Filtered},
 		"get-entity":       {"incidents:read", Filtered},
 		"export-incident":  {"incidents:read", Filtered},
+		"bundle-incident":  {"incidents:read", Filtered},
 		"list-timeline":    {"incidents:read", Filtered},
 		"stream-incidents": {"incidents:read", Filtered},
 
@@ -144,6 +145,8 @@ func Operations() map[string]Operation {
 		"create-token": {"tokens:write", Filtered},
 		"revoke-token": {"tokens:write", Whole},
 		"list-audit":   {"audit:read", Whole},
+
+		"get-audit-checkpoint": {"audit:read", Whole},
 
 		// What receivers say back is proved by its signature, whoever brings it.
 		"hook-pagerduty": {"", Shared},

@@ -50,7 +50,7 @@ func (n *node) serveAPI(ctx context.Context, g *errgroup.Group, durations promet
 		})
 	}
 	n.serveHTTP(ctx, g, "api", ln, api.New(api.Config{
-		Backend: backend{n}, Hooks: alert.NewHooks(n.cfg.Alert), Version: version, Token: n.cfg.API.Token, Store: access{n.store}, OIDC: n.oidc, Console: console.Handler(), Durations: durations,
+		Backend: backend{n}, Hooks: alert.NewHooks(n.cfg.Alert), Version: version, Token: n.cfg.API.Token, Store: access{n.store}, Proofs: n.auditor, OIDC: n.oidc, Console: console.Handler(), Durations: durations,
 		PrincipalRate: n.cfg.API.Rate.Principal, AddressRate: n.cfg.API.Rate.Address, Proxies: proxies, Refused: refused,
 		Log: n.log.With("part", "api"), Now: time.Now, Stop: ctx.Done(),
 	}), 0) // a tail is read for as long as it lasts

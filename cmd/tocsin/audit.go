@@ -24,6 +24,7 @@ func newAuditCommand(c *cli) *cobra.Command {
 				e.Outcome, e.Status, printable(e.Remote), printable(e.Request), printable(e.Object))
 		},
 	}.command(c)
-	c.clientFlags(cmd.Flags())
+	c.clientFlags(cmd.PersistentFlags())
+	cmd.AddCommand(newAuditCheckpoint(c), newAuditVerify(c))
 	return cmd
 }

@@ -70,6 +70,9 @@ type Config struct {
 	Store struct {
 		URL string `yaml:"url"`
 	} `yaml:"store"`
+	Audit struct {
+		KeyFile string `yaml:"key_file"`
+	} `yaml:"audit"`
 	Partitions int `yaml:"partitions"`
 	Retention  struct {
 		Events     retention `yaml:"events"`

@@ -21,7 +21,7 @@ func newIncidentsCommand(c *cli) *cobra.Command {
 	cmd := &cobra.Command{Use: "incidents", Short: "List, show and work on incidents of a running tocsin"}
 	c.clientFlags(cmd.PersistentFlags())
 	cmd.AddCommand(newIncidentsList(c), newIncidentsShow(c), newIncidentsTimeline(c), newIncidentsAssign(c), newIncidentsStatus(c),
-		newIncidentsComment(c), newIncidentsMerge(c), newIncidentsUnmerge(c), newIncidentsExport(c), newIncidentsClose(c))
+		newIncidentsComment(c), newIncidentsMerge(c), newIncidentsUnmerge(c), newIncidentsExport(c), newIncidentsBundle(c), newIncidentsClose(c))
 	return cmd
 }
 

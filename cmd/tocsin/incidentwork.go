@@ -155,6 +155,25 @@ func newIncidentsExport(c *cli) *cobra.Command {
 	return cmd
 }
 
+func newIncidentsBundle(c *cli) *cobra.Command {
+	return &cobra.Command{
+		Use: "bundle ID", Short: "Print an incident as an evidence bundle with proof, a .tar.gz: see audit verify", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cl, err := c.client()
+			if err != nil {
+				return err
+			}
+			r, err := cl.do(cmd.Context(), http.MethodGet, "incidents/"+url.PathEscape(args[0])+"/bundle")
+			if err != nil {
+				return err
+			}
+			defer r.Close()
+			_, err = io.Copy(c.stdout, r)
+			return err
+		},
+	}
+}
+
 func newIncidentsTimeline(c *cli) *cobra.Command {
 	var kind, cursor string
 	var limit int

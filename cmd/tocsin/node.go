@@ -68,6 +68,7 @@ type node struct {
 	falcos    []*falcogrpc.Source
 	owners    *pipeline.Owners
 	closer    *pipeline.Closer
+	auditor   *pipeline.Auditor
 	firstActs prometheus.Histogram
 	searcher  *pipeline.Searcher
 	releaser  *pipeline.Releaser
@@ -158,6 +159,9 @@ func (n *node) start(ctx context.Context) error {
 		}
 	}
 	if n.cfg.runs(roleAPI) {
+		if err := n.startAuditor(); err != nil {
+			return err
+		}
 		n.closer = &pipeline.Closer{Store: n.store, Streams: n.streams, Wait: 5 * time.Second}
 		n.searcher = pipeline.NewSearcher(n.streams, n.parser)
 		n.checking = make(chan struct{}, 1)

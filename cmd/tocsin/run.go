@@ -96,6 +96,9 @@ func (n *node) work(ctx context.Context, w *errgroup.Group) {
 	if n.backtests != nil {
 		w.Go(func() error { return n.backtests.Run(ctx) })
 	}
+	if n.auditor != nil {
+		w.Go(func() error { return n.withStore(ctx, n.auditor.Run) })
+	}
 	if n.owners != nil {
 		// What may be trimmed is in the store, as the owners' snapshots are.
 		trimmer := &pipeline.Trimmer{Streams: n.streams, Store: n.store, Log: n.log.With("part", "retention")}

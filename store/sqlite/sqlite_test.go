@@ -30,6 +30,12 @@ func kind() storetest.Kind {
 			_, err := s.(*Store).db.writer.ExecContext(t.Context(), query)
 			return err
 		},
+		Loose: func(t testing.TB, s store.Store) {
+			t.Helper()
+			if _, err := s.(*Store).db.writer.ExecContext(t.Context(), "DROP TRIGGER audit_stays; DROP TRIGGER audit_keeps"); err != nil {
+				t.Fatal(err)
+			}
+		},
 	}
 }
 

@@ -16,6 +16,8 @@ type Kind struct {
 	Exec func(t testing.TB, s store.Store, query string)
 	// Try does the same with what should be refused.
 	Try func(t testing.TB, s store.Store, query string) error
+	// Loose takes away what keeps the audit log from being changed, as who owns the database can.
+	Loose func(t testing.TB, s store.Store)
 }
 
 // Run runs the suite.
@@ -98,6 +100,12 @@ func Run(t *testing.T, k Kind) {
 		{"sessions end", sessions},
 		{"acts are recorded and settled once", auditLog},
 		{"the audit log is append only", auditStays},
+		{"the tree of the audit log has each entry once", treeGrows},
+		{"what is in the tree is final", treeIsFinal},
+		{"what is changed in the tree is named", treeTampered},
+		{"several add to the tree at once", treeTogether},
+		{"the tree knows the entries about an incident", treeOfIncident},
+		{"a checkpoint does not go back", checkpoints},
 		{"a scope follows the evidence", scopes},
 
 		{"migrations run once", migrate},

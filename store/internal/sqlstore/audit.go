@@ -34,7 +34,7 @@ VALUES ({now}, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`, append(args, int64(e.Statu
 
 // Settle writes what became of an act that is started.
 func (c *Core) Settle(ctx context.Context, id int64, outcome string, status int) error {
-	return c.exec(ctx, "audit log", "UPDATE audit SET outcome = ?, status = ?, finished = {now} WHERE id = ? AND outcome = 'started'",
+	return c.exec(ctx, "audit log", "UPDATE audit SET outcome = ?, status = ?, finished = {now} WHERE id = ? AND outcome = 'started' AND leaf IS NULL",
 		cut(clean(outcome), maxAudit), int64(status), id)
 }
 

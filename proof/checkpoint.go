@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package proof
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// Name is the name of keys, and the origin of checkpoints: their first line.
+const Name = "tocsin-audit"
+
+// Key signs checkpoints and manifests.
+type Key struct {
+	signer note.Signer
+	public string
+}
+
+// NewKey makes a key and returns its secret, as [ParseKey] reads it.
+func NewKey() (secret string, err error) {
+	secret, public, err := note.GenerateKey(rand.Reader, Name)
+	return secret + "\n" + public + "\n", err
+}
+
+// ParseKey reads a secret: a note's signer key and, on the next line, its verifier key.
+func ParseKey(secret string) (Key, error) {
+	lines := strings.Fields(secret)
+	if len(lines) != 2 {
+		return Key{}, errors.New("a key file has two lines: the secret key, which begins with PRIVATE+KEY+, and the public key")
+	}
+	signer, err := note.NewSigner(lines[0])
+	if err != nil {
+		return Key{}, errors.New("the first line is no signer key of a note: PRIVATE+KEY+name+hash+key")
+	}
+	k := Key{signer, lines[1]}
+	// What it signs has to be what is verified with the other.
+	msg, err := note.Sign(&note.Note{Text: "a test\n"}, signer)
+	if err == nil {
+		_, err = open(string(msg), k.public)
+	}
+	if err != nil {
+		return Key{}, fmt.Errorf("the two lines are not of one key: %w", err)
+	}
+	return k, nil
+}
+
+// Public returns the verifier key: who has it can check what the key has signed.
+func (k Key) Public() string { return k.public }
+
+// Sign returns the checkpoint of a tree.
+func (k Key) Sign(t tlog.Tree) (string, error) {
+	return k.sign(fmt.Sprintf("%s\n%d\n%s\n", Name, t.N, base64.StdEncoding.EncodeToString(t.Hash[:])))
+}
+
+func (k Key) sign(text string) (string, error) {
+	msg, err := note.Sign(&note.Note{Text: text}, k.signer)
+	if err != nil {
+		return "", fmt.Errorf("sign: %w", err)
+	}
+	return string(msg), nil
+}
+
+// Checkpoint reads a checkpoint that a public key has signed.
+func Checkpoint(msg, public string) (tlog.Tree, error) {
+	text, err := open(msg, public)
+	if err != nil {
+		return tlog.Tree{}, fmt.Errorf("checkpoint: %w", err)
+	}
+	lines := strings.Split(text, "\n")
+	if len(lines) != 4 || lines[0] != Name || lines[3] != "" {
+		return tlog.Tree{}, errors.New("checkpoint: it does not have the three lines of one")
+	}
+	n, err := strconv.ParseInt(lines[1], 10, 64)
+	if err != nil || n < 0 || strconv.FormatInt(n, 10) != lines[1] {
+		return tlog.Tree{}, fmt.Errorf("checkpoint: its second line %q is no number of entries", lines[1])
+	}
+	h, err := tlog.ParseHash(lines[2])
+	if err != nil {
+		return tlog.Tree{}, errors.New("checkpoint: its third line is no hash")
+	}
+	return tlog.Tree{N: n, Hash: h}, nil
+}
+
+// open returns the text of a note that a public key has signed.
+func open(msg, public string) (string, error) {
+	v, err := note.NewVerifier(strings.TrimSpace(public))
+	if err != nil {
+		return "", errors.New("the public key is none: it looks like name+hash+key")
+	}
+	n, err := note.Open([]byte(msg), note.VerifierList(v))
+	if _, other := errors.AsType[*note.UnverifiedNoteError](err); other {
+		return "", fmt.Errorf("it is not signed by the key %s", strings.TrimSpace(public))
+	}
+	if err != nil {
+		return "", fmt.Errorf("the signature does not hold: %w", err)
+	}
+	// What is signed is written in one way: no other signatures, and no bits after the end of this one.
+	b, err := base64.StdEncoding.DecodeString(n.Sigs[0].Base64)
+	if err != nil || len(n.UnverifiedSigs) > 0 || base64.StdEncoding.EncodeToString(b) != n.Sigs[0].Base64 {
+		return "", errors.New("what is signed has something beside the signature")
+	}
+	return n.Text, nil
+}
