@@ -95,7 +95,7 @@ func TraceRule(ctx context.Context, set *rules.Set, r *rules.Rule, t rules.Test,
 	if len(t.Events) > MaxTraced {
 		return Trace{}, fmt.Errorf("at most %d events are traced, these are %d", MaxTraced, len(t.Events))
 	}
-	x := tracer{ctx: ctx, rule: r, lateness: int64(lateness), places: make(map[event.ID]int), keys: make(map[rules.Key]TracedKey),
+	x := tracer{rule: r, lateness: int64(lateness), places: make(map[event.ID]int), keys: make(map[rules.Key]TracedKey),
 		newest: make(map[rules.Key]int64), open: make(map[rules.Key]bool), detections: make(map[string]TracedDetection)}
 	for i := range t.Events {
 		e, err := testEvent(parser, t.Events[i], i)

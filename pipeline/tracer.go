@@ -4,7 +4,6 @@ package pipeline
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"math"
 	"reflect"
@@ -28,7 +27,6 @@ type placed struct {
 // tracer moves a player from moment to moment.
 type tracer struct {
 	*player
-	ctx      context.Context
 	rule     *rules.Rule
 	lateness int64
 	at       []placed
@@ -80,7 +78,7 @@ func (x *tracer) over(err error) error {
 // pass lets time pass up to a clock, from one instant at which something can change to the next.
 func (x *tracer) pass(to int64) error {
 	for {
-		if err := x.ctx.Err(); err != nil {
+		if err := x.history.Stop(); err != nil {
 			return err
 		}
 		at, ok := x.engine.Next()
