@@ -39,6 +39,23 @@ test('older entries are fetched on demand, each once, with a span back, too', as
   await expect(page.getByRole('alert')).toHaveCount(0)
 })
 
+test('what is in the tree is said, with when it was verified, and what does not verify in red', async ({ signedIn: page }) => {
+  await page.goto('/audit')
+  await expect(page.getByRole('status').filter({ hasText: /^\s*Checkpoint of \d+ entr(y|ies), verified (just now|.+ ago)\s*$/ })).toBeVisible()
+  const at = await api('audit/checkpoint')
+  await page.route('**/api/v1/audit/checkpoint', (r) => r.fulfill({ json: { ...at, problem: 'entry 7, place 6 in the tree, is not what it was when it entered' } }))
+  await page.getByRole('button', { name: 'Read again' }).click()
+  await expect(page.getByRole('alert')).toContainText('The audit log does not verify: entry 7')
+})
+
+test('an evidence bundle is saved from its incident', async ({ signedIn: page }) => {
+  const made = await attack('buna')
+  await page.goto('/incidents/' + made.id)
+  const coming = page.waitForEvent('download')
+  await page.getByRole('button', { name: 'Evidence bundle' }).click()
+  expect((await coming).suggestedFilename()).toBe(`evidence-${made.id.slice(0, 8)}.tar.gz`)
+})
+
 test('who may not read it is not led there, and told what it needs', async ({ page }) => {
   const { token } = await api('tokens', { method: 'POST', body: JSON.stringify({ name: 'looks-only', roles: ['viewer'] }) })
   await page.goto('/#token=' + token)

@@ -13,6 +13,7 @@ export type Source = S['SourceView']
 export type Alert = S['AlertView']
 export type Status = S['Status']
 export type Act = S['AuditView']
+export type Checkpoint = S['CheckpointView']
 export type Quarantined = S['QuarantineView']
 export type Released = S['Released']
 
