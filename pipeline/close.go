@@ -59,7 +59,7 @@ func (c *Closer) Close(ctx context.Context, id string, verdict incident.Verdict,
 	if err != nil || v.Status != incident.Closed {
 		return v, err
 	}
-	// By now nothing more can be merged into it.
+	// By now nothing more can be merged into it. Whoever dies here leaves to a [Finisher] what was meanwhile.
 	if place, err = c.Store.Place(ctx, id); err != nil {
 		return v, err
 	}

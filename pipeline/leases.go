@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tocsin/event"
 	"tocsin/store"
 )
 
@@ -54,6 +55,10 @@ type running struct {
 // leaseTTL is how long a lease holds without being renewed. Whoever dies is missed for so long and a fifth of it, until
 // another asks again; whoever is slower than that only has to read its windows again.
 const leaseTTL = 2 * time.Second
+
+// afterPanic is how long a partition stands still whose engine ended in a panic. To leave out what it was at would lose a match, so it is tried again
+// from what is committed, for as long as no version comes that is without the fault; the other partitions go on.
+const afterPanic = 10 * time.Second
 
 // Run takes a fair share of the partitions and runs them until ctx ends. Leases are renewed every fifth of their time. An
 // owner whose lease could not be renewed goes on: nobody can have taken its partition without the store, and if somebody
@@ -170,18 +175,26 @@ func (s *Owners) start(ctx context.Context, l store.Lease, held map[int]*running
 		defer close(r.done)
 		defer stop()
 		o := &owner{OwnerConfig: s.OwnerConfig, lease: l, turns: s.turns, place: place}
-		switch err := o.run(octx); {
+		err := o.run(octx)
+		switch {
 		case err == nil || ctx.Err() != nil:
 		case errors.Is(err, errLost) || octx.Err() != nil:
 			s.Log.Warn("partition handed over", "partition", l.Partition, "err", err)
 		default:
-			s.Log.Error("partition stopped", "partition", l.Partition, "err", err)
+			log := s.Log
+			if bug, ok := errors.AsType[*event.Panic](err); ok {
+				log = log.With("stack", string(bug.Stack))
+			}
+			log.Error("partition stopped", "partition", l.Partition, "err", err)
 		}
 		s.mu.Lock()
 		if s.progress[l.Partition] == place {
 			delete(s.progress, l.Partition)
 		}
 		s.mu.Unlock()
+		if _, bug := errors.AsType[*event.Panic](err); bug {
+			pause(octx, afterPanic) // with the lease: whoever took it would only come to the same
+		}
 		ended <- r
 	})
 }

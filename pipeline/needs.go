@@ -57,3 +57,9 @@ type places interface {
 	Place(ctx context.Context, id string) (store.Place, error)
 	Incident(ctx context.Context, id string) (incident.View, error)
 }
+
+// leftovers are places that also know what is open within closed incidents.
+type leftovers interface {
+	places
+	LeftOpen(ctx context.Context) ([]store.LeftOpen, error)
+}

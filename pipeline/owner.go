@@ -161,7 +161,7 @@ func (o *owner) take(ctx context.Context, msg *stream.PartitionMsg) error {
 		if err := o.know(ctx, e); err != nil { // of each when its turn comes: the one before may have let its Set go
 			return err
 		}
-		if o.turns.do(func() { err = o.engine.Step(e) }); err != nil {
+		if err := o.step(e); err != nil {
 			return fmt.Errorf("partition %d, message %d: %w", o.lease.Partition, msg.Seq, err)
 		}
 	}

@@ -3,13 +3,17 @@
 package pipeline
 
 import (
+	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"tocsin/correlate"
+	"tocsin/event"
 	"tocsin/rules"
+	"tocsin/store"
 	"tocsin/stream"
 )
 
@@ -47,5 +51,16 @@ func TestAMessageOfTwoSets(t *testing.T) {
 	}
 	if found["one"] != 1 || found["two"] != 1 {
 		t.Errorf("incidents by rule: %v, want one of each", found)
+	}
+}
+
+// TestAPanicInTheEngine: a message that the engine cannot take in without a panic stops its partition, and is not passed over.
+func TestAPanicInTheEngine(t *testing.T) {
+	t.Parallel()
+	// There is no engine, and so any step of it is one.
+	o := &owner{lease: store.Lease{Applied: 7}, OwnerConfig: OwnerConfig{Metrics: NewCorrelateMetrics(prometheus.NewRegistry())}, turns: newTurns()}
+	err := o.take(t.Context(), &stream.PartitionMsg{Seq: 1, Data: correlate.EncodeEntries([]correlate.Entry{{Tick: &correlate.Tick{Clock: 1}}})})
+	if _, bug := errors.AsType[*event.Panic](err); !bug || !strings.Contains(err.Error(), "message 1: panic: ") || o.stepped != 0 {
+		t.Errorf("it is at message %d: %v", o.stepped, err)
 	}
 }

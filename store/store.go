@@ -109,6 +109,8 @@ type Incidents interface {
 	LastDetection(ctx context.Context) (string, error)
 	// Place returns where in the log an incident lives: what a closing must name.
 	Place(ctx context.Context, id string) (Place, error)
+	// LeftOpen returns some open incidents that people merged into closed ones.
+	LeftOpen(ctx context.Context) ([]LeftOpen, error)
 
 	// SetWork writes what somebody does with an incident, and the acts of it, in one transaction (I4). The errors are
 	// [incident.ErrChanged], [incident.ErrFinal], [incident.ErrKeyTaken] and [incident.MergedError]; nothing was written then.

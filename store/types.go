@@ -52,6 +52,13 @@ type Place struct {
 	Opened, Acts int64
 }
 
+// LeftOpen is an incident that people merged into one that was closed meanwhile: with what verdict, and by whom.
+type LeftOpen struct {
+	ID      string
+	Verdict incident.Verdict
+	By      string
+}
+
 // Count is the number of incidents with one status, severity and shadow mark.
 type Count struct {
 	Status   incident.Status

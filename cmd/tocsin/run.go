@@ -99,6 +99,10 @@ func (n *node) work(ctx context.Context, w *errgroup.Group) {
 	if n.auditor != nil {
 		w.Go(func() error { return n.withStore(ctx, n.auditor.Run) })
 	}
+	if n.closer != nil {
+		finisher := &pipeline.Finisher{Store: n.store, Streams: n.streams, Log: n.log.With("part", "closing")}
+		w.Go(func() error { return n.withStore(ctx, finisher.Run) })
+	}
 	if n.owners != nil {
 		// What may be trimmed is in the store, as the owners' snapshots are.
 		trimmer := &pipeline.Trimmer{Streams: n.streams, Store: n.store, Log: n.log.With("part", "retention")}

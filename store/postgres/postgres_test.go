@@ -240,7 +240,7 @@ func TestAnIndexHoldsUpNobody(t *testing.T) {
 	for _, m := range []struct {
 		version      int
 		index, table string
-	}{{11, "incidents_newest", "incidents"}, {12, "outbox_held", "outbox"}, {13, "incident_terms_found", "incident_terms"}, {17, "detections_order", "detections"}} {
+	}{{11, "incidents_newest", "incidents"}, {12, "outbox_held", "outbox"}, {13, "incident_terms_found", "incident_terms"}, {16, "detections_order", "detections"}} {
 		t.Run(m.index, func(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

@@ -212,6 +212,23 @@ func partsOfClosed(t *testing.T, k Kind) {
 	if v := s.incident(over.ID); v.MergedInto == nil || *v.MergedInto != closed.ID {
 		t.Errorf("what is closed is merged into %v", v.MergedInto)
 	}
+	// People close what others merge into: that stays, and is known to be open.
+	late, end := anOpen(aRule("r"), 5), anOpen(aRule("r"), 6)
+	s.put(late, end)
+	s.merge(late.ID, end.ID)
+	left := func(what string, want ...store.LeftOpen) {
+		t.Helper()
+		if got, err := s.LeftOpen(t.Context()); err != nil || cmp.Diff(want, got) != "" {
+			t.Errorf("%s, left open are %+v, %v", what, got, err)
+		}
+	}
+	left("merged")
+	end.ClosedAt, end.Verdict, end.ClosedBy, end.Revision = base, incident.FalsePositive, "lu", 2
+	s.put(end)
+	left("the whole is closed", store.LeftOpen{ID: late.ID, Verdict: incident.FalsePositive, By: "lu"})
+	late.ClosedAt, late.Verdict, late.Revision = base, incident.FalsePositive, 2
+	s.put(late)
+	left("the part is, too")
 }
 
 // joinedScopes: who sees the place of a part sees the whole, and what people merge is no way to see more.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"tocsin/incident"
+	"tocsin/store"
 )
 
 // maxDepth bounds how far incidents are followed that were joined into each other: by people one step, by the engine any number.
@@ -125,6 +126,27 @@ func (c *Core) openParts(ctx context.Context, id []byte) ([]string, error) {
 		})
 	if err != nil {
 		return nil, fmt.Errorf("store: parts of incident %s: %w", formatID(id), err)
+	}
+	return out, nil
+}
+
+// maxLeftOpen bounds one answer of LeftOpen.
+const maxLeftOpen = 100
+
+// LeftOpen returns some open incidents that people merged into closed ones.
+func (c *Core) LeftOpen(ctx context.Context) ([]store.LeftOpen, error) {
+	var out []store.LeftOpen
+	err := c.db.Query(ctx, `SELECT i.id, w.verdict, w.closed_by FROM incidents i JOIN incidents w ON w.id = i.joined_into
+WHERE i.joined_into IS NOT NULL AND i.merged_into IS NULL AND NOT i.retracted AND i.closed_at = 0 AND w.closed_at <> 0 ORDER BY i.id LIMIT ?`, []any{maxLeftOpen},
+		func(scan Scan) error {
+			var id []byte
+			var verdict, by string
+			err := scan(&id, &verdict, &by)
+			out = append(out, store.LeftOpen{ID: formatID(id), Verdict: incident.Verdict(verdict), By: by})
+			return err
+		})
+	if err != nil {
+		return nil, fmt.Errorf("store: what is open within closed incidents: %w", err)
 	}
 	return out, nil
 }
