@@ -246,7 +246,7 @@ func (c *contract) answered(op operation, resp *http.Response) string {
 	if !ok {
 		return fmt.Sprintf("%s as %q is not in the document", resp.Status, kind)
 	}
-	if kind == "application/x-ndjson" || strings.HasPrefix(kind, "text/") {
+	if kind == "application/x-ndjson" || kind == "application/gzip" || strings.HasPrefix(kind, "text/") {
 		return "" // it has no end, or is no JSON
 	}
 	b, err := io.ReadAll(resp.Body)

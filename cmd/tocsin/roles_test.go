@@ -180,7 +180,11 @@ func TestRoles(t *testing.T) {
 			in.numbers(m)
 			m.stop(t)
 		}
-		if files, err := os.ReadDir(m.data); err != nil || len(files) > 0 {
+		files, err := os.ReadDir(m.data)
+		if m.role == roleAPI && len(files) == 1 && files[0].Name() == auditKeyFile {
+			files = nil // where none is configured, it signs by one of its own
+		}
+		if err != nil || len(files) > 0 {
 			t.Errorf("the process with %s keeps %v in its data directory (%v)", m.role, files, err)
 		}
 	}

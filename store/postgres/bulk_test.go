@@ -160,7 +160,7 @@ func TestBulk(t *testing.T) {
 	storetest.Fill(t, one, 2000, end, nil)
 	storetest.Fill(t, all, 2000, end, bulk)
 	for _, table := range []struct{ columns, name string }{
-		{"*", "incidents"}, {"*", "incident_labels"}, {"*", "incident_terms"}, {"*", "detections"}, {"*", "evidence"}, {"*", "detection_places"},
+		{"*", "incidents"}, {"*", "incident_labels"}, {"*", "incident_terms"}, {"id, partition_id, incident, key, first_event, last_event, first_firing, event_count, late, steps, capped, retracted, retracted_event, retracted_time", "detections"}, {"*", "evidence"}, {"*", "detection_places"},
 		{"*", "rollups"}, {"*", "rule_stats"}, {"*", "outbox"}, {"incident", "incident_changes"},
 		{"incident, other, kind, detail", "incident_acts"}, {"id, stream, applied, clock", "partitions"},
 		{"tablename, indexname, indexdef", "pg_indexes"},
