@@ -3,7 +3,6 @@
 package pipeline
 
 import (
-	"tocsin/correlate"
 	"tocsin/event"
 	"tocsin/rules"
 	"tocsin/stream"
@@ -37,14 +36,4 @@ func (m *Matcher) tell(stage string, bug *event.Panic, rec event.Record, rule st
 		m.Log.Error("a record runs into a fault of ours and is in quarantine; others like it are not logged",
 			"stage", stage, "input", rec.Input, "source", rec.Source, "rule", rule, "err", bug, "stack", string(bug.Stack))
 	}
-}
-
-// step takes an entry in when there is a turn. A panic is an error, which ends this owner: what its engine holds may be half changed.
-func (o *owner) step(e correlate.Entry) (err error) {
-	o.turns.do(func() {
-		if bug := event.Guard(func() { err = o.engine.Step(e) }); bug != nil {
-			err = bug
-		}
-	})
-	return err
 }

@@ -56,7 +56,7 @@ type running struct {
 // another asks again; whoever is slower than that only has to read its windows again.
 const leaseTTL = 2 * time.Second
 
-// afterPanic is how long a partition stands still whose engine ended in a panic. To leave out what it was at would lose a match, so it is tried again
+// afterPanic is how long a partition stands still whose owner ended in a panic. To leave out what it was at would lose a match, so it is tried again
 // from what is committed, for as long as no version comes that is without the fault; the other partitions go on.
 const afterPanic = 10 * time.Second
 
@@ -175,7 +175,7 @@ func (s *Owners) start(ctx context.Context, l store.Lease, held map[int]*running
 		defer close(r.done)
 		defer stop()
 		o := &owner{OwnerConfig: s.OwnerConfig, lease: l, turns: s.turns, place: place}
-		err := o.run(octx)
+		err := o.guarded(octx)
 		switch {
 		case err == nil || ctx.Err() != nil:
 		case errors.Is(err, errLost) || octx.Err() != nil:

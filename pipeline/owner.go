@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"tocsin/correlate"
+	"tocsin/event"
 	"tocsin/incident"
 	"tocsin/store"
 	"tocsin/stream"
@@ -81,6 +82,14 @@ type owner struct {
 
 // errLost says that the lease is over: another owner has the partition, or will.
 var errLost = errors.New("lease lost")
+
+// guarded runs the partition. A panic is an error, which ends this owner: what its engine holds may be half changed, and is thrown away.
+func (o *owner) guarded(ctx context.Context) (err error) {
+	if bug := event.Guard(func() { err = o.run(ctx) }); bug != nil {
+		return fmt.Errorf("partition %d, after message %d: %w", o.lease.Partition, o.stepped, bug)
+	}
+	return err
+}
 
 // run restores the partition's state and follows its log until ctx ends or the lease is lost.
 func (o *owner) run(ctx context.Context) error {
@@ -161,7 +170,7 @@ func (o *owner) take(ctx context.Context, msg *stream.PartitionMsg) error {
 		if err := o.know(ctx, e); err != nil { // of each when its turn comes: the one before may have let its Set go
 			return err
 		}
-		if err := o.step(e); err != nil {
+		if o.turns.do(func() { err = o.engine.Step(e) }); err != nil {
 			return fmt.Errorf("partition %d, message %d: %w", o.lease.Partition, msg.Seq, err)
 		}
 	}

@@ -54,13 +54,12 @@ func TestAMessageOfTwoSets(t *testing.T) {
 	}
 }
 
-// TestAPanicInTheEngine: a message that the engine cannot take in without a panic stops its partition, and is not passed over.
-func TestAPanicInTheEngine(t *testing.T) {
+// TestAPanicInAPartition: what ends its owner in a panic, wherever it is, stops it and nobody else, and nothing is passed over.
+func TestAPanicInAPartition(t *testing.T) {
 	t.Parallel()
-	// There is no engine, and so any step of it is one.
-	o := &owner{lease: store.Lease{Applied: 7}, OwnerConfig: OwnerConfig{Metrics: NewCorrelateMetrics(prometheus.NewRegistry())}, turns: newTurns()}
-	err := o.take(t.Context(), &stream.PartitionMsg{Seq: 1, Data: correlate.EncodeEntries([]correlate.Entry{{Tick: &correlate.Tick{Clock: 1}}})})
-	if _, bug := errors.AsType[*event.Panic](err); !bug || !strings.Contains(err.Error(), "message 1: panic: ") || o.stepped != 0 {
-		t.Errorf("it is at message %d: %v", o.stepped, err)
+	o := &owner{lease: store.Lease{Applied: 7}} // without a store to restore it from
+	err := o.guarded(t.Context())
+	if _, bug := errors.AsType[*event.Panic](err); !bug || !strings.Contains(err.Error(), "partition 0, after message 0: panic: ") || o.lease.Applied != 7 {
+		t.Errorf("%v, applied %d", err, o.lease.Applied)
 	}
 }

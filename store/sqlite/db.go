@@ -18,7 +18,7 @@ func dialect() sqlstore.Dialect {
 	return sqlstore.Dialect{
 		Now:    "(CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000000)",
 		Head:   "(SELECT coalesce(max(at), 0) + 1 FROM incident_changes)",
-		Newest: "(SELECT coalesce(max(changed), 0) + 1 FROM detections WHERE changed > 0)",
+		Newest: "(SELECT last + 1 FROM detection_order)",
 		Rows:   values,
 	}
 }
