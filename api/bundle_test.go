@@ -25,6 +25,7 @@ type proofs struct {
 	key     proof.Key
 	err     error
 	problem string
+	behind  bool // another has signed since
 }
 
 func newProofs(t testing.TB) *proofs {
@@ -54,7 +55,7 @@ func (p *proofs) signed() proof.Signed {
 }
 
 func (p *proofs) Standing() proof.Standing {
-	if p.err != nil {
+	if p.err != nil || p.behind {
 		return proof.Standing{}
 	}
 	return proof.Standing{Signed: p.signed(), Checked: now.UnixNano(), Problem: p.problem}
@@ -155,12 +156,16 @@ func TestCheckpoint(t *testing.T) {
 	if _, w := get("?since=2"); w.Code != http.StatusUnprocessableEntity {
 		t.Errorf("since what is not there: %d", w.Code)
 	}
-	p.problem = "entry 7 is another"
+	p.behind = true // what this one has not looked at yet is no loss
+	if v, w := get("?since=1"); v.Size != 1 || len(v.Consistency) != 1 {
+		t.Errorf("since what another has signed: %d %s", w.Code, w.Body)
+	}
+	p.behind, p.problem = false, "entry 7 is another"
 	if v, _ := get(""); v.Problem != p.problem {
 		t.Errorf("problem %q", v.Problem)
 	}
 	p.err = errors.New("down")
-	if _, w := get(""); w.Code != http.StatusServiceUnavailable {
-		t.Errorf("before the first: %d", w.Code)
+	if _, w := get(""); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
+		t.Errorf("before the first: %d %v", w.Code, w.Header())
 	}
 }

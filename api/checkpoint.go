@@ -3,6 +3,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -56,15 +57,20 @@ func (s *server) registerCheckpoint(h huma.API) {
 			return nil, failed(errNoStore)
 		}
 		st := s.Proofs.Standing()
+		if st.Signed.Note == "" || in.Since > st.Signed.Tree.N { // another may have signed what this one has not looked at yet
+			var err error
+			if st.Signed, err = s.Proofs.Seal(ctx); err != nil {
+				s.Log.Warn("the audit log has no new checkpoint", "err", err)
+				p := problem(http.StatusServiceUnavailable, "no checkpoint can be signed: "+cmp.Or(st.Problem, "the store does not answer, or the log is not what was signed before"))
+				return nil, huma.ErrorWithHeaders(p, http.Header{"Retry-After": {"60"}})
+			}
+		}
 		v := CheckpointView{
 			Size: st.Signed.Tree.N, Root: base64.StdEncoding.EncodeToString(st.Signed.Tree.Hash[:]), Checkpoint: st.Signed.Note, PublicKey: st.Signed.Key,
 			SignedAt: event.Stamp(st.Signed.At), CheckedAt: event.Stamp(st.Checked), Problem: st.Problem, Consistency: []string{},
 		}
-		if v.Checkpoint == "" {
-			return nil, problem(http.StatusServiceUnavailable, "there is no checkpoint yet: one is signed each minute, once the store answers")
-		}
 		if in.Since > v.Size {
-			return nil, problem(http.StatusUnprocessableEntity, fmt.Sprintf("since: the newest checkpoint has %d entries", v.Size))
+			return nil, problem(http.StatusUnprocessableEntity, fmt.Sprintf("since: the newest checkpoint has %d entries: the audit log has lost what came after, or is another", v.Size))
 		}
 		if in.Since > 0 {
 			hashes, err := s.Proofs.Extension(ctx, st.Signed, in.Since)

@@ -120,13 +120,17 @@ func (s *server) entity(ctx context.Context, kind, name string) (EntityView, err
 
 // evidence returns the earliest evidence of an incident, and whether there is more.
 func (s *server) evidence(ctx context.Context, id string, most int) (all []incident.EvidenceItem, more bool, err error) {
+	size := 0
 	for cursor := ""; ; {
-		items, next, err := s.Backend.Evidence(ctx, id, min(500, most-len(all)), cursor)
+		items, next, err := s.Backend.Evidence(ctx, id, min(100, most-len(all)), cursor)
 		if err != nil {
 			return nil, false, err
 		}
+		for _, e := range items {
+			size += len(e.Raw)
+		}
 		all = append(all, items...)
-		if cursor = next; next == "" || len(all) >= most {
+		if cursor = next; next == "" || len(all) >= most || size >= mostRecords {
 			return all, next != "", nil
 		}
 	}

@@ -61,7 +61,7 @@ func (d detections) read(ctx context.Context, after string, send func(message) e
 		}
 	}
 	f := d.filter
-	f.IDs = ids
+	f.IDs, f.IncludeRetracted = ids, true // of one that is, its detections are: whoever heard of them hears that, too
 	wanted := map[string]incident.View{}
 	if len(ids) > 0 {
 		if wanted, err = d.views(ctx, f); err != nil {

@@ -17,6 +17,9 @@ import (
 // exported bounds the evidence, and the moments of the timeline, of an export.
 const exported = 1000
 
+// mostRecords bounds the bytes of the records that one answer is made of: a page that reaches it is the last.
+const mostRecords = 64 << 20
+
 const markdown = "text/markdown; charset=utf-8"
 
 type exportOutput struct {
@@ -28,7 +31,7 @@ type exportOutput struct {
 func (s *server) registerExport(h huma.API) {
 	huma.Register(h, huma.Operation{
 		OperationID: "export-incident", Method: http.MethodGet, Path: "/api/v1/incidents/{id}/export", Summary: "An incident as a file",
-		Description: "With the earliest 1,000 pieces of evidence and moments of the timeline, and whether there are more: as JSON, as Markdown for people, or as an Incident Finding (class 2005) of OCSF 1.3.",
+		Description: "With the earliest 1,000 pieces of evidence (about 64 MiB of records) and moments of the timeline, and whether there are more: as JSON, as Markdown for people, or as an Incident Finding (class 2005) of OCSF 1.3.",
 		Responses: map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{
 			"application/json": {Schema: &huma.Schema{Type: huma.TypeObject}}, markdown: {Schema: &huma.Schema{Type: huma.TypeString}},
 		}}},

@@ -35,7 +35,7 @@ type Auditor struct {
 	Log     *slog.Logger
 	Now     func() time.Time
 
-	alone sync.Mutex // is held by who seals and signs
+	alone sync.Mutex // is held by who signs
 	mu    sync.Mutex
 	last  proof.Standing
 }
@@ -85,9 +85,7 @@ func (a *Auditor) Run(ctx context.Context) error {
 // Seal has all entries enter that may, and returns the checkpoint of the tree that they make. Nothing is signed that does not have all
 // that the key has signed before.
 func (a *Auditor) Seal(ctx context.Context) (proof.Signed, error) {
-	a.alone.Lock()
-	defer a.alone.Unlock()
-	for {
+	for { // the store has one do this at a time
 		n, err := a.Store.Seal(ctx, sealBatch, startedFor)
 		if err != nil {
 			return proof.Signed{}, err
@@ -96,6 +94,8 @@ func (a *Auditor) Seal(ctx context.Context) (proof.Signed, error) {
 			break
 		}
 	}
+	a.alone.Lock()
+	defer a.alone.Unlock()
 	// What was signed is read first: another with the same key may sign a larger tree meanwhile.
 	kept, err := a.kept(ctx)
 	if err != nil {

@@ -39,6 +39,9 @@ func TestAPanicIsNamed(t *testing.T) {
 	if err := pipeline.RunTest(t.Context(), set, bad, test, parser, time.Minute); err == nil || !strings.Contains(err.Error(), "index out of range [-1]") {
 		t.Errorf("its test: %v", err)
 	}
+	if _, err := pipeline.TraceRule(t.Context(), set, bad, test, parser, time.Minute); err == nil || !strings.Contains(err.Error(), "index out of range [-1]") {
+		t.Errorf("a trace: %v", err)
+	}
 	b := pipeline.NewBacktests(log, parser, time.Minute)
 	none := pipeline.NewBacktests(nil, parser, time.Minute)
 	for _, one := range []*pipeline.Backtests{b, none} {

@@ -143,6 +143,9 @@ func (x *tracer) arrive(e placed, seq uint64) error {
 		}
 		te.Matches = append(te.Matches, tm)
 	}
+	if err := x.bug(); err != nil {
+		return err
+	}
 	why := x.rule.Explain(e.Event)
 	te.Excepted, te.Missing = why.Excepted, why.Missing
 	return x.tell(te)

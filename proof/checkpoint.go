@@ -88,6 +88,19 @@ func Checkpoint(msg, public string) (tlog.Tree, error) {
 	return tlog.Tree{N: n, Hash: h}, nil
 }
 
+// Claimed returns how many entries a checkpoint says that it has, whoever has signed it.
+func Claimed(msg string) (int64, error) {
+	lines := strings.Split(msg, "\n")
+	if len(lines) < 2 || lines[0] != Name {
+		return 0, errors.New("it is no checkpoint: its first line is " + Name)
+	}
+	n, err := strconv.ParseInt(lines[1], 10, 64)
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("checkpoint: its second line %q is no number of entries", lines[1])
+	}
+	return n, nil
+}
+
 // open returns the text of a note that a public key has signed.
 func open(msg, public string) (string, error) {
 	v, err := note.NewVerifier(strings.TrimSpace(public))
