@@ -4,8 +4,14 @@
 -- It holds up nobody who commits, and begins again where it was cut off.
 -- +goose NO TRANSACTION
 -- +goose Up
--- The place of an entry in the tree, from 0 and without gaps, in the order in which they entered: ids have gaps, and come late.
-ALTER TABLE audit ADD COLUMN IF NOT EXISTS leaf BIGINT;
+-- The place of an entry in the tree, from 0 and without gaps, in the order in which they entered: ids have gaps, and come late. While it waits for
+-- who reads the table, writers wait behind it: not for long, and it is tried again.
+-- +goose StatementBegin
+DO $$ BEGIN
+    SET LOCAL lock_timeout = '2s';
+    ALTER TABLE audit ADD COLUMN IF NOT EXISTS leaf BIGINT;
+END $$;
+-- +goose StatementEnd
 DROP INDEX CONCURRENTLY IF EXISTS audit_leaf;
 CREATE UNIQUE INDEX CONCURRENTLY audit_leaf ON audit (leaf);
 DROP INDEX CONCURRENTLY IF EXISTS audit_unsealed;

@@ -234,6 +234,43 @@ func TestNoChangeOfADetectionIsPassedOver(t *testing.T) {
 	}
 }
 
+// TestAColumnHoldsUpNobodyForLong: while a migration waits for somebody who reads a table for hours, as a dump does, others write to it.
+func TestAColumnHoldsUpNobodyForLong(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	s := open(t)
+	if _, err := s.pool.Exec(ctx, "DROP TRIGGER detections_changed ON detections; DROP FUNCTION detection_changed(); "+
+		"ALTER TABLE detections DROP COLUMN changed; DELETE FROM goose_db_version WHERE version_id >= 15"); err != nil {
+		t.Fatal(err)
+	}
+	reads, err := s.pool.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reads.Rollback(context.Background())
+	if _, err := reads.Exec(ctx, "SET idle_in_transaction_session_timeout = 0; LOCK TABLE detections IN ACCESS SHARE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.Migrate(ctx) }()
+	for waits := false; !waits; {
+		query := "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%ALTER TABLE detections%'"
+		if err := s.pool.QueryRow(ctx, query).Scan(&waits); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.pool.Exec(ctx, "BEGIN; LOCK TABLE detections IN ROW EXCLUSIVE MODE; COMMIT"); err != nil { // as each INSERT and UPDATE does
+		t.Error(err)
+	}
+	if err := reads.Rollback(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestAnIndexHoldsUpNobody: while a migration waits to make its index, others still write to the table.
 func TestAnIndexHoldsUpNobody(t *testing.T) {
 	t.Parallel()

@@ -5,12 +5,14 @@ package postgres
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
@@ -128,8 +130,21 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return away(sqlstore.Migrate(ctx, p))
+	for {
+		err := away(sqlstore.Migrate(ctx, p))
+		if pg, ok := errors.AsType[*pgconn.PgError](err); !ok || pg.Code != lockNotAvailable {
+			return err
+		}
+		select { // somebody reads a table for long, and others want to write to it meanwhile
+		case <-ctx.Done():
+			return err
+		case <-time.After(time.Second):
+		}
+	}
 }
+
+// lockNotAvailable is what a migration ends with that has waited for its lock_timeout.
+const lockNotAvailable = "55P03"
 
 // supported refuses a server by its server_version_num, as 130014 is 13.14.
 func supported(server int) error {
