@@ -64,6 +64,14 @@ test('the tail runs, is filtered, and stops while it is read', async ({ signedIn
   await expect(events.getByRole('cell', { name: 'login success for odo, attempt 6' })).toBeVisible()
   await events.getByRole('button', { name: /^Fields of event/ }).first().click()
   await expect(events).toContainText('event.outcome')
+  // What was typed is of both.
+  await page.getByLabel('Filter').fill('user.name:odo & x')
+  await page.getByRole('button', { name: 'Detections' }).click()
+  await expect(page).toHaveURL(/of=detections/)
+  await expect(page.getByLabel('Filter')).toHaveValue('user.name:odo & x')
+  await page.getByRole('button', { name: 'Events' }).click()
+  await expect(page).toHaveURL('/tail?q=user.name%3Aodo+%26+x')
+  await expect(page.getByLabel('Filter')).toHaveValue('user.name:odo & x')
 })
 
 test('the tail of detections leads to their incidents; what is missing is said, and one of many is shown', async ({ signedIn: page }) => {

@@ -40,12 +40,30 @@ test('older entries are fetched on demand, each once, with a span back, too', as
 })
 
 test('what is in the tree is said, with when it was verified, and what does not verify in red', async ({ signedIn: page }) => {
+  const answer = Promise.withResolvers<void>()
+  await page.route('**/api/v1/audit/checkpoint', async (r) => { await answer.promise; await r.continue() })
   await page.goto('/audit')
-  await expect(page.getByRole('status').filter({ hasText: /^\s*Checkpoint of \d+ entr(y|ies), verified (just now|.+ ago)\s*$/ })).toBeVisible()
+  const log = page.getByRole('table', { name: 'Audit log' })
+  await expect(log).toBeVisible()
+  const place = await log.boundingBox()
+  answer.resolve()
+  // When is beside what is announced: it counts on each second.
+  await expect(page.getByText(/^\s*Checkpoint of \d+ entr(y|ies), verified (just now|.+ ago)\s*$/)).toBeVisible()
+  await expect(page.getByRole('status').filter({ hasText: /^Checkpoint of \d+ entr(y|ies), verified$/ })).toBeVisible()
+  expect(await log.boundingBox()).toEqual(place)
   const at = await api('audit/checkpoint')
   await page.route('**/api/v1/audit/checkpoint', (r) => r.fulfill({ json: { ...at, problem: 'entry 7, place 6 in the tree, is not what it was when it entered' } }))
   await page.getByRole('button', { name: 'Read again' }).click()
-  await expect(page.getByRole('alert')).toContainText('The audit log does not verify: entry 7')
+  await expect(page.getByRole('alert')).toHaveText(/^The audit log does not verify: entry 7, .* when it entered$/)
+  expect(await log.boundingBox()).toEqual(place)
+  await page.screenshot({ path: 'shots/audit-problem.png' })
+  // What is known to be wrong is not hidden by a server that is away.
+  await page.route('**/api/v1/audit/checkpoint', (r) => r.fulfill({ status: 429, json: { detail: 'too many requests' } }))
+  const told = page.waitForResponse('**/api/v1/audit/checkpoint')
+  await page.getByRole('button', { name: 'Read again' }).click()
+  await (await told).finished()
+  await expect(page.getByText('too many requests')).toBeVisible()
+  await expect(page.getByRole('alert')).toContainText('entry 7')
 })
 
 test('an evidence bundle is saved from its incident', async ({ signedIn: page }) => {

@@ -170,6 +170,44 @@ test('the editor offers words, and takes none that was not asked for', async ({ 
   await expect(editor).not.toBeFocused()
 })
 
+test('a word that is typed to its end is followed by no other', async ({ signedIn: page }) => {
+  await page.goto('/bench')
+  const editor = page.getByLabel('Rule (YAML)')
+  await expect(editor).toHaveValue(/^# A rule says/)
+  await editor.fill('match:\n  failed: exists(message)\nwhen: ')
+  const words = page.getByRole('listbox', { name: 'Words' })
+  await editor.press('Control+Space')
+  await editor.pressSequentially('cou')
+  await expect(words.getByRole('option', { selected: true })).toHaveText(/^count/)
+  await editor.pressSequentially('nt(')
+  await expect(words).toBeHidden()
+  await editor.press('Control+Space')
+  await editor.pressSequentially('failed)')
+  await editor.press('Enter')
+  await expect(editor).toHaveValue(/when: count\(failed\)\n$/)
+})
+
+test('a rule whose lines end as on Windows is edited where it says', async ({ signedIn: page }) => {
+  const lines = 'rule: x\ntitle: X\nseverity: low\nmatch: exists(user.name)\n'
+  await page.route('**/rules/*/source', async (route) => {
+    const answer = await route.fetch()
+    await route.fulfill({ response: answer, json: { ...await answer.json(), text: lines.replaceAll('\n', '\r\n') } })
+  })
+  await page.goto('/bench?rule=' + rule)
+  const editor = page.getByLabel('Rule (YAML)')
+  await expect(editor).toHaveValue(lines)
+  const shadow = page.getByRole('button', { name: 'In shadow' })
+  await shadow.click()
+  await expect(editor).toHaveValue(lines.replace('low\n', 'low\nshadow: true\n'))
+  await shadow.click()
+  await expect(editor).toHaveValue(lines)
+  await expect(page.getByRole('button', { name: 'Start over' })).toBeHidden()
+  await page.evaluate((of) => sessionStorage.setItem('bench:' + of, 'rule: y\r\nseverity: low\r\n'), rule)
+  await page.reload()
+  await shadow.click()
+  await expect(editor).toHaveValue('rule: y\nseverity: low\nshadow: true\n')
+})
+
 test('a backtest that waits is cancelled, by the button and by leaving', async ({ signedIn: page }) => {
   // What is answered of a job is held at its first state: a real one is over before it can be looked at.
   let asked = ''

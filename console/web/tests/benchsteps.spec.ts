@@ -24,6 +24,7 @@ tests:
 `
 const steps = (page: Page) => page.getByRole('region', { name: /^Step through/ })
 const editor = (page: Page) => page.getByLabel('Rule (YAML)')
+const selected = (page: Page) => editor(page).evaluate((e: HTMLTextAreaElement) => e.selectionEnd - e.selectionStart)
 const open = async (page: Page, text: string) => {
   await page.goto('/bench')
   await expect(editor(page)).toHaveValue(/rule: many-failed-logins/)
@@ -84,11 +85,56 @@ test('events are pasted, stepped through and saved as a test, which passes and c
   await steps(page).getByRole('textbox', { name: 'Name' }).fill('eva waits')
   await steps(page).getByRole('button', { name: 'Save as test' }).click()
   await expect(editor(page)).toHaveValue(/- name: "eva waits"\n {4}events:\n {6}- \{at: 0s, event.action: ask, user.name: "eva: #1"\}\n.*\n {4}expect: \[\{key: \{user.name: "eva: #1"\}, count: 1\}\]\n$/)
+  expect(await selected(page)).toBe(0)
   const check = page.getByRole('region', { name: /^Check/ })
   await expect(check.getByRole('status')).toHaveText('No mistakes, 2 of 2 tests pass')
   await expect(check.getByRole('button', { name: /^passed.*eva waits/ })).toBeVisible()
   await page.keyboard.press('Control+z')
   await expect(editor(page)).toHaveValue(waits)
+})
+
+test('what was not followed to its end is no test', async ({ signedIn: page }) => {
+  await open(page, waits)
+  await steps(page).getByText('Try events').click()
+  await steps(page).getByLabel('Events, one a line').fill(Array.from({ length: 200 }, (_, i) => JSON.stringify({ at: i * 300 + 's', 'event.action': 'ask', 'user.name': 'u' + i })).join('\n'))
+  await steps(page).getByRole('button', { name: 'Step through them' }).click()
+  await expect(steps(page).getByText('As many moments as are told')).toBeVisible()
+  await expect(steps(page).getByRole('button', { name: 'Save as test' })).toBeDisabled()
+  await expect(steps(page).getByText('it was not followed to its end')).toBeVisible()
+})
+
+test('a trace that is asked for is called off by leaving', async ({ signedIn: page }) => {
+  await page.route('**/rules/trace', () => {}) // it is never answered
+  await open(page, waits)
+  const asked = page.waitForRequest('**/rules/trace')
+  await page.getByRole('button', { name: 'Step through no answer' }).click()
+  await asked
+  const ended = page.waitForEvent('requestfailed', (r) => r.url().endsWith('/rules/trace'))
+  await page.getByRole('link', { name: 'Rules', exact: true }).click()
+  expect((await ended).failure()?.errorText).toBe('net::ERR_ABORTED')
+})
+
+test('who signs out leaves no events and no rules in the tab; a full tab is told', async ({ signedIn: page }) => {
+  await open(page, waits)
+  await page.goto('/tail')
+  await expect(page.getByText(/^connected/)).toBeVisible()
+  await post('vector', login('ulla', '10.0.0.10'))
+  await page.getByLabel('Filter').fill('user.name:ulla')
+  await page.getByRole('button', { name: /^Fields of event/ }).first().click()
+  const pick = page.getByRole('button', { name: 'To the bench' })
+  await pick.click()
+  await expect(page.getByText('1 picked for the bench')).toBeVisible()
+  await page.evaluate(() => {
+    for (let size = 1 << 20; size; size >>= 1) try { for (let i = 0; ; i++) sessionStorage.setItem(`full-${size}-${i}`, 'x'.repeat(size)) } catch { /* the next is smaller */ }
+  })
+  await pick.click()
+  await expect(page.getByRole('status', { name: 'Messages' })).toContainText('has no room for it')
+  await expect(page.getByText('1 picked for the bench')).toBeVisible()
+  const kept = () => page.evaluate(() => Object.keys(sessionStorage).filter((k) => !k.startsWith('full-')).sort())
+  expect(await kept()).toEqual(['bench-events', 'bench:', 'token'])
+  await page.getByRole('button', { name: 'Sign out' }).click()
+  await expect(page.getByRole('heading', { name: 'Sign in' })).toBeVisible()
+  expect(await kept()).toEqual([])
 })
 
 test('records of a source and events of the live tail are stepped through', async ({ signedIn: page }) => {
@@ -117,11 +163,13 @@ test('a rule goes into shadow and out of it, where YAML has it', async ({ signed
   await button.click()
   await expect(editor(page)).toHaveValue(waits.replace('severity: low\n', 'severity: low\nshadow: true\n'))
   await expect(button).toHaveAttribute('aria-pressed', 'true')
+  await expect(button).toBeFocused()
+  expect(await selected(page)).toBe(0)
   await expect(page.getByText('nobody is told')).toBeVisible()
   await expect(page.getByRole('region', { name: /^Check/ }).getByRole('status')).toHaveText('No mistakes, 1 of 1 test pass')
   await button.click()
   await expect(editor(page)).toHaveValue(waits)
-  await page.keyboard.press('Control+z')
+  await editor(page).press('Control+z')
   await expect(editor(page)).toHaveValue(/shadow: true/)
   await editor(page).fill('title: Sigma\n')
   await expect(button).toBeDisabled()

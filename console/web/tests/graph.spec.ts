@@ -39,13 +39,24 @@ test('the picture of an attack goes back and forth in time, by keyboard, and is 
 })
 
 test('what joins two has the colour of its tactic, and a legend says which', async ({ signedIn: page }) => {
-  await post('falco', shell('tactics', 'web-3'))
+  const records = shell('tactics', 'web-3')
+  records[2] = records[2]!.replace('"root"', '"www-data"')
+  await post('falco', records)
   await decided()
   const { items } = await api('incidents?entity=pod:tactics/web-3')
   await page.goto('/incidents/' + items[0].id)
   const graph = page.getByRole('region', { name: /^Who met whom/ })
   const legend = graph.getByRole('list', { name: 'Tactics' }).getByRole('listitem')
   await expect(legend).toHaveText(['Execution', 'Credential access', 'Impact'])
+  // What is not met yet has its place all the same.
+  const time = graph.getByRole('slider', { name: 'Until' })
+  const size = await graph.boundingBox()
+  await time.press('Home')
+  await expect(legend).toHaveText(['Execution', 'Credential access'])
+  await expect(graph.getByRole('list', { name: 'Tactics' }).locator('li')).toHaveText(['Execution', 'Credential access', 'Impact'])
+  expect(await graph.boundingBox()).toEqual(size)
+  await time.press('End')
+  await expect(legend).toHaveCount(3)
   const edge = graph.locator('path.edge').filter({ hasText: 'Impact' }).first()
   const drawn = (e: Element) => getComputedStyle(e, e.localName === 'li' ? '::before' : null)[e.localName === 'li' ? 'backgroundColor' : 'stroke']
   expect(await edge.evaluate(drawn)).toBe(await legend.last().evaluate(drawn))

@@ -49,6 +49,9 @@ tests:
     expect: []
 `
 
+// unixLines is a text as a textarea has it: its lines end in one way, and offsets are the same in both.
+export const unixLines = (text: string) => text.replace(/\r\n?/g, '\n')
+
 // Edit replaces what is between two offsets, and says what is selected then.
 export interface Edit { from: number; to: number; text: string; start: number; end: number }
 

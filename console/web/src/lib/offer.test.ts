@@ -56,6 +56,13 @@ describe('what the editor offers', () => {
     expect(names('shadow: tr|')).toEqual(['true'])
     expect(names('tests:\n  - expect: [{severity: crit|')).toEqual(['critical'])
   })
+  it('has a word once, and the rule\'s own pattern before a field or a form of its name', () => {
+    const own = 'match:\n  message: exists(message)\n  count: exists(tags)\n'
+    expect(names(own + 'when: mess|')).toEqual(['message'])
+    const all = names(own + 'when: |', true)!
+    expect(all.slice(0, 2)).toEqual(['message', 'count'])
+    expect(all).toEqual([...new Set(all)])
+  })
   it('says nothing in texts, comments and names, or before there is a beginning', () => {
     for (const nothing of ['match: user.name == "us|', '# ru|', 'title: us|', 'match: a # us|', 'match:\n  us|', 'match: u|', 'ru|le: x', 'match: user.name|', 'description: 12:ru|']) expect(names(nothing), nothing).toBeNull()
     expect(names('match: u|', true)).toContain('user.name')

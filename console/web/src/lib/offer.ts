@@ -21,11 +21,17 @@ export function offered(text: string, caret: number, asked = false): Offer | nul
   if (!at) return null
   const word = /[@\w.]*$/.exec(line)![0]
   if (!asked && (word.length < 2 || /^[\w.]/.test(text.slice(caret)))) return null
-  const found = ranked(fitting(text, begin, at), word)
+  const found = ranked(distinct(fitting(text, begin, at)), word)
   if (found.length === 0 || (!asked && found[0]!.name === word)) return null
   // What follows already is not written twice.
   const next = text.slice(caret).match(/^(: ?|\()/)?.[0]
   return { from: caret - word.length, to: caret, words: next ? found.map((w) => ({ ...w, text: w.text.replace(/(: ?|\()$/, '') })) : found }
+}
+
+// Of words of one name the first is meant: a pattern may be called as a field or a form is.
+function distinct(all: Word[]): Word[] {
+  const seen = new Set<string>()
+  return all.filter((w) => !seen.has(w.name) && seen.add(w.name))
 }
 
 // Words that begin with what is written come first, then those of which a part does: pod leads to k8s.pod.name.

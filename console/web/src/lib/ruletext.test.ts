@@ -30,6 +30,34 @@ describe('a test that is saved', () => {
     ]) expect(after(text!), text).toBe(want)
     expect(testEdit('title: Sigma\n', 'tried', events, trace())).toBeNull()
   })
+  it('goes in among what comments say', () => {
+    const made = '{name: tried, events: [{at: 0s}], expect: []}'
+    for (const [tests, want] of [
+      ['[] # later [1]', '# later [1]\n  - name: tried\n    events:\n      - {at: 0s}\n    expect: []'],
+      ['[{name: a}] # see [1]', `[{name: a}, ${made}] # see [1]`],
+      ['[{name: a}]\n# of [by], as it\'s', `[{name: a}, ${made}]\n# of [by], as it's`],
+      ['[\n  {name: a}, # [0]\n  {name: b} # last,\n]', `[\n  {name: a}, # [0]\n  {name: b}, # last,\n  ${made}\n]`],
+      ['[\n  {name: a},\n]', `[\n  {name: a},\n  ${made}\n]`],
+      ['[{name: a},]', `[{name: a}, ${made}]`],
+      ['[ # none yet\n]', `[ # none yet\n  ${made}\n]`],
+      ['[ # it\'s [\n  "] # no comment"]', `[ # it's [\n  "] # no comment", ${made}]`],
+      [`[{name: 'it''s ] # one', at: "a\\"] # b", of: don't}] # ]`, `[{name: 'it''s ] # one', at: "a\\"] # b", of: don't}, ${made}] # ]`],
+    ]) {
+      const text = `rule: r\ntests: ${tests}\nby: [x]\n`
+      expect(done(text, testEdit(text, 'tried', [{ at: '0s' }], trace())!)).toBe(`rule: r\ntests: ${want}\nby: [x]\n`)
+    }
+  })
+  it('has a name that no other test of its rule has', () => {
+    const name = (tests: string, of = 'tried: a') => {
+      const text = `rule: q\ntests: [{name: ${of} 2}]\n---\nrule: r\ntests:${tests}\n`
+      return /(?:- |, \{)name: ("tried.*?"|tried[^,\n]*)(?:,|\n.*\n.*at: 0s)/.exec(testEdit(text, of, [{ at: '0s' }], trace())!.text)?.[1]
+    }
+    expect(name(' []')).toBe('"tried: a"')
+    expect(name('\n  - name: "tried: a" # once\n    expect: []')).toBe('"tried: a 2"')
+    expect(name("\n  - {name: 'tried: a', expect: []}\n  - {expect: [], name: \"tried: a 2\"}")).toBe('"tried: a 3"')
+    expect(name('\n  - expect: []\n    name: tried', 'tried')).toBe('"tried 2"')
+    expect(name('\n  - name: tried, and more\n  - {events: [{user.name: tried (1)}], name: tried 2}', 'tried (1)')).toBe('"tried (1)"')
+  })
   it('expects what stands, with times where one key has several', () => {
     expect(found(trace())).toEqual([])
     expect(found(trace(detection('a', { state: 'retracted' }), detection('b', { state: 'joined' })))).toEqual([])
@@ -38,6 +66,11 @@ describe('a test that is saved', () => {
     ])
     expect(found(trace(detection('a', { key: {} })))).toEqual([{ count: 2 }])
   })
+})
+
+it('leaves the caret behind what was written, and nothing selected', () => {
+  const text = 'rule: r\nseverity: low\nby: [x]\n'
+  for (const e of [shadowEdit(text, true), testEdit(text, 'tried', events, trace())!]) expect([e.start, e.end]).toEqual([e.from + e.text.length, e.from + e.text.length])
 })
 
 it('puts rules into shadow, and takes them out', () => {

@@ -18,14 +18,14 @@ function parts(text: string): Part[] {
   return out
 }
 
-// edit is the least that makes one text of another.
+// edit is the least that makes one text of another. Nothing is selected then: the next key would delete it.
 function edit(was: string, now: string): Edit {
   let from = 0
   while (from < was.length && was[from] === now[from]) from++
   let tail = 0
   while (tail < was.length - from && tail < now.length - from && was[was.length - 1 - tail] === now[now.length - 1 - tail]) tail++
   const text = now.slice(from, now.length - tail)
-  return { from, to: was.length - tail, text, start: from, end: from + text.length }
+  return { from, to: was.length - tail, text, start: from + text.length, end: from + text.length }
 }
 
 const shadow = /^shadow:[ \t]*true\b.*\n?/m
@@ -75,11 +75,33 @@ export function found(t: Trace): Record<string, unknown>[] {
   }))
 }
 
-// testEdit appends a test to a rule: events as they were given, and what was found. It is null if the rule is not there.
-export function testEdit(text: string, name: string, events: TestEvent[], t: Trace): Edit | null {
+// bare is YAML with spaces for its comments.
+const bare = (yaml: string) => yaml.replace(/(?<=[[{,:](?:\s|#.*)*)(?:"(?:\\[^]|[^"\\])*"|'(?:''|[^'])*')|(?<!\S)#.*/g, (m) => (m.startsWith('#') ? ' '.repeat(m.length) : m))
+
+// inFlow puts an entry into a list in brackets: behind the last one, and on a line of its own if the bracket is on one.
+function inFlow(list: string, entry: string): string {
+  const yaml = bare(list)
+  const close = yaml.lastIndexOf(']')
+  const at = yaml.slice(0, close).trimEnd().length
+  const comma = /[[,]/.test(list[at - 1]!) ? '' : ','
+  const line = list.lastIndexOf('\n', close)
+  if (line >= at) return list.slice(0, at) + comma + list.slice(at, line) + '\n' + list.slice(line + 1, close) + '  ' + entry + list.slice(line)
+  return list.slice(0, at) + comma + (list[at - 1] === '[' ? '' : ' ') + entry + list.slice(at)
+}
+
+// named tells whether a rule has a test of a name, however that is quoted.
+function named(doc: string, name: string): boolean {
+  const ways = [name, JSON.stringify(name), `'${name.replaceAll("'", "''")}'`].map((s) => s.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'))
+  return new RegExp(`(?:^|[\\s{,])name:[ \\t]*(?:${ways.join('|')})[ \\t]*(?:[,}#]|$)`, 'm').test(doc)
+}
+
+// testEdit appends a test to a rule, under a name that no other has: events as they were given, and what was found. It is null if the rule is not there.
+export function testEdit(text: string, title: string, events: TestEvent[], t: Trace): Edit | null {
   const p = parts(text).find((x) => x.id === t.rule)
   if (!p) return null
   const doc = text.slice(p.from, p.to)
+  let name = title
+  for (let n = 2; named(doc, name); n++) name = `${title} ${n}`
   const key = /^tests:[ \t]*(.*)$/m.exec(doc)
   const expect = flow(found(t))
   const block = (dash: string) =>
@@ -87,16 +109,15 @@ export function testEdit(text: string, name: string, events: TestEvent[], t: Tra
   const whole = doc.endsWith('\n') || doc === '' ? doc : doc + '\n'
   let now: string
   if (!key) now = whole.trimEnd() + '\ntests:\n' + block('  ')
-  else if (/^\[\s*\]/.test(key[1]!)) now = whole.slice(0, key.index) + 'tests:\n' + block('  ') + whole.slice(key.index + key[0].length + 1)
+  else if (/^\[\s*\]/.test(key[1]!)) now = whole.slice(0, key.index) + 'tests:' + key[1]!.replace(/^\[\s*\]/, '') + '\n' + block('  ') + whole.slice(key.index + key[0].length + 1)
   else {
     // It ends before the next key at the margin.
     const after = key.index + key[0].length
     const next = /^[^\s#\-\]}]/m.exec(whole.slice(after))
     const end = after + whole.slice(after, next ? after + next.index : undefined).trimEnd().length
     if (key[1]!.startsWith('[')) {
-      const close = whole.lastIndexOf(']', end - 1)
-      const comma = /[[,]\s*$/.test(whole.slice(0, close)) ? '' : ', '
-      now = whole.slice(0, close) + comma + flow({ name, events, expect: found(t) }) + whole.slice(close)
+      const list = after - key[1]!.length
+      now = whole.slice(0, list) + inFlow(whole.slice(list, end), flow({ name, events, expect: found(t) })) + whole.slice(end)
     } else {
       const dash = /^( *)- /m.exec(whole.slice(after, end))?.[1] ?? '  '
       now = whole.slice(0, end) + '\n' + block(dash) + whole.slice(end).replace(/^\n/, '')

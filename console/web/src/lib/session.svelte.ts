@@ -72,6 +72,7 @@ class Session {
   leave() {
     if (!this.token && this.loginAt) void fetch('/auth/logout', { method: 'POST' }).catch(() => {})
     this.refused()
+    sessionStorage.clear() // the rules that were written and the events that were picked are not the next one's
     this.tried = false
   }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Events to try a rule with: pasted, or picked in the live tail.
+import { notes } from './notes.svelte'
 import type { Seen } from './seen'
 import type { TestEvent } from './trace'
 
@@ -21,7 +22,12 @@ export function picked(): Picked[] {
 // pick keeps an event of the tail, and returns how many there are; the oldest makes room.
 export function pick(e: Seen): number {
   const all = [...picked(), { time: e.time ?? new Date().toISOString(), fields: e.fields }].slice(-mostEvents)
-  sessionStorage.setItem(slot, JSON.stringify(all))
+  try {
+    sessionStorage.setItem(slot, JSON.stringify(all))
+  } catch {
+    notes.say('The event was not picked: the tab has no room for it.', true)
+    return picked().length
+  }
   return all.length
 }
 
