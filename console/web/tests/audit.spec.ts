@@ -40,13 +40,14 @@ test('older entries are fetched on demand, each once, with a span back, too', as
 })
 
 test('what is in the tree is said, with when it was verified, and what does not verify in red', async ({ signedIn: page }) => {
-  const answer = Promise.withResolvers<void>()
-  await page.route('**/api/v1/audit/checkpoint', async (r) => { await answer.promise; await r.continue() })
+  let answer = () => {}
+  const asked = new Promise<void>((done) => { answer = done })
+  await page.route('**/api/v1/audit/checkpoint', async (r) => { await asked; await r.continue() })
   await page.goto('/audit')
   const log = page.getByRole('table', { name: 'Audit log' })
   await expect(log).toBeVisible()
   const place = await log.boundingBox()
-  answer.resolve()
+  answer()
   // When is beside what is announced: it counts on each second.
   await expect(page.getByText(/^\s*Checkpoint of \d+ entr(y|ies), verified (just now|.+ ago)\s*$/)).toBeVisible()
   await expect(page.getByRole('status').filter({ hasText: /^Checkpoint of \d+ entr(y|ies), verified$/ })).toBeVisible()
