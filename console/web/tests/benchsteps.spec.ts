@@ -98,7 +98,7 @@ test('what was not followed to its end is no test', async ({ signedIn: page }) =
   await steps(page).getByText('Try events').click()
   await steps(page).getByLabel('Events, one a line').fill(Array.from({ length: 200 }, (_, i) => JSON.stringify({ at: i * 300 + 's', 'event.action': 'ask', 'user.name': 'u' + i })).join('\n'))
   await steps(page).getByRole('button', { name: 'Step through them' }).click()
-  await expect(steps(page).getByText('As many moments as are told')).toBeVisible()
+  await expect(steps(page).getByText(/^(As many moments as are told|There was no time)/)).toBeVisible({ timeout: 30_000 })
   await expect(steps(page).getByRole('button', { name: 'Save as test' })).toBeDisabled()
   await expect(steps(page).getByText('it was not followed to its end')).toBeVisible()
 })

@@ -53,7 +53,7 @@ class Session {
   }
 
   refused() {
-    this.tried = this.token !== ''
+    this.tried ||= this.token !== '' // of two requests at once the second finds no token any more
     this.token = ''
     sessionStorage.removeItem(slot)
     this.me = { login: this.me.login } // the rights of one are not those of the next
