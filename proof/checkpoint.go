@@ -77,9 +77,9 @@ func Checkpoint(msg, public string) (tlog.Tree, error) {
 	if len(lines) != 4 || lines[0] != Name || lines[3] != "" {
 		return tlog.Tree{}, errors.New("checkpoint: it does not have the three lines of one")
 	}
-	n, err := strconv.ParseInt(lines[1], 10, 64)
-	if err != nil || n < 0 || strconv.FormatInt(n, 10) != lines[1] {
-		return tlog.Tree{}, fmt.Errorf("checkpoint: its second line %q is no number of entries", lines[1])
+	n, err := entries(lines[1])
+	if err != nil {
+		return tlog.Tree{}, err
 	}
 	h, err := tlog.ParseHash(lines[2])
 	if err != nil {
@@ -94,9 +94,13 @@ func Claimed(msg string) (int64, error) {
 	if len(lines) < 2 || lines[0] != Name {
 		return 0, errors.New("it is no checkpoint: its first line is " + Name)
 	}
-	n, err := strconv.ParseInt(lines[1], 10, 64)
-	if err != nil || n < 0 {
-		return 0, fmt.Errorf("checkpoint: its second line %q is no number of entries", lines[1])
+	return entries(lines[1])
+}
+
+func entries(line string) (int64, error) {
+	n, err := strconv.ParseInt(line, 10, 64)
+	if err != nil || n < 0 || strconv.FormatInt(n, 10) != line {
+		return 0, fmt.Errorf("checkpoint: its second line %q is no number of entries", line)
 	}
 	return n, nil
 }

@@ -3,6 +3,7 @@
 package storetest
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,6 +19,24 @@ import (
 // patience is how long a change may take to be told.
 const patience = 30 * time.Second
 
+// readOn reads pages of changes after a mark, which it moves, until there are so many: what others in the same database have under way holds
+// them back for a moment.
+func readOn[T any](t *testing.T, mark *string, limit, want int, page func(context.Context, string, int) ([]T, error), markOf func(T) string) (all []T) {
+	t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		got, err := page(t.Context(), *mark, limit)
+		if err != nil || len(got) > limit {
+			t.Fatalf("%d changes, %v", len(got), err)
+		}
+		for _, c := range got {
+			*mark = markOf(c)
+		}
+		if all = append(all, got...); len(all) >= want || time.Now().After(end) {
+			return all
+		}
+	}
+}
+
 func changes(t *testing.T, k Kind) {
 	s := own(t, k)
 	mark, err := s.LastChange(t.Context())
@@ -31,19 +50,8 @@ func changes(t *testing.T, k Kind) {
 		for _, n := range want {
 			wanted = append(wanted, id(anIncident, n))
 		}
-		for end := time.Now().Add(patience); ; { // what others in the same database have under way holds it back for a moment
-			got, err := s.Changed(t.Context(), mark, limit)
-			if err != nil || len(got) > limit {
-				t.Fatalf("%d changes, %v", len(got), err)
-			}
-			for _, c := range got {
-				mark = c.Mark
-				ids = append(ids, c.ID)
-			}
-			if len(ids) >= len(want) || time.Now().After(end) {
-				break
-			}
-			time.Sleep(time.Millisecond)
+		for _, c := range readOn(t, &mark, limit, len(want), s.Changed, func(c incident.Changed) string { return c.Mark }) {
+			ids = append(ids, c.ID)
 		}
 		if !slices.Equal(ids, wanted) {
 			t.Fatalf("changed are %v, want %v", ids, wanted)

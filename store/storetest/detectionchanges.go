@@ -4,7 +4,6 @@ package storetest
 
 import (
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -22,22 +21,10 @@ func detectionChanges(t *testing.T, k Kind) {
 	first := mark
 	read := func(limit int, want ...[2]string) []incident.ChangedDetection {
 		t.Helper()
-		var all []incident.ChangedDetection
+		all := readOn(t, &mark, limit, len(want), s.ChangedDetections, func(c incident.ChangedDetection) string { return c.Mark })
 		var got [][2]string
-		for end := time.Now().Add(patience); ; { // what others in the same database have under way holds it back for a moment
-			page, err := s.ChangedDetections(t.Context(), mark, limit)
-			if err != nil || len(page) > limit {
-				t.Fatalf("%d changes, %v", len(page), err)
-			}
-			for _, c := range page {
-				mark = c.Mark
-				got = append(got, [2]string{c.Detection.ID, c.Incident})
-			}
-			all = append(all, page...)
-			if len(got) >= len(want) || time.Now().After(end) {
-				break
-			}
-			time.Sleep(time.Millisecond)
+		for _, c := range all {
+			got = append(got, [2]string{c.Detection.ID, c.Incident})
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Fatal(diff)
