@@ -4,9 +4,11 @@ package proof
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"io"
 	"strings"
 	"testing"
 
@@ -80,6 +82,49 @@ func TestABundleVerifies(t *testing.T) {
 	}
 	if _, err := VerifyBundle(bytes.NewReader(b), aKey(t).Public()); err == nil || !strings.Contains(err.Error(), "it was made with the key") {
 		t.Errorf("with another key: %v", err)
+	}
+}
+
+// TestABundleHasNoEntryTwiceAndNoTail: what is said twice is one act, and what stands behind the archive was signed by nobody.
+func TestABundleHasNoEntryTwiceAndNoTail(t *testing.T) {
+	t.Parallel()
+	k := aKey(t)
+	files := aBundle(t, k)
+	for i, f := range files {
+		if f.Name == EntriesFile {
+			var part AuditPart
+			if err := json.Unmarshal(f.Data, &part); err != nil {
+				t.Fatal(err)
+			}
+			part.Entries = append(part.Entries, part.Entries[1])
+			b, err := json.Marshal(part)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files[i].Data = b
+		}
+	}
+	if _, err := VerifyBundle(bytes.NewReader(packed(t, k, files)), ""); err == nil || !strings.Contains(err.Error(), "audit entry 13 is not in its place") {
+		t.Errorf("an entry that is there twice: %v", err)
+	}
+	zip, err := gzip.NewReader(bytes.NewReader(packed(t, k, aBundle(t, k))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := io.ReadAll(zip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	if _, err := w.Write(append(all, "and more"...)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := VerifyBundle(&b, ""); err == nil || !strings.Contains(err.Error(), "it goes on after its end") {
+		t.Errorf("an archive with a tail: %v", err)
 	}
 }
 
