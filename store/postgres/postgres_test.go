@@ -162,9 +162,9 @@ func TestTermsOfWhatWasThere(t *testing.T) {
 	}
 	want := read()
 	for _, query := range []string{
-		"DELETE FROM goose_db_version WHERE version_id IN (11, 12, 13)",
+		"DELETE FROM goose_db_version WHERE version_id IN (11, 12, 13, 17)",
 		"DELETE FROM incident_terms WHERE incident >= (SELECT id FROM incidents ORDER BY id OFFSET 100 LIMIT 1)",
-		"UPDATE pg_index SET indisvalid = false WHERE indexrelid IN ('incident_terms_found'::regclass, 'outbox_held'::regclass)",
+		"UPDATE pg_index SET indisvalid = false WHERE indexrelid IN ('incident_terms_asked'::regclass, 'outbox_held'::regclass)",
 		"CREATE INDEX incidents_newest_next ON incidents (id)", "DROP INDEX incidents_newest",
 	} {
 		if _, err := s.pool.Exec(t.Context(), query); err != nil {
@@ -277,7 +277,7 @@ func TestAnIndexHoldsUpNobody(t *testing.T) {
 	for _, m := range []struct {
 		version      int
 		index, table string
-	}{{11, "incidents_newest", "incidents"}, {12, "outbox_held", "outbox"}, {13, "incident_terms_found", "incident_terms"}, {16, "detections_order", "detections"}} {
+	}{{11, "incidents_newest", "incidents"}, {12, "outbox_held", "outbox"}, {16, "detections_order", "detections"}, {17, "incident_terms_asked", "incident_terms"}} {
 		t.Run(m.index, func(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

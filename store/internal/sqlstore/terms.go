@@ -81,22 +81,26 @@ func placeTerms(scope incident.Scope) []string {
 	return out
 }
 
-// pieces are those of a text that incidents are found by: three letters each, or what one begins with if it is shorter.
+// perPiece is how many letters a piece has, as function incident_fours has them: of fewer there would be many texts with all pieces of
+// "user-100" that have it not.
+const perPiece = 4
+
+// pieces are those of a text that incidents are found by, or what one begins with if the text is shorter.
 func pieces(text string) []string {
 	letters := []rune(text)
-	if len(letters) < 3 {
+	if len(letters) < perPiece {
 		return []string{text}
 	}
-	out := make([]string, len(letters)-2)
+	out := make([]string, len(letters)-perPiece+1)
 	for i := range out {
-		out[i] = string(letters[i : i+3])
+		out[i] = string(letters[i : i+perPiece])
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
 }
 
 // short reports whether pieces are of a text that is less than one.
-func short(pieces []string) bool { return len(pieces) == 1 && utf8.RuneCountInString(pieces[0]) < 3 }
+func short(pieces []string) bool { return len(pieces) == 1 && utf8.RuneCountInString(pieces[0]) < perPiece }
 
 // words asks for pieces as PostgreSQL asks for words.
 func words(pieces []string) string {
@@ -137,7 +141,7 @@ func (t terms) has(more ...string) where {
 	}
 	w := t.seen()
 	if len(t.pieces) > 0 {
-		w.and("incident_pieces(t.search) @@ ?::text::tsquery", words(t.pieces))
+		w.and("incident_fours(t.search) @@ ?::text::tsquery", words(t.pieces))
 	}
 	return w
 }

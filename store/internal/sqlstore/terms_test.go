@@ -33,9 +33,10 @@ func TestPieces(t *testing.T) {
 	for text, want := range map[string]string{
 		"u":     "'u':*",
 		"ÿñ":    "'ÿñ':*",
-		"abc":   "'abc'",
-		"aaaab": "'aaa' & 'aab'",
-		`o'\x`:  `'''\\x' & 'o''\\'`,
+		"abc":   "'abc':*",
+		"abcd":  "'abcd'",
+		"aaaab": "'aaaa' & 'aaab'",
+		`o'\xy`: `'''\\xy' & 'o''\\x'`,
 	} {
 		if got := words(pieces(text)); got != want {
 			t.Errorf("%s: %s, want %s", text, got, want)
