@@ -107,6 +107,7 @@ func (m *million) questions(s store.Store) []question {
 	list("text: a rule", func(i int) incident.Filter { return incident.Filter{Query: m.rules[i%40].ID} })
 	list("text: of none", func(i int) incident.Filter { return incident.Filter{Query: fmt.Sprintf("nobody-%d", i)} })
 	list("text: two letters of none", same(incident.Filter{Query: "ÿñ"}))
+	list("text: three letters of few", func(i int) incident.Filter { return incident.Filter{Query: fmt.Sprint(100 + i*7%900)} })
 	list("text: of few, open", func(i int) incident.Filter { return incident.Filter{Query: user(i), Status: open} })
 	list("text: two letters of few, of another rule", func(i int) incident.Filter {
 		return incident.Filter{Query: fmt.Sprint(10 + i%90), Rule: m.rules[i%40].ID, Technique: m.rules[(i+3)%40].Attack[0]}
