@@ -86,7 +86,7 @@ func (s sequence) among(w, around []*match, t int64) bool {
 		group := w[begin:end]
 		begin = end
 		time := group[0].ref.Time
-		alive[0] = s.guards[0] == 0 || !occurs(around, s.guards[0], time-t, time-1)
+		alive[0] = s.guards[0] == 0 || !occurs(around, s.guards[0], add(time, -t), add(time, -1))
 		clear(next)
 		for k := range n {
 			if !alive[k] {
@@ -98,7 +98,7 @@ func (s sequence) among(w, around []*match, t int64) bool {
 			for r := 1; r <= len(group) && k+r <= n; r++ {
 				if s.fits(group, k, k+r) {
 					if k+r == n {
-						if s.guards[n] == 0 || !occurs(around, s.guards[n], time+1, time+t) {
+						if s.guards[n] == 0 || !occurs(around, s.guards[n], add(time, 1), add(time, t)) {
 							return true
 						}
 					} else {

@@ -26,7 +26,7 @@ func (w *window) extend(tail, shown []*match) (out []told, ok bool) {
 	slices.SortFunc(shown, (*match).compare)
 	end := last.to
 	for _, e := range shown {
-		if e.ref.Time < end || e.ref.Time-end > w.plan.t || e.start < last.from || last.mayBeginWith(e) {
+		if e.ref.Time < end || sub(e.ref.Time, end) > w.plan.t || e.start < last.from || last.mayBeginWith(e) {
 			return nil, false
 		}
 		end = e.ref.Time

@@ -76,7 +76,7 @@ func (v *values) isNew(e *match) bool {
 		return false
 	}
 	if v.young[value] > 1 {
-		for _, m := range slices.Backward(between(v.w.ms, add(e.ref.Time, -v.learn), e.ref.Time-1)) {
+		for _, m := range slices.Backward(between(v.w.ms, add(e.ref.Time, -v.learn), add(e.ref.Time, -1))) {
 			if x, ok := m.tuple(v.bit, v.values); ok && x == value && v.takes(m) && v.w.known(m, e) {
 				return false
 			}

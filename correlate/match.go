@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"sort"
 
+	"tocsin/event"
 	"tocsin/rules"
 )
 
@@ -97,13 +98,6 @@ func between(ms []*match, from, to int64) []*match {
 	return ms[i:j]
 }
 
-// add and sub saturate: a time near the end of int64 must not wrap.
-func add(a, b int64) int64 {
-	if c := a + b; (c > a) == (b > 0) {
-		return c
-	}
-	if b > 0 {
-		return 1<<63 - 1
-	}
-	return -1 << 63
-}
+func add(a, b int64) int64 { return event.Plus(a, b) }
+
+func sub(a, b int64) int64 { return event.Minus(a, b) }

@@ -135,6 +135,14 @@ func TestEngineOnWhatWentWrong(t *testing.T) {
 			name: "a late event makes a firing point of a silence", rule: plainRule("top", "own", 4, rules.Silent{}),
 			items: []item{at("1", 1000, 1000, "a", ""), at("2", 1002, 1015, "a", ""), at("3", 1007, 1007, "a", ""), at("4", 1007, 1007, "a", "")},
 		},
+		{
+			name: "events of 1690 and of 2041 are far apart", rule: plainRule("top", "own", 4, is(0)).lasting(3),
+			items: []item{at("1", -10_570_000_000, 1000, "a", ""), at("2", 480_000_000, 1000, "a", "")},
+		},
+		{
+			name: "events of 1690 and of 2041 that stand alone are far apart", rule: plainRule("top", "own", 0, is(0)).lasting(3),
+			items: []item{at("1", -10_570_000_000, 1000, "a", ""), at("2", 480_000_000, 1000, "a", "")},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

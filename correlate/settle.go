@@ -90,7 +90,7 @@ func (w *window) settle() []told {
 
 // linked reports whether two firing points belong to one run (F3).
 func (w *window) linked(a, b *match) bool {
-	return !w.plan.alone && b.ref.Time-a.ref.Time <= w.plan.t && w.plan.met(a, b)
+	return !w.plan.alone && sub(b.ref.Time, a.ref.Time) <= w.plan.t && w.plan.met(a, b)
 }
 
 // components groups firing points, ordered by time, into runs.
@@ -98,7 +98,7 @@ func (w *window) components(fps []*match) [][]*match {
 	uf := newUnion(len(fps))
 	var anchors map[*run]int
 	for i, e := range fps {
-		if r := e.run; r != nil && r.folded && e.ref.Time-r.last <= w.plan.t {
+		if r := e.run; r != nil && r.folded && sub(e.ref.Time, r.last) <= w.plan.t {
 			if j, ok := anchors[r]; ok {
 				uf.join(i, j)
 			} else {
@@ -114,7 +114,7 @@ func (w *window) components(fps []*match) [][]*match {
 			}
 			continue
 		}
-		for j := i - 1; j >= 0 && e.ref.Time-fps[j].ref.Time <= w.plan.t; j-- {
+		for j := i - 1; j >= 0 && sub(e.ref.Time, fps[j].ref.Time) <= w.plan.t; j-- {
 			if w.linked(fps[j], e) {
 				uf.join(i, j)
 			}
@@ -150,7 +150,7 @@ func (w *window) claim(g []*match, claimed map[*run]bool, joined map[*run]*run) 
 	var best *run
 	for _, r := range candidates {
 		// A folded part stays with the firing points that are still in reach of it.
-		if claimed[r] || r.folded && g[0].ref.Time-r.last > w.plan.t {
+		if claimed[r] || r.folded && sub(g[0].ref.Time, r.last) > w.plan.t {
 			continue
 		}
 		if best == nil {

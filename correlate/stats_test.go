@@ -160,3 +160,19 @@ func TestFirstSeenIsBounded(t *testing.T) {
 		t.Errorf("%d cells long after the last event, want none", e.Cells())
 	}
 }
+
+// TestTheLastYearIsKept: an incident of a time that is nearly beyond what a time can be is not forgotten with one of now, and so
+// a copy of its event is one.
+func TestTheLastYearIsKept(t *testing.T) {
+	t.Parallel()
+	const last = (1<<63 - 1) / int64(time.Second) // in 2262
+	for _, within := range []int{0, 10} {
+		l := newLimited(t, plainRule("top", "own", within, rules.Is{Pattern: 0}), correlate.Limits{})
+		l.play(at("now", 1000, 1000, "a", ""), at("last", last-zero, 1000, "a", ""))
+		l.tick(5000)
+		l.play(at("last", last-zero, 5000, "a", ""))
+		if s := l.engine.Stats()[0]; s.Matched != 2 || s.Duplicates != 1 || s.Incidents != 2 || l.engine.Cells() != 1 {
+			t.Errorf("within %ds: %d matched, %d duplicates, %d incidents, %d cells; want 2, 1, 2 and 1", within, s.Matched, s.Duplicates, s.Incidents, l.engine.Cells())
+		}
+	}
+}

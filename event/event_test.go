@@ -148,3 +148,20 @@ func TestResetUsesMemoryAgain(t *testing.T) {
 		t.Errorf("the memory of %q is not used again", got)
 	}
 }
+
+func TestTimesStopAtTheirEnds(t *testing.T) {
+	t.Parallel()
+	const first, last = math.MinInt64, math.MaxInt64
+	for _, tt := range []struct{ a, b, plus, minus int64 }{
+		{5, 3, 8, 2}, {5, -3, 2, 8}, {5, 0, 5, 5}, {0, first, first, last},
+		{last, 1, last, last - 1}, {last, -1, last - 1, last}, {first, 1, first + 1, first}, {first, -1, first, first + 1},
+		{last, first, -1, last}, {first, last, -1, first}, {last, last, last, 0}, {first, first, first, 0},
+	} {
+		if got := Plus(tt.a, tt.b); got != tt.plus {
+			t.Errorf("Plus(%d, %d) = %d, want %d", tt.a, tt.b, got, tt.plus)
+		}
+		if got := Minus(tt.a, tt.b); got != tt.minus {
+			t.Errorf("Minus(%d, %d) = %d, want %d", tt.a, tt.b, got, tt.minus)
+		}
+	}
+}

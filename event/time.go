@@ -2,7 +2,33 @@
 
 package event
 
-import "time"
+import (
+	"math"
+	"time"
+)
+
+// Plus is a + b, and Minus a - b, of Unix nanoseconds and spans of them. Both stop at the ends of what can be said: a time near
+// one of them, which anybody can write into a record, must not come round at the other.
+func Plus(a, b int64) int64 {
+	switch c := a + b; {
+	case (c > a) == (b > 0):
+		return c
+	case b > 0:
+		return math.MaxInt64
+	}
+	return math.MinInt64
+}
+
+// Minus is a - b, see [Plus].
+func Minus(a, b int64) int64 {
+	switch c := a - b; {
+	case (c < a) == (b > 0):
+		return c
+	case b > 0:
+		return math.MinInt64
+	}
+	return math.MaxInt64
+}
 
 // Stamp is a point in time, Unix nanoseconds, that prints as RFC 3339 in UTC with up to nine
 // digits of fraction, and as null when it is 0.

@@ -8,6 +8,7 @@ import (
 	"sort"
 	"strconv"
 
+	"tocsin/event"
 	"tocsin/rules"
 )
 
@@ -221,11 +222,13 @@ func (c *Chain) chained(a, b *link) bool {
 	if a.first > b.first {
 		a, b = b, a
 	}
-	return b.first-a.last <= c.quiet &&
+	return event.Minus(b.first, a.last) <= c.quiet &&
 		a.born <= c.remembered(b) && b.born <= c.remembered(a)
 }
 
-func (c *Chain) remembered(l *link) int64 { return l.reached + c.quiet + c.memory }
+func (c *Chain) remembered(l *link) int64 {
+	return event.Plus(event.Plus(l.reached, c.quiet), c.memory)
+}
 
 // newID names an incident by its rule, its key and the detection that opened it.
 func (c *Chain) newID(first string) string {

@@ -34,7 +34,7 @@ func Risk(now int64, seen []Sighting) float64 {
 		if s.Shadow {
 			continue
 		}
-		age := max(now-s.LastEvent, 0)
+		age := max(event.Minus(now, s.LastEvent), 0)
 		left *= 1 - severityShare(s.Severity)*verdictShare(s.Verdict)*math.Exp2(-float64(age)/float64(halfLife))
 	}
 	return math.Round(1000*(1-left)) / 10

@@ -5,6 +5,8 @@ package incident
 import (
 	"slices"
 	"sort"
+
+	"tocsin/event"
 )
 
 // Settle works out the incidents and returns those that changed, in order of id, with
@@ -105,10 +107,10 @@ func (c *Chain) groups(ls []*link) [][]*link {
 	var end int64
 	onTime := true
 	for i, l := range ls {
-		if l.born > l.firing+c.late {
+		if l.born > event.Plus(l.firing, c.late) {
 			onTime = false
 		}
-		if i == 0 || l.first-end > c.quiet {
+		if i == 0 || event.Minus(l.first, end) > c.quiet {
 			out = append(out, nil)
 			end = l.last
 		}
@@ -315,7 +317,7 @@ func same(a, b Incident) bool {
 func (c *Chain) Forget(clock int64) bool {
 	last := make(map[string]int64)
 	for _, l := range c.links {
-		last[l.incident] = max(last[l.incident], c.remembered(l)+c.lag)
+		last[l.incident] = max(last[l.incident], event.Plus(c.remembered(l), c.lag))
 	}
 	went := false
 	for again := true; again; { // one that was merged goes after the one that it was merged into
@@ -349,7 +351,7 @@ func (c *Chain) Forget(clock int64) bool {
 func (c *Chain) Wake() int64 {
 	var at int64
 	for _, l := range c.links {
-		if k := c.remembered(l) + c.lag + 1; k > at {
+		if k := event.Plus(event.Plus(c.remembered(l), c.lag), 1); k > at {
 			at = k
 		}
 	}

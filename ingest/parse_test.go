@@ -85,7 +85,7 @@ func TestFalcoOthers(t *testing.T) {
 	if got := time.Unix(0, line.Time).UTC().Format(time.RFC3339Nano); got != "2026-08-21T10:16:00.5Z" {
 		t.Errorf("the time of day is read as %s", got)
 	}
-	for _, bad := range []string{`{"priority":"Warning","time":"2026-08-21T10:15:30Z"}`, `{"rule":"x","priority":"Warn","time":"2026-08-21T10:15:30Z"}`, `{"rule":"x","priority":"Warning","time":"soon"}`, "no line of Falco", `{"rule":`} {
+	for _, bad := range []string{`{"priority":"Warning","time":"2026-08-21T10:15:30Z"}`, `{"rule":"x","priority":"Warn","time":"2026-08-21T10:15:30Z"}`, `{"rule":"x","priority":"Warning","time":"soon"}`, "no line of Falco", "0001-01-01T10:16:00Z: Warning Shell", `{"rule":`} {
 		_, err := ingest.NewParser(ingest.ParserConfig{}).Parse(event.Record{Source: "falco", Raw: []byte(bad)}, arrival)
 		if _, ok := errors.AsType[*ingest.Malformed](err); !ok {
 			t.Errorf("%s: %v", bad, err)

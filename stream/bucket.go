@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -17,9 +18,10 @@ const bucketPrefix = "KV_"
 // EVENTS, or more. Keys of a bucket that forgets are deleted, and the server forgets that they were.
 func (s *Streams) bucket(ctx context.Context, name, description string, forgets bool) (jetstream.KeyValue, error) {
 	stream, subject := bucketPrefix+name, "$KV."+name+".>"
+	// One that somebody deletes goes on from where it was, as a stream does: the generations of Sets, which engines remember, grow.
 	want := jetstream.StreamConfig{
 		Name: stream, Description: description, Subjects: []string{subject}, Storage: jetstream.FileStorage,
-		Discard: jetstream.DiscardNew, MaxMsgsPerSubject: 1, AllowRollup: true, DenyDelete: true,
+		FirstSeq: uint64(time.Now().UnixMicro()), Discard: jetstream.DiscardNew, MaxMsgsPerSubject: 1, AllowRollup: true, DenyDelete: true,
 	}
 	if forgets {
 		want.AllowMsgTTL, want.SubjectDeleteMarkerTTL = true, markerTTL
@@ -39,6 +41,10 @@ func (s *Streams) bucket(ctx context.Context, name, description string, forgets 
 	// there, or what was there before.
 	want.AllowDirect = want.Replicas == 1
 	st, err := s.js.CreateOrUpdateStream(ctx, want)
+	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+		// Another process has made it meanwhile, with a first sequence of its own.
+		return s.bucket(ctx, name, description, forgets)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("bucket %s: %w", name, err)
 	}

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
 
 	"tocsin/stream"
 )
@@ -59,5 +61,56 @@ func TestSetTooLarge(t *testing.T) {
 	}
 	if err := s.PutSet(context.Background(), "large", data); !errors.Is(err, stream.ErrSetTooLarge) {
 		t.Errorf("a set of 9 MiB: %v", err)
+	}
+}
+
+// TestSetsMadeAnew: who deletes the bucket of Sets does not make the next Set older than those that engines have in force.
+func TestSetsMadeAnew(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	s, _ := open(t, t.TempDir(), small())
+	var before stream.Stamp
+	for _, hash := range []string{"a", "b", "c"} {
+		var err error
+		if before, err = s.NameSet(ctx, hash); err != nil {
+			t.Fatal(err)
+		}
+	}
+	js, err := jetstream.New(s.Conn())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := js.DeleteStream(ctx, "KV_tocsin-sets"); err != nil {
+		t.Fatal(err)
+	}
+	anew, err := stream.Open(ctx, s.Conn(), small())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after, err := anew.NameSet(ctx, "d"); err != nil || after.Generation <= before.Generation {
+		t.Errorf("named %+v after %+v: %v", after, before, err)
+	}
+}
+
+// TestSetsMadeByManyAtOnce: of processes that start together one makes the bucket, and the others have it.
+func TestSetsMadeByManyAtOnce(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	s, _ := open(t, t.TempDir(), small())
+	js, err := jetstream.New(s.Conn())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		if err := js.DeleteStream(ctx, "KV_tocsin-sets"); err != nil {
+			t.Fatal(err)
+		}
+		var together errgroup.Group
+		for range 4 {
+			together.Go(func() error { _, err := stream.Open(ctx, s.Conn(), small()); return err })
+		}
+		if err := together.Wait(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -248,7 +248,7 @@ func parseText(e *event.Event, rec event.Record) error {
 // latter, which depends on that.
 func textTime(s string, taken int64) (t int64, dated bool, err error) {
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999-0700"} {
-		if at, err := time.Parse(layout, s); err == nil {
+		if at, err := time.Parse(layout, s); err == nil && plain.Countable(at) {
 			return at.UnixNano(), true, nil
 		}
 	}

@@ -77,7 +77,7 @@ func OwnTime(raw value.Value) int64 {
 // told apart by size. 0 is none.
 func Time(v value.Value) int64 {
 	if s, ok := v.Str(); ok {
-		if t, err := time.Parse(time.RFC3339Nano, s); err == nil && t.Year() > 1677 && t.Year() < 2262 {
+		if t, err := time.Parse(time.RFC3339Nano, s); err == nil && Countable(t) {
 			return t.UnixNano()
 		}
 		return 0
@@ -95,6 +95,9 @@ func Time(v value.Value) int64 {
 	}
 	return 0
 }
+
+// Countable reports whether a time can be said in Unix nanoseconds.
+func Countable(t time.Time) bool { return t.Year() > 1677 && t.Year() < 2262 }
 
 // Identify sets time and identity: the source's own id, else the content and its ordinal. own is the record's own
 // time, 0 if it has none.
