@@ -3,7 +3,9 @@
 package pipeline
 
 import (
+	"context"
 	"database/sql"
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -190,5 +192,87 @@ func TestNothingIsSignedThatIsAnother(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// dying is a process that ends at one step of a round: before the store has heard of it, or after that.
+type dying struct {
+	store.AuditTree
+	at     string
+	before bool
+}
+
+var errDied = errors.New("it died")
+
+func (d dying) step(name string, do func() error) error {
+	if d.at == name && d.before {
+		return errDied
+	}
+	if err := do(); err != nil || d.at != name {
+		return err
+	}
+	return errDied
+}
+
+func (d dying) Seal(ctx context.Context, limit int, startedFor time.Duration) (n int, err error) {
+	return n, d.step("entering", func() error {
+		n, err = d.AuditTree.Seal(ctx, limit, startedFor)
+		return err
+	})
+}
+
+func (d dying) TreeSize(ctx context.Context) (n int64, err error) {
+	return n, d.step("reading the tree", func() error {
+		n, err = d.AuditTree.TreeSize(ctx)
+		return err
+	})
+}
+
+func (d dying) KeepCheckpoint(ctx context.Context, key string, size int64, note string) error {
+	return d.step("keeping the checkpoint", func() error { return d.AuditTree.KeepCheckpoint(ctx, key, size, note) })
+}
+
+// TestASealingIsCutShort: wherever a process dies in a round, also when entries have entered the tree and no checkpoint has them, the next
+// round of whoever it is signs all that is there, as the continuation of what was signed before.
+func TestASealingIsCutShort(t *testing.T) {
+	t.Parallel()
+	for _, at := range []string{"entering", "reading the tree", "keeping the checkpoint"} {
+		for name, before := range map[string]bool{"before ": true, "after ": false} {
+			for who, same := range map[string]bool{", the same": true, ", another": false} {
+				t.Run(name+at+who, func(t *testing.T) {
+					t.Parallel()
+					l, secret := newAuditLog(t), newSecret(t)
+					l.act(t, 3)
+					first := sealed(t, l.auditor(t, secret))
+					l.act(t, 2)
+					died := l.auditor(t, secret)
+					died.Store = dying{l.Store, at, before}
+					if signed, err := died.Seal(t.Context()); !errors.Is(err, errDied) || signed.Note != "" {
+						t.Fatalf("it signed %+v, %v", signed, err)
+					}
+					if !same {
+						secret = newSecret(t)
+					}
+					next := l.auditor(t, secret)
+					signed := sealed(t, next)
+					if signed.Tree.N != 5 {
+						t.Errorf("a tree of %d is signed", signed.Tree.N)
+					}
+					if kept, err := next.kept(t.Context()); err != nil || kept != signed.Tree {
+						t.Errorf("what is kept is %+v, %v", kept, err)
+					}
+					p, err := next.Extension(t.Context(), signed, first.Tree.N)
+					if err == nil {
+						err = tlog.CheckTree(p, signed.Tree.N, signed.Tree.Hash, first.Tree.N, first.Tree.Hash)
+					}
+					if err != nil {
+						t.Errorf("from the one before: %v", err)
+					}
+					if err := next.Verify(t.Context()); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+		}
 	}
 }

@@ -147,7 +147,7 @@ func (b *backtest) run(ctx context.Context, streams searchStreams, parser Parser
 		return out, err
 	}
 	for _, one := range players {
-		if err := one.end(b.until); err != nil {
+		if err := one.end(b.until, false); err != nil {
 			return out, err
 		}
 	}

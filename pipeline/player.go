@@ -84,11 +84,15 @@ func (p *player) bug() error {
 	return nil
 }
 
-// end lets the clock run to a time (Unix nanoseconds), or to the last deadline if that is 0.
-func (p *player) end(until int64) error {
+// end ends the input at a time (Unix nanoseconds), or with the last arrival if that is 0 (C4). The clock runs up to that time, or to the
+// last deadline if there is none or all is to be decided.
+func (p *player) end(until int64, decided bool) error {
 	end, horizon := int64(math.MaxInt64/4), p.last
 	if until != 0 {
-		end, horizon = until, until
+		horizon = until
+	}
+	if until != 0 && !decided {
+		end = until
 	}
 	return p.step(correlate.Entry{Tick: &correlate.Tick{Clock: end, Set: p.set.Hash, Horizon: horizon}})
 }

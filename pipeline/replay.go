@@ -35,6 +35,8 @@ type Replay struct {
 	seen map[[32]byte]uint32
 	// Progress, if it is set, is told now and then how many events have been played, and of how many.
 	Progress func(done, total int)
+	// Decided has the clock run to the last deadline also if the input ends before.
+	Decided bool
 	// Stop, if it is set, is asked before each event; an error ends the replay.
 	Stop func() error
 }
@@ -102,6 +104,8 @@ type Result struct {
 	// Detections are all detections, retracted ones too.
 	Detections []incident.Detection
 	Stats      map[string]RuleStats
+	// Ahead is how many events had not arrived when the input ended.
+	Ahead int
 	// Bug, if it is not nil, says which rule took no part in some event, as in `serve`, since its matching ended in a panic.
 	Bug error
 }
@@ -115,7 +119,7 @@ type RuleStats struct {
 	Furthest int
 }
 
-// Run plays the events. until ends the clock (Unix nanoseconds); 0 lets it run to the last deadline.
+// Run plays the events. until ends the input and the clock (Unix nanoseconds); 0 lets the clock run to the last deadline.
 // The engine is snapshotted and restored before event split, if that is positive.
 func (r *Replay) Run(until int64, split int) (Result, error) {
 	p, err := newPlayer(r.set, r.lateness)
@@ -124,11 +128,12 @@ func (r *Replay) Run(until int64, split int) (Result, error) {
 	}
 	reach := newReach()
 	p.saw = func(m *rules.Match) { reach.note(r.set, m) }
-	least := leastArrivals(r.events)
+	events := arrivedBy(until, r.events)
+	least := leastArrivals(events)
 	cells := make(map[string]correlate.Cell)
-	for i, e := range r.events {
+	for i, e := range events {
 		if r.Progress != nil && i%1000 == 0 {
-			r.Progress(i, len(r.events))
+			r.Progress(i, len(events))
 		}
 		if r.Stop != nil {
 			if err := r.Stop(); err != nil {
@@ -150,10 +155,10 @@ func (r *Replay) Run(until int64, split int) (Result, error) {
 			return Result{}, err
 		}
 	}
-	if err := p.end(until); err != nil {
+	if err := p.end(until, r.Decided); err != nil {
 		return Result{}, err
 	}
-	out := Result{Incidents: p.book.views(), Stats: reach.stats(r.set, p.book.stats), Bug: p.bug()}
+	out := Result{Incidents: p.book.views(), Stats: reach.stats(r.set, p.book.stats), Ahead: len(r.events) - len(events), Bug: p.bug()}
 	for _, d := range p.book.detections {
 		out.Detections = append(out.Detections, d)
 	}
@@ -175,6 +180,18 @@ func restore(engine *correlate.Engine, set *rules.Set, cells map[string]correlat
 	}
 	return nil
 }
+
+// arrivedBy returns the events that have arrived when the input ends; 0 is no end.
+func arrivedBy(until int64, es []*event.Event) []*event.Event {
+	if until == 0 {
+		return es
+	}
+	return slices.DeleteFunc(slices.Clone(es), func(e *event.Event) bool { return isAhead(until, e) })
+}
+
+// isAhead reports whether an event arrives after the input ends. It is of no account, in whatever order events are read: the clock does
+// not run on for it (C4).
+func isAhead(until int64, e *event.Event) bool { return until != 0 && e.Arrival > until }
 
 // leastArrivals returns, for each place, the least arrival of the events from there on: the clock before
 // that event is read.

@@ -41,20 +41,16 @@ func RunTest(ctx context.Context, set *rules.Set, r *rules.Rule, t rules.Test, p
 	}
 	// Only the rule under test may fire.
 	alone := set.Only(r)
-	until := int64(0)
-	if t.HasUntil {
-		until = testStart + int64(t.Until)
-	}
-	var first []incident.Detection
-	for _, way := range []string{"in order", "shuffled", "duplicated", "split by a restart"} {
+	until := endOf(t)
+	run := func(way string, decided bool) (Result, error) {
 		play := NewReplay(alone, parser, lateness)
-		play.Stop = ctx.Err
+		play.Stop, play.Decided = ctx.Err, decided
 		events, err := testEvents(ctx, parser, t.Events)
 		if bad, ok := errors.AsType[*TestEventError](err); ok {
-			return fail(t.Events[bad.Place-1].Line, "%v", err)
+			return Result{}, fail(t.Events[bad.Place-1].Line, "%v", err)
 		}
 		if err != nil {
-			return err
+			return Result{}, err
 		}
 		play.events = events
 		split := 0
@@ -64,32 +60,55 @@ func RunTest(ctx context.Context, set *rules.Set, r *rules.Rule, t rules.Test, p
 		case "duplicated":
 			play.Duplicate()
 		case "split by a restart":
-			split = max(1, play.Len()/2)
+			split = max(1, len(arrivedBy(until, events))/2)
 		}
 		res, err := play.Run(until, split)
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return Result{}, ctx.Err()
 		}
 		if err = cmp.Or(err, res.Bug); err != nil {
-			return fail(t.Line, "%v", err)
+			return Result{}, fail(t.Line, "%v", err)
 		}
-		got := shown(t, res.Detections)
-		if way == "in order" {
-			first = got
-			msg := compareExpect(ctx, r, t, got)
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			if msg != "" {
-				return fail(t.Line, "%s", msg)
-			}
-			continue
+		return res, nil
+	}
+	res, err := run("in order", false)
+	if err != nil {
+		return err
+	}
+	msg := compareExpect(ctx, r, t, shown(t, res.Detections))
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if msg != "" && res.Ahead > 0 {
+		msg += fmt.Sprintf("\n  `until` ends the input before %d of the %d events arrive", res.Ahead, len(t.Events))
+	}
+	if msg != "" {
+		return fail(t.Line, "%s", msg)
+	}
+	// What is found is the same in any order once all is decided (I6), and an `until` can come before that.
+	if t.HasUntil {
+		if res, err = run("in order", true); err != nil {
+			return err
 		}
-		if want, have := content(first), content(got); want != have {
+	}
+	want := content(res.Detections)
+	for _, way := range []string{"shuffled", "duplicated", "split by a restart"} {
+		if res, err = run(way, true); err != nil {
+			return err
+		}
+		if have := content(res.Detections); want != have {
 			return fail(t.Line, "%s it finds\n%sand in order\n%sthe engine broke its promise", way, have, want)
 		}
 	}
 	return nil
+}
+
+// endOf is when a test's `until` ends its input (Unix nanoseconds), 0 if it has none.
+func endOf(t rules.Test) int64 {
+	if !t.HasUntil {
+		return 0
+	}
+	return testStart + int64(t.Until)
 }
 
 // content prints what of detections must not depend on how their events came (I6): whether one was ever made that was

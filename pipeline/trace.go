@@ -97,10 +97,14 @@ func TraceRule(ctx context.Context, set *rules.Set, r *rules.Rule, t rules.Test,
 	}
 	x := tracer{rule: r, lateness: int64(lateness), places: make(map[event.ID]int), keys: make(map[rules.Key]TracedKey),
 		newest: make(map[rules.Key]int64), open: make(map[rules.Key]bool), detections: make(map[string]TracedDetection)}
+	until := endOf(t)
 	for i := range t.Events {
 		e, err := testEvent(parser, t.Events[i], i)
 		if err != nil {
 			return Trace{}, &TestEventError{i + 1, err}
+		}
+		if isAhead(until, e) {
+			continue
 		}
 		if _, twice := x.places[e.ID]; !twice {
 			x.places[e.ID] = i + 1
@@ -113,10 +117,6 @@ func TraceRule(ctx context.Context, set *rules.Set, r *rules.Rule, t rules.Test,
 	}
 	x.saw = func(m *rules.Match) { x.history.Matches = append(x.history.Matches, *m) }
 	x.history = correlate.History{Lateness: x.lateness, Stop: ctx.Err, Windows: true}
-	until := int64(0)
-	if t.HasUntil {
-		until = testStart + int64(t.Until)
-	}
 	err = x.run(until)
 	if ctx.Err() != nil {
 		x.out.Stopped, err = "time", nil

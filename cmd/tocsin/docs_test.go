@@ -226,6 +226,7 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"replay", "--rules", good, events}, 0, `"rule":{"id":"r"`},
 		{[]string{"replay", "--rules", good, events}, 0, "it has no time"},
 		{[]string{"replay", "--rules", rule, "--lenient", events}, 0, "left out:"},
+		{[]string{"replay", "--rules", good, "--until", "2026-08-21T09:00:00Z", events}, 0, "1 events, 2 not read, 0 incidents\n1 of the events arrive after --until"},
 		{[]string{"explain", "--rules", good, "--rule", "q", events}, 2, `there is no rule "q"; the nearest is "r"`},
 		{[]string{"explain", "--rules", good, "--format", "xml", events}, 2, "--format is text or json"},
 		{[]string{"parse", "--input", "vector", events}, 1, `"user.name":"a"`},

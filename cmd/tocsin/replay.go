@@ -74,7 +74,7 @@ func newReplayCommand(c *cli) *cobra.Command {
 	f.BoolVar(&o.lenient, "lenient", false, "leave out rules that do not compile, and name them")
 	f.BoolVar(&diff, "diff", false, "print what incidents the rules NEW add, remove and change against the rules OLD")
 	f.StringVar(&o.input, "input", "", "the source that the records are of: falco, vector, … (default: plain records)")
-	f.StringVar(&o.until, "until", "", "end of the clock, RFC 3339 (default: the last deadline)")
+	f.StringVar(&o.until, "until", "", "end of the input and of the clock, RFC 3339 (default: the last event, the last deadline)")
 	return cmd
 }
 
@@ -150,12 +150,13 @@ func (c *cli) replayDiff(ctx context.Context, cfg Config, o replayOptions, older
 		return err
 	}
 	var found [2][]incident.View
+	ahead := 0
 	for i, p := range plays {
 		res, err := c.play(p, o)
 		if err != nil {
 			return err
 		}
-		found[i] = res.Incidents
+		found[i], ahead = res.Incidents, res.Ahead
 	}
 	differences, same, err := pipeline.Differences(found[0], found[1])
 	if err != nil {
@@ -170,6 +171,7 @@ func (c *cli) replayDiff(ctx context.Context, cfg Config, o replayOptions, older
 	}
 	fmt.Fprintf(c.stderr, "%d events, %d not read: %d incidents added, %d removed, %d changed, %d the same\n",
 		plays[0].Len(), bad, n["added"], n["removed"], n["changed"], same)
+	c.leftOut(ahead)
 	return nil
 }
 
@@ -203,6 +205,7 @@ func (c *cli) replayRules(ctx context.Context, paths []string, lenient bool) (*r
 
 func (c *cli) replayStats(events, bad int, res pipeline.Result) {
 	fmt.Fprintf(c.stderr, "%d events, %d not read, %d incidents\n", events, bad, len(res.Incidents))
+	c.leftOut(res.Ahead)
 	var ids []string
 	for id := range res.Stats {
 		ids = append(ids, id)
@@ -215,6 +218,12 @@ func (c *cli) replayStats(events, bad int, res pipeline.Result) {
 	}
 	if res.Bug != nil {
 		fmt.Fprintln(c.stderr, res.Bug)
+	}
+}
+
+func (c *cli) leftOut(ahead int) {
+	if ahead > 0 {
+		fmt.Fprintf(c.stderr, "%d of the events arrive after --until and are left out\n", ahead)
 	}
 }
 

@@ -50,7 +50,7 @@ func (s *Source) commit(ctx context.Context, ends <-chan struct{}, group []*outp
 		var raw []byte
 		var err error
 		reason := "malformed_falco"
-		if bug := event.Guard(func() { raw, err = Record(r) }); bug != nil {
+		if bug := event.Guard(func() { raw, err = s.record(r) }); bug != nil {
 			reason, err = ingest.Panicked, bug
 		}
 		if err == nil && len(raw) > ingest.MaxRecord {

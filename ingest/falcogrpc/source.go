@@ -69,6 +69,8 @@ type Config struct {
 type Source struct {
 	cfg   Config
 	queue chan *outputs.Response
+	// record is [Record].
+	record func(*outputs.Response) ([]byte, error)
 
 	mu     sync.Mutex
 	status Status
@@ -85,7 +87,7 @@ func New(cfg Config) (*Source, error) {
 		}
 	}
 	cfg.Name, cfg.Tick, cfg.Ask = cmp.Or(cfg.Name, source), cmp.Or(cfg.Tick, tickEvery), cmp.Or(cfg.Ask, askEvery)
-	return &Source{cfg: cfg, queue: make(chan *outputs.Response, waiting), status: Status{Name: cfg.Name, Address: cfg.Address}}, nil
+	return &Source{cfg: cfg, queue: make(chan *outputs.Response, waiting), record: Record, status: Status{Name: cfg.Name, Address: cfg.Address}}, nil
 }
 
 func endpoint(address string) (host string, port uint16, err error) {
