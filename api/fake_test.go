@@ -48,10 +48,15 @@ type fake struct {
 	since    int64
 	receiver string
 	silences []api.SilenceView
+	merged   string // what the incident is merged into, "" for none
 }
 
 func (f *fake) view() incident.View {
-	return incident.View{ID: known, Title: "<b>", Severity: "high", Status: f.status, Detections: []incident.DetectionView{}, Version: "3-1"}
+	v := incident.View{ID: known, Title: "<b>", Severity: "high", Status: f.status, Detections: []incident.DetectionView{}, Version: "3-1"}
+	if f.merged != "" {
+		v.MergedInto = &f.merged
+	}
+	return v
 }
 
 func (f *fake) Incidents(_ context.Context, x incident.Filter) ([]incident.View, string, error) {
