@@ -145,8 +145,31 @@ func (c *cli) verifyBundle(name, key string) error {
 		}
 	}
 	fmt.Fprintf(c.stdout, "  key        %s\n", v.Key)
+	fmt.Fprintf(c.stdout, "  rule       %s\n", ruleWords(v.Rule))
+	if v.Server.Config != "" {
+		fmt.Fprintf(c.stdout, "  server     tocsin %s, its configuration has the SHA-256 %s\n", printable(v.Server.Version), printable(v.Server.Config))
+	}
 	if key == "" {
 		fmt.Fprintln(c.stderr, "the key is the bundle's own: compare it with one that you know, or give that with --key")
 	}
 	return nil
+}
+
+// ruleWords says which texts of the rule a bundle has.
+func ruleWords(r proof.RulePart) string {
+	now := proof.RuleFile + " is that in force"
+	if r.Withheld != "" {
+		now = "that in force is not there: " + printable(r.Withheld)
+	}
+	switch {
+	case r.Revision == r.InForce && r.Withheld == "":
+		return proof.RuleFile + " made the incident"
+	case r.Revision == r.InForce:
+		return "not there: " + printable(r.Withheld)
+	case r.Then == nil:
+		return "changed since the incident was made, and how it was then is not there; " + now
+	case r.Then.Withheld != "":
+		return "changed since the incident was made, and how it was then is not there: " + printable(r.Then.Withheld) + "; " + now
+	}
+	return "changed since: " + proof.RuleThenFile + " made the incident; " + now
 }

@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -141,6 +142,38 @@ alert:
 	} {
 		if flat := strings.Join(strings.Fields(said), " "); !strings.Contains(flat, want) {
 			t.Errorf("it does not say %q:\n%s", want, said)
+		}
+	}
+}
+
+// TestTheSumOfAConfiguration: it is the same whatever the secrets are and wherever the values came from, and another for any other value.
+func TestTheSumOfAConfiguration(t *testing.T) {
+	t.Parallel()
+	const text = "lateness: 90s\ningest:\n  token: %s\napi:\n  oidc: {issuer: 'https://a', audience: a, map: {x: admin, y: viewer, z: analyst, w: engineer}}\n"
+	sum := func(text string, env map[string]string, args ...string) string {
+		t.Helper()
+		code, said := configured(t, text, env, args...)
+		_, sum, ok := strings.Cut(said, "# SHA-256 of the keys and values, without secrets: ")
+		if code != 0 || !ok || len(sum) != 65 {
+			t.Fatalf("exit %d:\n%s", code, said)
+		}
+		return sum
+	}
+	is := sum(fmt.Sprintf(text, "hunter2"), nil)
+	for name, same := range map[string]string{
+		"another secret": sum(fmt.Sprintf(text, "hunter3"), nil), "from the environment": sum(fmt.Sprintf(text, "a"), map[string]string{"TOCSIN_LATENESS": "90s"}),
+		"a token of the API": sum(fmt.Sprintf(text, "a"), map[string]string{"TOCSIN_API_TOKEN": "hunter2"}),
+	} {
+		if same != is {
+			t.Errorf("%s: %s, want %s", name, same, is)
+		}
+	}
+	if other := sum(fmt.Sprintf(text, "hunter2"), map[string]string{"TOCSIN_LATENESS": "91s"}); other == is {
+		t.Error("another value has the same sum")
+	}
+	for range 20 { // the map has no order
+		if again := sum(fmt.Sprintf(text, "hunter2"), nil); again != is {
+			t.Fatalf("%s, then %s", is, again)
 		}
 	}
 }
