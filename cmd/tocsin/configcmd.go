@@ -134,6 +134,19 @@ func mask(cfg *Config) {
 			}
 		}
 	}
+	cfg.Audit.Anchors = append(cfg.Audit.Anchors[:0:0], cfg.Audit.Anchors...)
+	for i := range cfg.Audit.Anchors {
+		a := &cfg.Audit.Anchors[i]
+		a.URL = maskWebhook(a.URL)
+		if a.Token != "" {
+			a.Token = masked
+		}
+		headers := make(map[string]string, len(a.Headers))
+		for name := range a.Headers {
+			headers[name] = masked
+		}
+		a.Headers = headers
+	}
 	if !strings.HasPrefix(cfg.Store.URL, "sqlite:") {
 		cfg.Store.URL = maskStore(cfg.Store.URL)
 	}
