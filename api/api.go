@@ -30,6 +30,8 @@ type Config struct {
 	Hooks alert.Hooks
 	// Version is the program's.
 	Version string
+	// Settings is the SHA-256 of the configuration without its secrets, in hex.
+	Settings string
 	// Token is the admin token.
 	Token string
 	// Store keeps tokens, sessions and the audit log; without one there are none, and nothing may be changed.

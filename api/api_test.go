@@ -141,6 +141,9 @@ func (noBackend) TraceRule(context.Context, TraceQuery) (RuleTrace, error) {
 func (noBackend) CheckRules(context.Context, string) (RuleCheck, error) { return RuleCheck{}, ErrBusy }
 
 func (noBackend) RuleSource(string) (RuleSource, error) { return RuleSource{}, incident.ErrNotFound }
+func (noBackend) RuleOf(context.Context, string, string) (RuleSource, error) {
+	return RuleSource{}, incident.ErrNotFound
+}
 
 func (noBackend) StartBacktest(context.Context, BacktestStart) (Backtest, error) {
 	return Backtest{}, &BadRulesError{[]string{"posted.yml:1: no title"}}

@@ -76,6 +76,8 @@ type Backend interface {
 	TraceRule(ctx context.Context, q TraceQuery) (RuleTrace, error)
 	// RuleSource returns how a rule in force is written.
 	RuleSource(id string) (RuleSource, error)
+	// RuleOf returns how a rule was written when it had a revision; the error may be a [NoTextError].
+	RuleOf(ctx context.Context, id, revision string) (RuleSource, error)
 	// StartBacktest begins a job; the error may be a [BadRulesError], or ErrBusy.
 	StartBacktest(ctx context.Context, q BacktestStart) (Backtest, error)
 	Backtest(ctx context.Context, id string) (Backtest, error)
@@ -90,6 +92,11 @@ type Backend interface {
 	// Tail passes each event that comes from now on to fn, until ctx ends or fn fails.
 	Tail(ctx context.Context, fn func(any) error) error
 }
+
+// NoTextError says why the text of a rule cannot be had any more.
+type NoTextError struct{ Why string }
+
+func (e *NoTextError) Error() string { return e.Why }
 
 // BadRulesError says what is wrong with the rule files: the rules in force stay.
 type BadRulesError struct{ Mistakes []string }

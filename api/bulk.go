@@ -4,7 +4,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -27,7 +26,8 @@ const atOnce = 16
 func (s *server) registerBulk(h huma.API) {
 	huma.Register(h, huma.Operation{
 		OperationID: "bulk-incidents", Method: http.MethodPost, Path: "/api/v1/incidents/bulk", Summary: "One change to many incidents",
-		Description: "Status, assignee and a comment, as of the state that each has by then. The answer says of each whether it was done: one that fails stops no other.",
+		Description: "Status, assignee and a comment, as of the state that each has by then. The answer says of each whether it was done: one that fails stops no other. " +
+			"In the audit log each incident has an entry of its own beside that of the request.",
 	}, func(ctx context.Context, in *struct {
 		IdempotencyKey
 		Body struct {
@@ -66,10 +66,13 @@ func (s *server) oneOfMany(ctx context.Context, id string, w incident.Work, key 
 	if key != "" {
 		w.Key = key + "/" + id
 	}
-	_, err := s.Backend.Work(ctx, id, w)
+	err := s.touch(ctx, id, "", func() error {
+		_, err := s.Backend.Work(ctx, id, w)
+		return err
+	})
 	if err == nil {
 		return BulkResult{ID: id, Status: http.StatusOK}
 	}
-	p, _ := errors.AsType[*huma.ErrorModel](failed(err))
+	p := problemOf(err)
 	return BulkResult{ID: id, Status: p.Status, Problem: p}
 }

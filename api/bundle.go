@@ -4,10 +4,9 @@ package api
 
 import (
 	"context"
-	"crypto/sha256"
 	_ "embed"
-	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -28,7 +27,7 @@ const gzipped = "application/gzip"
 func (s *server) registerBundle(h huma.API) {
 	huma.Register(h, huma.Operation{
 		OperationID: "bundle-incident", Method: http.MethodGet, Path: "/api/v1/incidents/{id}/bundle", Summary: "An incident as an evidence bundle with proof",
-		Description: "A .tar.gz of what the export has, each record by itself, the rule, and for who may read the audit log (audit:read, no scope) the acts with the incident, " +
+		Description: "A .tar.gz of what the export has, each record by itself, the rule in force and as it was when the incident was made, and for who may read the audit log (audit:read, no scope) the acts with the incident, " +
 			"with proofs that they are in its tree; every file is named with its SHA-256 in a signed manifest. `tocsin audit verify` checks it offline.",
 		Responses: map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{
 			gzipped: {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}},
@@ -83,12 +82,13 @@ func (s *server) bundle(ctx context.Context, x incident.Export) ([]byte, error) 
 			return nil, err
 		}
 	}
-	rule, text := s.bundledRule(ctx, x.Incident)
-	if err := add("rule.json", rule); err != nil {
+	rule, texts := s.bundledRule(ctx, x.Incident)
+	if err := add(proof.RuleFacts, rule); err != nil {
 		return nil, err
 	}
-	if text != "" {
-		files = append(files, proof.File{Name: "rule.yml", Data: []byte(text)})
+	files = append(files, texts...)
+	if err := add(proof.ServerFile, proof.ServerPart{Version: s.Version, Config: s.Settings}); err != nil {
+		return nil, err
 	}
 	part, checkpoint := s.auditPart(ctx, x.Incident.ID)
 	if err := add(proof.EntriesFile, part); err != nil {
@@ -103,10 +103,7 @@ func (s *server) bundle(ctx context.Context, x incident.Export) ([]byte, error) 
 // original returns the record of an event as it came in, if what is kept still has the hash that was noted then. Text that was no JSON
 // is kept as a JSON string.
 func original(e incident.EvidenceItem) ([]byte, bool) {
-	is := func(b []byte) bool {
-		sum := sha256.Sum256(b)
-		return hex.EncodeToString(sum[:]) == e.SHA256
-	}
+	is := func(b []byte) bool { return proof.Hex(b) == e.SHA256 }
 	if is(e.Raw) {
 		return e.Raw, len(e.Raw) > 0
 	}
@@ -117,37 +114,52 @@ func original(e incident.EvidenceItem) ([]byte, bool) {
 	return []byte(text), is([]byte(text))
 }
 
-// bundledRule is what a bundle says of the rule.
-type bundledRule struct {
-	ID string `json:"id"`
-	// Revision is the incident's, InForce that of the rule by this id now, "" if there is none.
-	Revision string `json:"revision"`
-	InForce  string `json:"in_force"`
-	File     string `json:"file,omitempty"`
-	// SHA256 is that of rule.yml, the rule in force as it is written. Withheld says why that is not there.
-	SHA256   string `json:"sha256,omitempty"`
-	Withheld string `json:"withheld,omitempty"`
-}
-
-func (s *server) bundledRule(ctx context.Context, v incident.View) (bundledRule, string) {
-	out := bundledRule{ID: v.Rule.ID, Revision: v.Rule.Revision}
-	for _, r := range s.Backend.Rules() {
-		if r.ID == v.Rule.ID {
-			out.InForce = r.Revision
-		}
-	}
+// bundledRule returns what a bundle says of the rule of an incident, and its texts: that in force, and if that is another, that which made
+// the incident.
+func (s *server) bundledRule(ctx context.Context, v incident.View) (proof.RulePart, []proof.File) {
+	out := proof.RulePart{ID: v.Rule.ID, Revision: v.Rule.Revision}
 	if refused := auth.Allow(auth.Of(ctx), "get-rule-source"); refused != nil {
 		out.Withheld = refused.Detail
-		return out, ""
+		for _, r := range s.Backend.Rules() {
+			if r.ID == v.Rule.ID {
+				out.InForce = r.Revision
+			}
+		}
+		if out.InForce != out.Revision {
+			out.Then = &proof.RuleText{Withheld: refused.Detail}
+		}
+		return out, nil
+	}
+	var files []proof.File
+	text := func(name string, src RuleSource, err error) proof.RuleText {
+		if err != nil {
+			return proof.RuleText{Withheld: s.noText(v, err)}
+		}
+		b := []byte(src.Text)
+		files = append(files, proof.File{Name: name, Data: b})
+		return proof.RuleText{File: src.File, SHA256: proof.Hex(b)}
 	}
 	src, err := s.Backend.RuleSource(v.Rule.ID)
-	if err != nil {
-		out.Withheld = "there is no such rule in force"
-		return out, ""
+	now := text(proof.RuleFile, src, err)
+	out.InForce, out.File, out.SHA256, out.Withheld = src.Revision, now.File, now.SHA256, now.Withheld
+	if out.InForce != out.Revision {
+		src, err := s.Backend.RuleOf(ctx, v.Rule.ID, v.Rule.Revision)
+		then := text(proof.RuleThenFile, src, err)
+		out.Then = &then
 	}
-	sum := sha256.Sum256([]byte(src.Text))
-	out.File, out.SHA256 = src.File, hex.EncodeToString(sum[:])
-	return out, src.Text
+	return out, files
+}
+
+// noText says why a bundle has no text of a rule.
+func (s *server) noText(v incident.View, err error) string {
+	if errors.Is(err, incident.ErrNotFound) {
+		return "there is no such rule in force"
+	}
+	if gone, ok := errors.AsType[*NoTextError](err); ok {
+		return gone.Why
+	}
+	s.Log.Warn("an evidence bundle has no text of its rule", "incident", v.ID, "rule", v.Rule.ID, "err", err)
+	return "it could not be read"
 }
 
 // auditPart returns the acts with an incident, each proved, and the checkpoint of the tree that they are in.

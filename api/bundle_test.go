@@ -132,6 +132,53 @@ func TestABundleIsOfWhoAsks(t *testing.T) {
 	}
 }
 
+// TestABundleHasTheRuleThatMadeTheIncident: the text in force is never given for that of then, and what is not there is said.
+func TestABundleHasTheRuleThatMadeTheIncident(t *testing.T) {
+	t.Parallel()
+	const now, old = "the rule of now", "the rule of then"
+	for _, tt := range []struct {
+		name           string
+		revision, then string
+		who            string
+		rule, ruleThen string
+		want           string // in rule.json
+	}{
+		{"as it was", "", "", "admin", now, "", `"in_force": "r2"`},
+		{"changed", "r1", old, "admin", now, old, `"in_force": "r2"`},
+		{"changed, and not kept", "r1", "", "admin", now, "", `"withheld": "nobody kept r1"`},
+		{"changed, and not for them", "r1", old, "scoped", "", "", `"withheld": "this is about all clusters, and you have the scope prod/shop"`},
+		{"as it was, and not for them", "", "", "scoped", "", "", `"withheld": "this is about all clusters, and you have the scope prod/shop"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			f := &fake{revision: tt.revision, then: tt.then}
+			f.place.Cluster, f.place.Namespace = "prod", "shop"
+			c, p, store := config(f), newProofs(t), &authtest.Memory{Now: clock}
+			c.Store, c.Proofs, c.Version, c.Settings = store, p, "v9", "c0ffee"
+			var scope []string
+			if tt.who == "scoped" {
+				scope = []string{"prod/shop"}
+			}
+			w := with(api.New(c), tokenOf(t, store, "x", scope, auth.Admin), "GET", "/api/v1/incidents/"+known+"/bundle", "")
+			v, err := proof.VerifyBundle(bytes.NewReader(w.Body.Bytes()), p.key.Public())
+			if err != nil || v.Server != (proof.ServerPart{Version: "v9", Config: "c0ffee"}) || (v.Rule.Then != nil) != (tt.revision != "") {
+				t.Errorf("%+v, %v", v, err)
+			}
+			list, err := proof.Unpack(bytes.NewReader(w.Body.Bytes()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			files := make(map[string]string)
+			for _, f := range list {
+				files[f.Name] = string(f.Data)
+			}
+			if files[proof.RuleFile] != tt.rule || files[proof.RuleThenFile] != tt.ruleThen || !strings.Contains(files[proof.RuleFacts], tt.want) {
+				t.Errorf("rule %q, then %q, %s", files[proof.RuleFile], files[proof.RuleThenFile], files[proof.RuleFacts])
+			}
+		})
+	}
+}
+
 // TestCheckpoint: the newest is answered as it was signed, with what does not verify.
 func TestCheckpoint(t *testing.T) {
 	t.Parallel()

@@ -3,6 +3,7 @@
 package api_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -48,10 +49,17 @@ type fake struct {
 	since    int64
 	receiver string
 	silences []api.SilenceView
+	revision string // of the rule that made the incident; that in force is r2
+	then     string // the text of it, "" for none
+	merged   string // what the incident is merged into, "" for none
 }
 
 func (f *fake) view() incident.View {
-	return incident.View{ID: known, Title: "<b>", Severity: "high", Status: f.status, Detections: []incident.DetectionView{}, Version: "3-1"}
+	v := incident.View{ID: known, Rule: incident.RuleView{ID: "shell", Revision: cmp.Or(f.revision, "r2")}, Title: "<b>", Severity: "high", Status: f.status, Detections: []incident.DetectionView{}, Version: "3-1"}
+	if f.merged != "" {
+		v.MergedInto = &f.merged
+	}
+	return v
 }
 
 func (f *fake) Incidents(_ context.Context, x incident.Filter) ([]incident.View, string, error) {
@@ -158,7 +166,7 @@ func (f *fake) Close(_ context.Context, id string, verdict incident.Verdict, by 
 
 func (f *fake) Rules() []*rules.Rule {
 	return []*rules.Rule{{
-		ID: "shell", Title: "Shell", Severity: rules.High, Within: time.Minute,
+		ID: "shell", Revision: "r2", Title: "Shell", Severity: rules.High, Within: time.Minute,
 		Patterns: []rules.Pattern{{Name: "a", Source: `user.name == "x"`, Child: -1}, {Name: "b"}}, Children: []*rules.Rule{{ID: "other"}},
 	}}
 }
@@ -229,7 +237,17 @@ func (f *fake) CheckRules(context.Context, string) (api.RuleCheck, error) {
 func (f *fake) TraceRule(context.Context, api.TraceQuery) (api.RuleTrace, error) {
 	return api.RuleTrace{}, f.err
 }
-func (f *fake) RuleSource(string) (api.RuleSource, error) { return api.RuleSource{}, f.err }
+
+func (f *fake) RuleSource(string) (api.RuleSource, error) {
+	return api.RuleSource{Text: "the rule of now", Revision: "r2"}, f.err
+}
+
+func (f *fake) RuleOf(_ context.Context, _, revision string) (api.RuleSource, error) {
+	if f.then == "" {
+		return api.RuleSource{}, &api.NoTextError{Why: "nobody kept " + revision}
+	}
+	return api.RuleSource{Text: f.then, Revision: revision}, f.err
+}
 
 func (f *fake) StartBacktest(context.Context, api.BacktestStart) (api.Backtest, error) {
 	return api.Backtest{ID: "job"}, f.err

@@ -53,6 +53,8 @@ type RuleSource struct {
 	// Line is where in the file it begins.
 	Line int    `json:"line"`
 	Text string `json:"text"`
+	// Revision is that of the rule which the text is of.
+	Revision string `json:"-"`
 }
 
 func (s *server) registerRuleCheck(h huma.API) {

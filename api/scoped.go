@@ -227,6 +227,11 @@ func (s scoped) TraceRule(ctx context.Context, q TraceQuery) (RuleTrace, error) 
 // RuleSource is refused to who has a scope before it comes here: comments and tests may name what is of other clusters.
 func (s scoped) RuleSource(id string) (RuleSource, error) { return s.all.RuleSource(id) }
 
+// RuleOf is asked for who may have the source of rules alone.
+func (s scoped) RuleOf(ctx context.Context, id, revision string) (RuleSource, error) {
+	return s.all.RuleOf(ctx, id, revision)
+}
+
 // StartBacktest is refused to who has a scope before it comes here, and so are the others: incidents are of all clusters.
 func (s scoped) StartBacktest(ctx context.Context, q BacktestStart) (Backtest, error) {
 	return s.all.StartBacktest(ctx, q)

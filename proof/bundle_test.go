@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -55,6 +56,8 @@ func aBundle(t testing.TB, k Key) []File {
 	return []File{
 		{"VERIFY.md", []byte("how")}, {IncidentFile, []byte(`{"incident":{"id":"` + anIncident + `"}}`)},
 		{EventFile(1), []byte(`{"sha256":"` + hex.EncodeToString(sum[:]) + `"}`)}, {RawFile(1), raw}, {EventFile(2), []byte(`{"sha256":""}`)},
+		{RuleFile, []byte("new")}, {RuleThenFile, []byte("old")}, {ServerFile, []byte(`{"version":"v1","config_sha256":"c0"}`)},
+		{RuleFacts, []byte(`{"id":"r","revision":"r1","in_force":"r2","sha256":"` + Hex([]byte("new")) + `","then":{"sha256":"` + Hex([]byte("old")) + `"}}`)},
 		{EntriesFile, b}, {CheckpointFile, []byte(checkpoint)},
 	}
 }
@@ -74,7 +77,8 @@ func TestABundleVerifies(t *testing.T) {
 	files := aBundle(t, k)
 	b := packed(t, k, files)
 	v, err := VerifyBundle(bytes.NewReader(b), k.Public())
-	if err != nil || v.Incident != anIncident || v.Events != 2 || v.Records != 1 || v.Entries != 2 || v.Size != 5 || v.Files != 9 {
+	if err != nil || v.Incident != anIncident || v.Events != 2 || v.Records != 1 || v.Entries != 2 || v.Size != 5 || v.Files != 13 ||
+		v.Rule.Then == nil || v.Server != (ServerPart{"v1", "c0"}) {
 		t.Errorf("%+v, %v", v, err)
 	}
 	if !bytes.Equal(b, packed(t, k, files)) {
@@ -188,6 +192,13 @@ func TestWhatIsSignedIsChecked(t *testing.T) {
 		{"a checkpoint", CheckpointFile, "\n5\n", "\n6\n", "audit/checkpoint: checkpoint: the signature does not hold"},
 		{"another incident", IncidentFile, anIncident, strings.Repeat("f", 32), "not about this incident"},
 		{"no incident", IncidentFile, "id", "no", "incident.json is not that of an incident"},
+		{"the rule in force", RuleFile, "new", "newer", "rule.yml does not have the SHA-256 that rule.json names"},
+		{"the new rule as the old", RuleThenFile, "old", "new", "rule-then.yml does not have the SHA-256 that rule.json names"},
+		{"no word of the rule of then", RuleFacts, `"then"`, `"than"`, "rule.json says that the rule was changed, and nothing of how it was"},
+		{"a rule of then without a change", RuleFacts, "r1", "r2", "rule.json speaks of a rule of then, and of no change since"},
+		{"a rule that is withheld and there", RuleFacts, `"then":{`, `"then":{"withheld":"x",`, "rule-then.yml is there, and rule.json says why it is not"},
+		{"no words about the rule", RuleFacts, `"id"`, `id`, "rule.json: "},
+		{"no words about the server", ServerFile, "{", "", "server.json: "},
 		{"withheld and there", EntriesFile, `"more"`, `"withheld":"x","more"`, "says that it has none"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -202,6 +213,29 @@ func TestWhatIsSignedIsChecked(t *testing.T) {
 				t.Errorf("%v, want %q", err, tt.want)
 			}
 		})
+	}
+}
+
+// TestARuleIsThereOrItIsSaidWhyNot: a text that rule.json names is not left out, and bundles that were made before there was a text of then
+// are what they were.
+func TestARuleIsThereOrItIsSaidWhyNot(t *testing.T) {
+	t.Parallel()
+	k := aKey(t)
+	without := func(names ...string) []byte {
+		return packed(t, k, slices.DeleteFunc(aBundle(t, k), func(f File) bool { return slices.Contains(names, f.Name) }))
+	}
+	if _, err := VerifyBundle(bytes.NewReader(without(RuleThenFile)), ""); err == nil || !strings.Contains(err.Error(), "rule-then.yml is missing, and rule.json does not say why") {
+		t.Errorf("%v", err)
+	}
+	files := aBundle(t, k)
+	for i, f := range files {
+		if f.Name == RuleFacts {
+			files[i].Data = []byte(`{"id":"r","revision":"r1","in_force":"r2","sha256":"` + Hex([]byte("new")) + `"}`)
+		}
+	}
+	earlier := slices.DeleteFunc(files, func(f File) bool { return f.Name == ServerFile || f.Name == RuleThenFile })
+	if v, err := VerifyBundle(bytes.NewReader(packed(t, k, earlier)), ""); err != nil || v.Rule.Then != nil || v.Server.Config != "" {
+		t.Errorf("one of an earlier version: %+v, %v", v, err)
 	}
 }
 

@@ -88,6 +88,38 @@ func Checkpoint(msg, public string) (tlog.Tree, error) {
 	return tlog.Tree{N: n, Hash: h}, nil
 }
 
+// LastNote returns the last whole checkpoint of a file to which they are appended, and the text as it is if there is none. What is left of
+// one whose writing broke off is none.
+func LastNote(text string) string {
+	for end := len(text); end > 0; {
+		at := strings.LastIndex(text[:end], Name+"\n")
+		if at < 0 {
+			break
+		}
+		if at == 0 || text[at-1] == '\n' {
+			if note, ok := wholeNote(text[at:]); ok {
+				return note
+			}
+		}
+		end = at
+	}
+	return text
+}
+
+// wholeNote returns the note that a text begins with: lines, an empty one, and lines of signatures, the last with its end.
+func wholeNote(text string) (string, bool) {
+	head, rest, _ := strings.Cut(text, "\n\n")
+	signatures := 0
+	for strings.HasPrefix(rest[signatures:], "\u2014 ") {
+		n := strings.IndexByte(rest[signatures:], '\n')
+		if n < 0 {
+			break
+		}
+		signatures += n + 1
+	}
+	return head + "\n\n" + rest[:signatures], signatures > 0
+}
+
 // Claimed returns how many entries a checkpoint says that it has, whoever has signed it.
 func Claimed(msg string) (int64, error) {
 	lines := strings.Split(msg, "\n")

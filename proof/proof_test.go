@@ -112,3 +112,37 @@ func TestKeysOfTwo(t *testing.T) {
 		}
 	}
 }
+
+// TestTheLastNoteOfAFile: of checkpoints that were appended the last that is whole counts, wherever a crash cut off what follows; a file
+// with one is that one, and a file with none is what it was.
+func TestTheLastNoteOfAFile(t *testing.T) {
+	t.Parallel()
+	k := aKey(t)
+	sign := func(n int64) string {
+		t.Helper()
+		msg, err := k.Sign(tlog.Tree{N: n})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return msg
+	}
+	one, two, three := sign(1), sign(2), sign(3)
+	for name, tt := range map[string]struct{ text, want string }{
+		"one": {one, one}, "two": {one + "\n" + two, two}, "without a line between": {one + two, two}, "lines after it": {one + "\n\n", one},
+		"none": {"some text", "some text"}, "nothing": {"", ""}, "one cut off": {one[:9], one[:9]},
+		"a longer line": {one + "\nnot-" + two, one}, "written after what was cut off": {one + "\n" + two[:30] + "\n" + three, three},
+	} {
+		if got := LastNote(tt.text); got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+	for cut := range len(three) {
+		text := one + "\n" + two + "\n" + three[:cut]
+		if got := LastNote(text); got != two {
+			t.Fatalf("cut at %d: %q", cut, got)
+		}
+		if tree, err := Checkpoint(LastNote(text+"\n"+three), k.Public()); err != nil || tree.N != 3 {
+			t.Fatalf("after a cut at %d: %v, %v", cut, tree, err)
+		}
+	}
+}

@@ -47,6 +47,9 @@ type Verified struct {
 	Records int
 	Size    int64
 	Audit   AuditPart
+	Rule    RulePart
+	// Server is empty in bundles of earlier versions.
+	Server ServerPart
 }
 
 // VerifyBundle checks a bundle: what of it does not hold is in the error. With an empty key the bundle's own is believed, which says
@@ -81,7 +84,12 @@ func VerifyBundle(r io.Reader, key string) (Verified, error) {
 	if err := out.checkEvents(files); err != nil {
 		return out, err
 	}
-	return out, out.checkAudit(files)
+	for _, check := range []func(map[string][]byte) error{out.checkRule, out.checkServer, out.checkAudit} {
+		if err := check(files); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
 }
 
 // checkManifest checks that the files are those that were signed, each of them and no other.

@@ -25,6 +25,23 @@ func (s *Set) Encode() ([]byte, error) {
 	return json.Marshal(x)
 }
 
+// MayHave reports whether what [Set.Encode] returned is of a Set with a rule of a revision, without compiling it; of one from before Sets had
+// names that is not known.
+func MayHave(data []byte, revision string) bool {
+	var x struct {
+		Revisions map[string]string `json:"revisions"`
+	}
+	if err := json.Unmarshal(data, &x); err != nil {
+		return true
+	}
+	for _, r := range x.Revisions {
+		if r == revision {
+			return true
+		}
+	}
+	return false
+}
+
 // Decode compiles what [Set.Encode] returned of a Set with a hash. Rules that this version does not compile are left out:
 // leftOut says why, [Set].Lost which.
 func Decode(hash string, data []byte) (set *Set, leftOut []error, err error) {

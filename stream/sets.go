@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -47,6 +48,36 @@ func (s *Streams) Set(ctx context.Context, hash string) ([]byte, error) {
 		return nil, fmt.Errorf("rule set %s: %w", hash, err)
 	}
 	return unpack(packedFormat, e.Value())
+}
+
+// NewestSets passes the stored Sets to fn, the newest first, until it returns false; n bounds how far it goes back, in messages of the store.
+func (s *Streams) NewestSets(ctx context.Context, n uint64, fn func(hash string, data []byte) (more bool, err error)) error {
+	st, err := s.js.Stream(ctx, bucketPrefix+setsBucket)
+	if err != nil {
+		return fmt.Errorf("rule sets: %w", err)
+	}
+	at := st.CachedInfo().State
+	for seq := at.LastSeq; seq > 0 && seq >= at.FirstSeq && at.LastSeq-seq < n; seq-- {
+		msg, err := st.GetMsg(ctx, seq)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			continue // a name that is another's since
+		}
+		if err != nil {
+			return fmt.Errorf("rule sets: %w", err)
+		}
+		hash := strings.TrimPrefix(msg.Subject, "$KV."+setsBucket+".")
+		if hash == currentKey {
+			continue
+		}
+		data, err := unpack(packedFormat, msg.Data)
+		if err != nil {
+			return fmt.Errorf("rule set %s: %w", hash, err)
+		}
+		if more, err := fn(hash, data); err != nil || !more {
+			return err
+		}
+	}
+	return nil
 }
 
 // NameSet makes a stored Set the current one for all processes. One that is current already stays what it is.

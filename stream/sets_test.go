@@ -114,3 +114,45 @@ func TestSetsMadeByManyAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestSetsComeNewestFirst: each that was ever put comes once and as it was put, whatever was named between, and no further back than asked.
+func TestSetsComeNewestFirst(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	s, _ := open(t, t.TempDir(), small())
+	for _, hash := range []string{"a", "b", "c", "a"} {
+		if err := s.PutSet(ctx, hash, []byte("rules of "+hash)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.NameSet(ctx, hash); err != nil {
+			t.Fatal(err)
+		}
+	}
+	look := func(n uint64, until string) (got []string) {
+		t.Helper()
+		err := s.NewestSets(ctx, n, func(hash string, data []byte) (bool, error) {
+			if string(data) != "rules of "+hash {
+				t.Errorf("set %s is %q", hash, data)
+			}
+			got = append(got, hash)
+			return hash != until, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	if got := look(100, ""); !cmp.Equal(got, []string{"c", "b", "a"}) {
+		t.Errorf("all: %v", got)
+	}
+	if got := look(100, "b"); !cmp.Equal(got, []string{"c", "b"}) {
+		t.Errorf("up to b: %v", got)
+	}
+	if got := look(3, ""); !cmp.Equal(got, []string{"c"}) { // behind the name, and the place that it had before
+		t.Errorf("three messages: %v", got)
+	}
+	broken := errors.New("broken")
+	if err := s.NewestSets(ctx, 100, func(string, []byte) (bool, error) { return true, broken }); !errors.Is(err, broken) {
+		t.Errorf("who fails: %v", err)
+	}
+}

@@ -35,6 +35,10 @@ func (n *node) serveAPI(ctx context.Context, g *errgroup.Group, durations promet
 	if err != nil {
 		return err
 	}
+	settings, err := n.cfg.sum()
+	if err != nil {
+		return err
+	}
 	ln := n.api
 	if n.cfg.API.TLS.Cert != "" {
 		files, err := newServerTLS(n.cfg.API.TLS.Cert, n.cfg.API.TLS.Key, "", "", n.log.With("part", "api"))
@@ -50,7 +54,7 @@ func (n *node) serveAPI(ctx context.Context, g *errgroup.Group, durations promet
 		})
 	}
 	n.serveHTTP(ctx, g, "api", ln, api.New(api.Config{
-		Backend: backend{n}, Hooks: alert.NewHooks(n.cfg.Alert), Version: version, Token: n.cfg.API.Token, Store: access{n.store}, Proofs: n.auditor, OIDC: n.oidc, Console: console.Handler(), Durations: durations,
+		Backend: backend{n}, Hooks: alert.NewHooks(n.cfg.Alert), Version: version, Settings: settings, Token: n.cfg.API.Token, Store: access{n.store}, Proofs: n.auditor, OIDC: n.oidc, Console: console.Handler(), Durations: durations,
 		PrincipalRate: n.cfg.API.Rate.Principal, AddressRate: n.cfg.API.Rate.Address, Proxies: proxies, Refused: refused,
 		Log: n.log.With("part", "api"), Now: time.Now, Stop: ctx.Done(),
 	}), 0) // a tail is read for as long as it lasts

@@ -17,7 +17,7 @@ import (
 // auditKeyFile is where the key that signs checkpoints is kept, in the data directory.
 const auditKeyFile = "audit.key"
 
-// startAuditor reads the key; it signs once the store is there.
+// startAuditor reads the key; it signs once the store is there, and what it has signed the anchors are given.
 func (n *node) startAuditor() error {
 	key, err := auditKey(n.cfg)
 	if err != nil {
@@ -25,6 +25,12 @@ func (n *node) startAuditor() error {
 	}
 	n.auditor = &pipeline.Auditor{
 		Store: n.store, Key: key, Metrics: pipeline.NewAuditMetrics(n.reg), Log: n.log.With("part", "audit"), Now: time.Now,
+	}
+	if list := n.cfg.anchors(); len(list) > 0 {
+		n.anchors = &pipeline.Anchors{
+			List: list, Newest: func() string { return n.auditor.Standing().Signed.Note },
+			Metrics: pipeline.NewAnchorMetrics(n.reg), Log: n.auditor.Log, Now: time.Now,
+		}
 	}
 	return nil
 }

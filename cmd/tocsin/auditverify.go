@@ -71,7 +71,7 @@ func newAuditVerify(c *cli) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&keyFile, "key", "", "file with the public key that has to have signed (default: whatever is with what is checked)")
-	cmd.Flags().StringVar(&since, "since", "", "file with a checkpoint that was printed earlier")
+	cmd.Flags().StringVar(&since, "since", "", "file with a checkpoint that was printed earlier, or with many of an anchor: the last counts")
 	return cmd
 }
 
@@ -81,12 +81,13 @@ func (c *cli) verifySince(cmd *cobra.Command, since, key string) error {
 	if err != nil {
 		return &usageError{fmt.Errorf("--since: %w", err)}
 	}
+	earlier := proof.LastNote(string(b))
 	cl, err := c.client()
 	if err != nil {
 		return err
 	}
 	// What it says of itself is believed once its signature is checked: with which key, if none is given, the server says.
-	n, err := proof.Claimed(string(b))
+	n, err := proof.Claimed(earlier)
 	if err != nil {
 		return &usageError{fmt.Errorf("--since %s: %w", since, err)}
 	}
@@ -97,7 +98,7 @@ func (c *cli) verifySince(cmd *cobra.Command, since, key string) error {
 	if key == "" {
 		key = v.PublicKey
 	}
-	before, err := proof.Checkpoint(string(b), key)
+	before, err := proof.Checkpoint(earlier, key)
 	if err != nil {
 		return fmt.Errorf("%s: %w", since, err)
 	}
@@ -144,9 +145,32 @@ func (c *cli) verifyBundle(name, key string) error {
 			fmt.Fprintln(c.stdout, "             there are more acts than the bundle has")
 		}
 	}
+	fmt.Fprintf(c.stdout, "  rule       %s\n", ruleWords(v.Rule))
+	if v.Server.Config != "" {
+		fmt.Fprintf(c.stdout, "  server     tocsin %s, its configuration has the SHA-256 %s\n", printable(v.Server.Version), printable(v.Server.Config))
+	}
 	fmt.Fprintf(c.stdout, "  key        %s\n", v.Key)
 	if key == "" {
 		fmt.Fprintln(c.stderr, "the key is the bundle's own: compare it with one that you know, or give that with --key")
 	}
 	return nil
+}
+
+// ruleWords says which texts of the rule a bundle has.
+func ruleWords(r proof.RulePart) string {
+	now := proof.RuleFile + " is that in force"
+	if r.Withheld != "" {
+		now = "that in force is not there: " + printable(r.Withheld)
+	}
+	switch {
+	case r.Revision == r.InForce && r.Withheld == "":
+		return proof.RuleFile + " made the incident"
+	case r.Revision == r.InForce:
+		return "not there: " + printable(r.Withheld)
+	case r.Then == nil:
+		return "changed since the incident was made, and how it was then is not there; " + now
+	case r.Then.Withheld != "":
+		return "changed since the incident was made, and how it was then is not there: " + printable(r.Then.Withheld) + "; " + now
+	}
+	return "changed since: " + proof.RuleThenFile + " made the incident; " + now
 }

@@ -6,8 +6,11 @@ import (
 	"bytes"
 	"database/sql"
 	"encoding/json"
+	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -115,7 +118,7 @@ func TestABundleIsCheckedOffline(t *testing.T) {
 	}
 
 	// Somebody with the database changes who it was: it is told, and nothing is taken for proved.
-	db, err := sql.Open("sqlite", filepath.Join(data, "tocsin.db"))
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(data, "tocsin.db")+"?_pragma=busy_timeout(10000)") // the server writes, too
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,5 +137,81 @@ func TestABundleIsCheckedOffline(t *testing.T) {
 	bundle, _, _ = s.command(admin, "incidents", "bundle", id)
 	if _, err := proof.VerifyBundle(strings.NewReader(bundle), ""); err == nil || !strings.Contains(err.Error(), "is not in the tree of the checkpoint") {
 		t.Errorf("a bundle with what was changed: %v", err)
+	}
+}
+
+// TestABundleIsWhole: it has what was done with the incident wherever that was asked, the rule as it was, and which configuration the server
+// has.
+func TestABundleIsWhole(t *testing.T) {
+	t.Parallel()
+	for kind, where := range stores() {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			data := t.TempDir()
+			rule := writeFile(t, "shell.yml", shellRule)
+			s := serveHere(t, where(t, data), data, func(c *Config) { c.Rules = []string{rule} })
+			admin := s.node.cfg.API.Token
+			part, whole, third := s.oneIncident("ana").ID, s.oneIncident("mo").ID, s.oneIncident("bo").ID
+			post := func(path, body string, want int) {
+				t.Helper()
+				if code := s.ask(t, http.MethodPost, path, json.RawMessage(body), nil); code != want {
+					t.Fatalf("%s: %d, want %d", path, code, want)
+				}
+			}
+			const path = "/api/v1/incidents/"
+			post(path+"bulk", `{"ids":["`+whole+`","`+third+`"],"assignee":"mo"}`, 200)
+			post(path+part+"/merge", `{"into":"`+whole+`"}`, 200)
+			post(path+third+"/merge", `{"into":"`+part+`"}`, 200) // which is shown with the whole
+			post(path+part+"/unmerge", "{}", 200)
+			post(path+whole+"/comments", `{"text":"seen"}`, 201)
+
+			changed := strings.ReplaceAll(shellRule, "severity: high", "severity: low\nwithin: 5m")
+			if err := os.WriteFile(rule, []byte(changed), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			post("/api/v1/rules/reload", "{}", 200)
+
+			bundle, errs, code := s.command(admin, "incidents", "bundle", whole)
+			if code != 0 {
+				t.Fatalf("bundle: %d %s", code, errs)
+			}
+			v, err := proof.VerifyBundle(strings.NewReader(bundle), s.node.auditor.Key.Public())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, e := range v.Audit.Entries {
+				got = append(got, fmt.Sprintf("%s %s %s", e.Entry.Operation, strings.TrimPrefix(e.Entry.Object, path+whole), e.Entry.Outcome))
+			}
+			want := []string{
+				"bulk-incidents  done", "merge-incident /merged/" + part + " done", "merge-incident /merged/" + third + " done",
+				"unmerge-incident /merged/" + part + " done", "comment-incident /comments done",
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("acts:\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+			}
+			list, err := proof.Unpack(strings.NewReader(bundle))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range list {
+				if f.Name == proof.RuleFile && string(f.Data) != changed || f.Name == proof.RuleThenFile && string(f.Data) != shellRule {
+					t.Errorf("%s is\n%s", f.Name, f.Data)
+				}
+			}
+			sum, err := s.node.cfg.sum()
+			if err != nil || v.Rule.Then == nil || v.Rule.Then.Withheld != "" || v.Server.Config != sum || v.Server.Version != version {
+				t.Errorf("%+v %+v, %v", v.Rule, v.Server, err)
+			}
+			file := filepath.Join(t.TempDir(), "evidence.tar.gz")
+			if err := os.WriteFile(file, []byte(bundle), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			out, errs, code := s.command(admin, "audit", "verify", file)
+			if code != 0 || !strings.Contains(out, "rule       changed since: rule-then.yml made the incident; rule.yml is that in force") ||
+				!strings.Contains(out, "server     tocsin "+version+", its configuration has the SHA-256 "+sum) || !strings.Contains(out, "audit log  5 acts") {
+				t.Errorf("%d %s%s", code, out, errs)
+			}
+		})
 	}
 }

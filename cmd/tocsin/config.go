@@ -71,7 +71,8 @@ type Config struct {
 		URL string `yaml:"url"`
 	} `yaml:"store"`
 	Audit struct {
-		KeyFile string `yaml:"key_file"`
+		KeyFile string         `yaml:"key_file"`
+		Anchors []anchorConfig `yaml:"anchors"`
 	} `yaml:"audit"`
 	Partitions int `yaml:"partitions"`
 	Retention  struct {

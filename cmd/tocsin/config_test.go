@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -91,6 +92,21 @@ func TestConfigMistakes(t *testing.T) {
 		{"edge without a hub", "roles: [ingest]\nedge: {bytes: 1073741824}\n", nil, "FILE:1: roles: a process with ingest alone"},
 		{"edge that watches a cluster", "roles: [ingest]\nnats: {url: 'nats://x'}\nedge: {bytes: 1073741824}\nkyverno: {enabled: true}\n", nil, "FILE:3: edge.bytes: what was told of policy reports is kept at the hub"},
 		{"receiver without a URL", "alert:\n  receivers: [{name: a, type: webhook}]\n", nil, "alert.receivers[0]"},
+		{"an anchor of nothing", "audit:\n  anchors: [{every: 1h}]\n", nil, "audit.anchors[0]: it has a file or a url"},
+		{"an anchor of both", "audit:\n  anchors: [{file: a, url: 'https://a'}]\n", nil, "audit.anchors[0]: it has a file or a url"},
+		{"an anchor at no address", "audit:\n  anchors: [{file: a}, {url: 'hunter2'}]\n", nil, "FILE:2: audit.anchors[1].url: not an http or https address with a host"},
+		{"an anchor too often", "audit:\n  anchors: [{file: a, every: 1s}]\n", nil, "FILE:2: audit.anchors[0].every: it is between 1m and 30d, not 1s"},
+		{"an anchor twice", "audit:\n  anchors: [{name: a, file: a}, {name: a, file: b}]\n", nil, `audit.anchors[1].name: there is an anchor "a" already`},
+		{"an anchor with the number of another", "audit:\n  anchors: [{name: '1', file: a}, {file: b}]\n", nil, `audit.anchors[1].name: there is an anchor "1" already`},
+		{"an anchor with no name", "audit:\n  anchors: [{name: A B, file: a}]\n", nil, `audit.anchors[0].name: "A B" is no name`},
+		{"an anchor by another method", "audit:\n  anchors: [{url: 'https://a', method: GET}]\n", nil, `audit.anchors[0].method: it is PUT or POST, not "GET"`},
+		{"an anchor with two tokens", "audit:\n  anchors: [{url: 'https://a', token: hunter2, token_file: b}]\n", nil, "audit.anchors[0].token_file: there is a token already"},
+		{"an anchor with a user and a token", "audit:\n  anchors: [{url: 'https://a:hunter2@b', token_file: b}]\n", nil, "audit.anchors[0].url: a user in it and a token are two credentials"},
+		{"an anchor with a token of two lines", "audit:\n  anchors: [{url: 'https://a', token: \"hunter2\\nx\"}]\n", nil, "audit.anchors[0].token: it has blanks around it, or more than one line"},
+		{"an anchor with no header", "audit:\n  anchors: [{url: 'https://a', headers: {'X Y': hunter2}}]\n", nil, `audit.anchors[0].headers: "X Y" is no name of a header`},
+		{"an anchor with a header of two lines", "audit:\n  anchors: [{url: 'https://a', headers: {X-Y: \"hunter2\\nx\"}}]\n", nil, "audit.anchors[0].headers: the value of X-Y has a control character"},
+		{"an anchor with Authorization twice", "audit:\n  anchors: [{url: 'https://a', token_file: b, headers: {authorization: hunter2}}]\n", nil, "audit.anchors[0].headers: Authorization is there already"},
+		{"a file with a token", "audit:\n  anchors: [{file: a, token_file: b}]\n", nil, "audit.anchors[0].file: method, headers, token and token_file are of a url"},
 		{"secret on the line", "store:\n  url: {a: hunter2}\n", nil, "FILE:2: store.url is text"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -128,6 +144,8 @@ func TestConfigCheck(t *testing.T) {
 store: {url: "postgres://me:hunter2@db/x?sslpassword=hunter2"}
 ingest:
   tokens: [{name: edge, value: hunter2}]
+audit:
+  anchors: [{url: "https://anchors.example/hunter2", token: hunter2, headers: {X-Key: hunter2}, every: 6h}]
 alert:
   receivers: [{name: chat, type: webhook, url: "https://hooks.example/services/hunter2", secrets: [whsec_aHVudGVyMmh1bnRlcjJodW50ZXIyaHVudGVyMg==]},
     {name: logs, type: loki, url: "https://loki.example", user: me, password: hunter2, labels: {cluster: eu}, detections: true},
@@ -141,6 +159,38 @@ alert:
 	} {
 		if flat := strings.Join(strings.Fields(said), " "); !strings.Contains(flat, want) {
 			t.Errorf("it does not say %q:\n%s", want, said)
+		}
+	}
+}
+
+// TestTheSumOfAConfiguration: it is the same whatever the secrets are and wherever the values came from, and another for any other value.
+func TestTheSumOfAConfiguration(t *testing.T) {
+	t.Parallel()
+	const text = "lateness: 90s\ningest:\n  token: %s\napi:\n  oidc: {issuer: 'https://a', audience: a, map: {x: admin, y: viewer, z: analyst, w: engineer}}\n"
+	sum := func(text string, env map[string]string, args ...string) string {
+		t.Helper()
+		code, said := configured(t, text, env, args...)
+		_, sum, ok := strings.Cut(said, "# SHA-256 of the keys and values, without secrets: ")
+		if code != 0 || !ok || len(sum) != 65 {
+			t.Fatalf("exit %d:\n%s", code, said)
+		}
+		return sum
+	}
+	is := sum(fmt.Sprintf(text, "hunter2"), nil)
+	for name, same := range map[string]string{
+		"another secret": sum(fmt.Sprintf(text, "hunter3"), nil), "from the environment": sum(fmt.Sprintf(text, "a"), map[string]string{"TOCSIN_LATENESS": "90s"}),
+		"a token of the API": sum(fmt.Sprintf(text, "a"), map[string]string{"TOCSIN_API_TOKEN": "hunter2"}),
+	} {
+		if same != is {
+			t.Errorf("%s: %s, want %s", name, same, is)
+		}
+	}
+	if other := sum(fmt.Sprintf(text, "hunter2"), map[string]string{"TOCSIN_LATENESS": "91s"}); other == is {
+		t.Error("another value has the same sum")
+	}
+	for range 20 { // the map has no order
+		if again := sum(fmt.Sprintf(text, "hunter2"), nil); again != is {
+			t.Fatalf("%s, then %s", is, again)
 		}
 	}
 }

@@ -3,6 +3,8 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"net/url"
@@ -26,12 +28,35 @@ func newConfigCommand(c *cli) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			cfg.Store.URL = cfg.storeURL()
-			mask(&cfg)
-			return printConfig(c.stdout, reflect.ValueOf(cfg), origins, "")
+			sum, err := cfg.sum()
+			if err != nil {
+				return err
+			}
+			if err := printConfig(c.stdout, reflect.ValueOf(cfg.shown()), origins, ""); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(c.stdout, "# SHA-256 of the keys and values, without secrets:", sum)
+			return err
 		},
 	})
 	return cmd
+}
+
+// shown returns the configuration as it may be shown: all of it but its secrets.
+func (c *Config) shown() Config {
+	cfg := *c
+	cfg.Store.URL = cfg.storeURL()
+	mask(&cfg)
+	return cfg
+}
+
+// sum returns the SHA-256 of what is shown, in hex: whoever has the file and the environment can have it again.
+func (c *Config) sum() (string, error) {
+	cfg := c.shown()
+	cfg.API.Token = "" // one that is preset is no other configuration than one that the first start makes
+	h := sha256.New()
+	err := printConfig(h, reflect.ValueOf(cfg), nil, "")
+	return hex.EncodeToString(h.Sum(nil)), err
 }
 
 // printConfig prints YAML that can be read again, a key a line, each followed by where its value came from.
@@ -108,6 +133,19 @@ func mask(cfg *Config) {
 				*s = masked
 			}
 		}
+	}
+	cfg.Audit.Anchors = append(cfg.Audit.Anchors[:0:0], cfg.Audit.Anchors...)
+	for i := range cfg.Audit.Anchors {
+		a := &cfg.Audit.Anchors[i]
+		a.URL = maskWebhook(a.URL)
+		if a.Token != "" {
+			a.Token = masked
+		}
+		headers := make(map[string]string, len(a.Headers))
+		for name := range a.Headers {
+			headers[name] = masked
+		}
+		a.Headers = headers
 	}
 	if !strings.HasPrefix(cfg.Store.URL, "sqlite:") {
 		cfg.Store.URL = maskStore(cfg.Store.URL)

@@ -43,7 +43,7 @@ func (c *Config) validate() error {
 	case c.Ingest.MaxBody < 1 || c.Ingest.MaxBody > ingest.MaxBody:
 		return wrongKey("ingest.max_body", "it is between 1 and %d bytes, not %d", ingest.MaxBody, c.Ingest.MaxBody)
 	}
-	for _, check := range []func() error{c.validateRoles, c.validateListeners, c.validateSenders, c.validateTokens, c.validateIdentities, c.validateAPI, c.validateNATS, c.validateEdge, c.validateFalco, c.validateRetention, c.validateLog} {
+	for _, check := range []func() error{c.validateRoles, c.validateListeners, c.validateSenders, c.validateTokens, c.validateIdentities, c.validateAPI, c.validateNATS, c.validateEdge, c.validateAnchors, c.validateFalco, c.validateRetention, c.validateLog} {
 		if err := check(); err != nil {
 			return err
 		}

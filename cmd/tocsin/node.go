@@ -69,6 +69,8 @@ type node struct {
 	owners    *pipeline.Owners
 	closer    *pipeline.Closer
 	auditor   *pipeline.Auditor
+	// anchors is nil if none is configured.
+	anchors   *pipeline.Anchors
 	firstActs prometheus.Histogram
 	searcher  *pipeline.Searcher
 	releaser  *pipeline.Releaser

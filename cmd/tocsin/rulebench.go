@@ -28,7 +28,15 @@ func (b backend) RuleSource(id string) (api.RuleSource, error) {
 		return api.RuleSource{}, incident.ErrNotFound
 	}
 	text, line := set.Source(r)
-	return api.RuleSource{File: r.File, Line: line, Text: text}, nil
+	return api.RuleSource{File: r.File, Line: line, Text: text, Revision: r.Revision}, nil
+}
+
+func (b backend) RuleOf(ctx context.Context, id, revision string) (api.RuleSource, error) {
+	w, err := pipeline.RuleOf(ctx, b.n.streams, id, revision)
+	if errors.Is(err, pipeline.ErrNotWritten) || errors.Is(err, pipeline.ErrUnreadable) {
+		return api.RuleSource{}, &api.NoTextError{Why: err.Error()}
+	}
+	return api.RuleSource{File: w.File, Line: w.Line, Text: w.Text, Revision: revision}, err
 }
 
 // checkTurn waits for the turn of who checks a rule, and is held until the work has ended, whether or not somebody still waits for

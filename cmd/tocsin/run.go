@@ -99,6 +99,9 @@ func (n *node) work(ctx context.Context, w *errgroup.Group) {
 	if n.auditor != nil {
 		w.Go(func() error { return n.withStore(ctx, n.auditor.Run) })
 	}
+	if n.anchors != nil {
+		w.Go(func() error { return n.anchors.Run(ctx) })
+	}
 	if n.closer != nil {
 		finisher := &pipeline.Finisher{Store: n.store, Streams: n.streams, Log: n.log.With("part", "closing")}
 		w.Go(func() error { return n.withStore(ctx, finisher.Run) })
