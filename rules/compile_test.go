@@ -71,6 +71,16 @@ func TestOneMistakeIsOneError(t *testing.T) {
 			t.Errorf("%.50s: %v", pattern, err)
 		}
 	}
+	for _, times := range []string{"within: 5 minutes", "within: 0s", "within: 1m\nlearn: 5 minutes", "within: 1m\nlearn: 0s"} {
+		when := "\nwhen: count(a) > 1\n"
+		if strings.Contains(times, "learn") {
+			when = "\nwhen: first_seen(a, user.name)\n"
+		}
+		_, err := rules.Compile([]rules.File{{Name: "f.yml", Data: []byte(one("match: {a: exists(user.name)}" + when + times))}})
+		if err == nil || strings.Count(err.Error(), "f.yml:") != 1 {
+			t.Errorf("%s: %v", times, err)
+		}
+	}
 }
 
 // TestErrorsNameLineAndWhatWasMeant has one mistake each.

@@ -42,7 +42,7 @@ func parseExpr(src string) (ast.Node, error) {
 	}
 	tree, err := parser.ParseWithConfig(src, c)
 	if err != nil {
-		msg := err.Error()
+		msg := strings.Replace(err.Error(), `unexpected token Operator("=")`, `unexpected "=": equal is ==`, 1)
 		if strings.Contains(src, "@") || strings.Contains(src, "-") {
 			msg += ` (a field whose name has @, - or / is written raw["…"])`
 		}

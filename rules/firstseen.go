@@ -44,9 +44,12 @@ func (d *draft) learn(n ast.Node) time.Duration {
 	if n == nil {
 		return 0
 	}
-	span := d.duration(n, "learn")
-	if span <= 0 || span > maxWithin {
+	span, ok := d.span(n, "learn")
+	if ok && (span <= 0 || span > maxWithin) {
 		d.fail(n, "learn is between 1s and 366d")
+		ok = false
+	}
+	if !ok {
 		return time.Second // one mistake is told once
 	}
 	return span

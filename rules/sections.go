@@ -103,8 +103,8 @@ func (d *draft) condition(fields map[string]ast.Node) {
 		names[i] = p.Name
 	}
 	if n := fields["within"]; n != nil {
-		r.Within = d.duration(n, "within")
-		if r.Within <= 0 || r.Within > maxWithin {
+		var ok bool
+		if r.Within, ok = d.span(n, "within"); ok && (r.Within <= 0 || r.Within > maxWithin) {
 			d.fail(n, "within is between 1s and 366d")
 		}
 	}

@@ -40,6 +40,7 @@ func TestWhereErrorsSayWhere(t *testing.T) {
 		`exists(user.name) and usr.name == "a"`: {1, 23, `did you mean "user.name"?`},
 		"exists(user.name) and\n  é.x == 1":     {2, 3, `unknown field "é.x"`},
 		`user.name == `:                         {1, 13, "unexpected token"},
+		`user.name = "ana"`:                     {1, 11, "equal is =="},
 		`user.name`:                             {1, 1, "compare it"},
 		`exsts(user.name)`:                      {1, 1, `did you mean "exists"?`},
 		`exists(user.name) and user.name > raw.a and user.name matches "("`: {1, 55, "RE2"},

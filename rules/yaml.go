@@ -300,15 +300,21 @@ func (s *source) boolean(n ast.Node, what string) bool {
 
 // duration reads a time span.
 func (s *source) duration(n ast.Node, what string) time.Duration {
+	d, _ := s.span(n, what)
+	return d
+}
+
+// span is duration; ok is false if it is none, which has been said.
+func (s *source) span(n ast.Node, what string) (d time.Duration, ok bool) {
 	v, ok := s.scalar(n, what)
 	if !ok {
-		return 0
+		return 0, false
 	}
 	d, err := ParseDuration(fmt.Sprint(v))
 	if err != nil {
 		s.fail(n, "%s: %v", what, err)
 	}
-	return d
+	return d, err == nil
 }
 
 // ParseDuration reads a span such as 90s, 30d or 1h30m, with the units s, m, h, d and w.

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -54,6 +55,9 @@ func (c *cli) client() (*client, error) {
 	}
 	return cl, nil
 }
+
+// lineAndColumn is how an error about an expression begins.
+var lineAndColumn = regexp.MustCompile(`^\d+:\d+: `)
 
 // do makes a request and returns the body of an answer that is well.
 func (cl *client) do(ctx context.Context, method, path string) (io.ReadCloser, error) {
@@ -98,6 +102,9 @@ func (cl *client) send(ctx context.Context, method, path string, body any, heade
 		return nil, fmt.Errorf("%s answered %s", cl.base, resp.Status)
 	}
 	for _, e := range problem.Errors {
+		if strings.Contains(problem.Detail, lineAndColumn.ReplaceAllString(e.Message, "")) {
+			continue // said already
+		}
 		problem.Detail += "; " + strings.TrimPrefix(e.Location+": "+e.Message, ": ")
 	}
 	return nil, fmt.Errorf("%s: %s", strings.ToLower(problem.Title), problem.Detail)
