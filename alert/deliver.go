@@ -129,7 +129,7 @@ func (d *Deliverer) Run(ctx context.Context) error {
 				d.stray(ctx, it)
 			case !l.offer(claimed{it, until}):
 				d.note(ctx, it, func(ctx context.Context) error {
-					return d.outbox.Retry(ctx, it, crowded, "many alerts to this receiver wait before it")
+					return d.outbox.PutOff(ctx, it, crowded, "many alerts to this receiver wait before it")
 				})
 			}
 		}
@@ -198,7 +198,7 @@ func (d *Deliverer) stray(ctx context.Context, it Item) {
 		d.giveUp(ctx, it, errors.New(reason))
 		return
 	}
-	d.note(ctx, it, func(ctx context.Context) error { return d.outbox.Retry(ctx, it, maxDelay, reason) })
+	d.note(ctx, it, func(ctx context.Context) error { return d.outbox.PutOff(ctx, it, maxDelay, reason) })
 }
 
 // giveUp makes an alert dead.

@@ -170,7 +170,7 @@ func TestWhatIsGivenUp(t *testing.T) {
 				if diff := cmp.Diff(tt.want, m.states()); diff != "" {
 					t.Error(diff)
 				}
-				if m.rows[0].reason == "" || tt.soon && len(p.got) != 1 {
+				if m.rows[0].reason == "" || m.rows[0].off || tt.soon && len(p.got) != 1 {
 					t.Errorf("%d attempts, reason %q", len(p.got), m.rows[0].reason)
 				}
 			})
@@ -186,7 +186,7 @@ func TestAnUnknownReceiverIsNoReasonToGiveUpAtOnce(t *testing.T) {
 		m.add("i", 1, "new")
 		old, _ := testDeliverer(m, map[string]sender{"a": &person{}})
 		runFor(t, old, time.Minute)
-		if m.states()["pending"] != 1 || !strings.Contains(m.rows[0].reason, `"new"`) {
+		if m.states()["pending"] != 1 || !strings.Contains(m.rows[0].reason, `"new"`) || !m.rows[0].off {
 			t.Fatalf("%v, %q", m.states(), m.rows[0].reason)
 		}
 		p := &person{}

@@ -55,8 +55,9 @@ type outbox interface {
 	// the oldest item, and that only if it is due: what waits for a retry is overtaken by nothing.
 	Claim(ctx context.Context, n int, lease time.Duration, inOrder ...string) ([]Item, error)
 	Sent(ctx context.Context, it Item) error
-	// Retry puts the item back; it is due again after a while.
+	// Retry puts the item back after an attempt that failed; it is due again after a while. PutOff does so with one that was not tried.
 	Retry(ctx context.Context, it Item, after time.Duration, reason string) error
+	PutOff(ctx context.Context, it Item, after time.Duration, reason string) error
 	// Dead gives the item up.
 	Dead(ctx context.Context, it Item, reason string) error
 	// Keep says that the item was sent, and keeps what its receiver knows now.

@@ -130,7 +130,7 @@ func (l *lane) deliver(ctx context.Context, it Item) time.Duration {
 	if err != nil {
 		// It is the store that failed, not the receiver: the item is claimed again when its claim is over, or put back.
 		d.log.Error("outbox", "receiver", it.Receiver, "incident", it.Incident, "err", err)
-		d.note(ctx, it, func(ctx context.Context) error { return d.outbox.Retry(ctx, it, noteTimeout, err.Error()) })
+		d.note(ctx, it, func(ctx context.Context) error { return d.outbox.PutOff(ctx, it, noteTimeout, err.Error()) })
 		return 0
 	}
 	timed, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
@@ -214,7 +214,7 @@ func (l *lane) giveBack() {
 	ctx, cancel := context.WithTimeout(context.Background(), noteTimeout)
 	defer cancel()
 	for _, c := range l.queue {
-		if err := l.d.outbox.Retry(ctx, c.Item, 0, "the program stopped"); err != nil {
+		if err := l.d.outbox.PutOff(ctx, c.Item, 0, "the program stopped"); err != nil {
 			l.d.log.Error("outbox", "receiver", l.name, "err", err)
 			return
 		}

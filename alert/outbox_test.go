@@ -36,6 +36,7 @@ type kept struct {
 	created, due, leased time.Time
 	state, reason        string
 	forGood              bool
+	off                  bool // it was put back last without having been tried
 }
 
 func (m *memory) add(incident string, revision int64, receiver string) {
@@ -133,7 +134,11 @@ func (m *memory) Sent(_ context.Context, it Item) error {
 }
 
 func (m *memory) Retry(_ context.Context, it Item, after time.Duration, reason string) error {
-	return m.settle(it, func(r *kept) { r.due, r.reason = time.Now().Add(after), reason })
+	return m.settle(it, func(r *kept) { r.due, r.reason, r.off = time.Now().Add(after), reason, false })
+}
+
+func (m *memory) PutOff(_ context.Context, it Item, after time.Duration, reason string) error {
+	return m.settle(it, func(r *kept) { r.due, r.reason, r.off = time.Now().Add(after), reason, true })
 }
 
 func (m *memory) Dead(_ context.Context, it Item, reason string) error {

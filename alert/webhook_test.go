@@ -62,6 +62,10 @@ func (o *once) Retry(_ context.Context, it alert.Item, _ time.Duration, reason s
 	return nil
 }
 
+func (o *once) PutOff(ctx context.Context, it alert.Item, after time.Duration, reason string) error {
+	return o.Retry(ctx, it, after, "not tried: "+reason)
+}
+
 func (o *once) Dead(_ context.Context, _ alert.Item, reason string) error {
 	o.ended <- "dead: " + reason
 	return nil

@@ -63,7 +63,8 @@ type server struct {
 	origins                *http.CrossOriginProtection
 	seats                  *seats
 	pace                   pace
-	pulse                  *pulse
+	// incidentPulse beats when incidents or their detections change, deliveryPulse when alerts are told.
+	incidentPulse, deliveryPulse *pulse
 	// ids are the OpenAPI ids of operations, by method and path.
 	ids map[string]string
 }
@@ -116,6 +117,7 @@ func build(c Config) (*server, *router) {
 	s.registerTimeline(h)
 	s.registerIncidentStream(h)
 	s.registerDetectionStream(h)
+	s.registerAlertStream(h)
 	s.registerRest(h)
 	s.registerEvents(h)
 	s.registerQuarantine(h)
@@ -167,7 +169,7 @@ func newServer(c Config) *server {
 		gate:        auth.NewGate(auth.Config{AdminToken: c.Token, Store: c.Store, OIDC: c.OIDC, Now: c.Now, Log: c.Log}),
 		byPrincipal: auth.NewLimiter("principal", c.PrincipalRate, c.Now), byAddress: auth.NewLimiter("address", c.AddressRate, c.Now),
 	}
-	s.pulse = &pulse{last: s.Backend.LastChange}
+	s.incidentPulse, s.deliveryPulse = &pulse{last: s.Backend.LastChange}, &pulse{last: s.Backend.LastDelivery}
 	if c.OIDC != nil {
 		// A proxy may have another name for this host; where browsers are sent back to is its name for them.
 		if u, err := url.Parse(c.OIDC.Redirect); err == nil && u.Host != "" {

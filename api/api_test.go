@@ -116,6 +116,10 @@ func (noBackend) ChangedDetections(context.Context, string, int) ([]incident.Cha
 
 func (noBackend) LastDetection(context.Context) (string, error) { return "", incident.ErrNotFound }
 
+func (noBackend) Deliveries(context.Context, string, int) ([]Delivered, error) { return nil, nil }
+
+func (noBackend) LastDelivery(context.Context) (string, error) { return "", incident.ErrNotFound }
+
 func (noBackend) LastChange(context.Context) (string, error) { return "", incident.ErrNotFound }
 
 func (noBackend) Quarantine(context.Context, QuarantineFilter) ([]QuarantineView, string, error) {

@@ -63,6 +63,9 @@ type Backend interface {
 	// ChangedDetections and LastDetection are the same of detections.
 	ChangedDetections(ctx context.Context, after string, limit int) ([]incident.ChangedDetection, error)
 	LastDetection(ctx context.Context) (string, error)
+	// Deliveries and LastDelivery are the same of what became of attempts to tell alerts.
+	Deliveries(ctx context.Context, after string, limit int) ([]Delivered, error)
+	LastDelivery(ctx context.Context) (string, error)
 	// Quarantine returns a page of what could not be read, newest first, and the cursor of the next.
 	Quarantine(ctx context.Context, f QuarantineFilter) ([]QuarantineView, string, error)
 	QuarantineEntry(ctx context.Context, at LogPlace) (QuarantineView, error)

@@ -13,17 +13,27 @@ import (
 // changePage is how many changes are read at a time.
 const changePage = 50
 
-// changing is what changes after a mark, from now on if it is "": last is the mark of now, read sends a page of what changed after a mark
-// and returns how far it came.
-func (s *server) changing(mark string, last func(context.Context) (string, error), read func(ctx context.Context, after string, send func(message) error) (string, error)) source {
+// feed is what changes and can be followed.
+type feed struct {
+	// pulse beats when it has changed.
+	pulse *pulse
+	// last is the mark of now, shown what everybody may know of it.
+	last  func(context.Context) (string, error)
+	shown func(mark string) string
+	// read sends a page of what changed after a mark and returns how far it came.
+	read func(ctx context.Context, after string, send func(message) error) (string, error)
+}
+
+// after is what changes after a mark, from now on if it is "".
+func (f feed) after(mark string) source {
 	return func(ctx context.Context, send func(message) error) error {
-		leave := s.pulse.join()
+		leave := f.pulse.join()
 		defer leave()
 		begin := func() (err error) {
-			if mark, err = last(ctx); err != nil {
+			if mark, err = f.last(ctx); err != nil {
 				return err
 			}
-			return send(message{id: unnamed(mark)})
+			return send(message{id: f.shown(mark)})
 		}
 		if mark == "" {
 			if err := begin(); err != nil {
@@ -31,11 +41,11 @@ func (s *server) changing(mark string, last func(context.Context) (string, error
 			}
 		}
 		for {
-			woken := s.pulse.next()
+			woken := f.pulse.next()
 			err := error(nil)
 			for before := ""; err == nil && mark != before; {
 				before = mark
-				mark, err = read(ctx, mark, send)
+				mark, err = f.read(ctx, mark, send)
 			}
 			if errors.Is(err, incident.ErrBadCursor) || errors.Is(err, incident.ErrUnknownMark) {
 				if err = send(message{event: "gap", data: gap{Reason: "unknown"}}); err == nil {

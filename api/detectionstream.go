@@ -39,7 +39,7 @@ func (s *server) registerDetectionStream(h huma.API) {
 			return nil, problem(http.StatusUnprocessableEntity, err.Error())
 		}
 		d := detections{server: s, filter: f}
-		return s.live(ctx, s.changing(in.after(), s.Backend.LastDetection, d.read))
+		return s.live(ctx, feed{s.incidentPulse, s.Backend.LastDetection, unnamed, d.read}.after(in.after()))
 	})
 }
 

@@ -214,6 +214,16 @@ func (f *fake) ChangedDetections(_ context.Context, after string, _ int) ([]inci
 
 func (f *fake) LastDetection(context.Context) (string, error) { return "0.", f.err }
 
+// Deliveries has one about the one incident, as ChangedIncidents has that.
+func (f *fake) Deliveries(_ context.Context, after string, _ int) ([]api.Delivered, error) {
+	if after == "0.aa" {
+		return []api.Delivered{{Incident: known, Mark: "1.bb", DeliveryView: api.DeliveryView{Receiver: "ops", Outcome: "sent", Key: known}}}, nil
+	}
+	return nil, errors.New("that is all")
+}
+
+func (f *fake) LastDelivery(context.Context) (string, error) { return "0.aa", f.err }
+
 func (f *fake) LastChange(context.Context) (string, error) { return "0.", f.err }
 
 func (f *fake) Quarantine(context.Context, api.QuarantineFilter) ([]api.QuarantineView, string, error) {

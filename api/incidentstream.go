@@ -34,7 +34,7 @@ func (s *server) registerIncidentStream(h huma.API) {
 			return nil, problem(http.StatusUnprocessableEntity, err.Error())
 		}
 		c := changes{server: s, filter: f}
-		return s.live(ctx, s.changing(in.after(), s.Backend.LastChange, c.read))
+		return s.live(ctx, feed{s.incidentPulse, s.Backend.LastChange, unnamed, c.read}.after(in.after()))
 	})
 }
 

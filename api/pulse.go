@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// pulse looks once a second whether incidents have changed, for all streams together, and not at all while there is none.
+// pulse looks once a second whether something has changed, for all who follow it together, and not at all while nobody does.
 type pulse struct {
 	last func(ctx context.Context) (string, error)
 

@@ -89,6 +89,7 @@ func TestAScopeFiltersEveryOperation(t *testing.T) {
 		"search-events":     {"GET", "/api/v1/events"},
 		"stream-events":     {"GET", "/api/v1/events/stream"},
 		"list-alerts":       {"GET", "/api/v1/alerts"},
+		"stream-alerts":     {"GET", "/api/v1/alerts/stream"},
 		"create-token":      {"POST", "/api/v1/tokens", `{"name":"t` + known[:8] + `","roles":["viewer"],"scope":["prod/pay"]}`},
 	}
 	answer := func(place incident.Place, r [3]string) *httptest.ResponseRecorder {

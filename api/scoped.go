@@ -123,15 +123,10 @@ func (s scoped) Status(ctx context.Context) (Status, error) {
 // Alerts leaves out those of incidents that are out of scope: a page may have fewer than its limit, and more follow.
 func (s scoped) Alerts(ctx context.Context, state string, limit int, cursor string) ([]AlertView, string, error) {
 	items, next, err := s.all.Alerts(ctx, state, limit, cursor)
-	scope := auth.Of(ctx).Scope
-	if err != nil || scope == nil || len(items) == 0 {
+	if err != nil || auth.Of(ctx).Scope == nil || len(items) == 0 {
 		return items, next, err
 	}
-	ids := make([]string, len(items))
-	for i, a := range items {
-		ids[i] = a.Incident
-	}
-	in, err := s.all.InScope(ctx, scope, ids...)
+	in, err := s.alertsSeen(ctx, len(items), func(i int) string { return items[i].Incident })
 	if err != nil {
 		return nil, "", err
 	}
@@ -142,6 +137,35 @@ func (s scoped) Alerts(ctx context.Context, state string, limit int, cursor stri
 		}
 	}
 	return kept, next, nil
+}
+
+// Deliveries says nothing of those of incidents that are out of scope but where they stand in the order.
+func (s scoped) Deliveries(ctx context.Context, after string, limit int) ([]Delivered, error) {
+	items, err := s.all.Deliveries(ctx, after, limit)
+	if err != nil || auth.Of(ctx).Scope == nil || len(items) == 0 {
+		return items, err
+	}
+	in, err := s.alertsSeen(ctx, len(items), func(i int) string { return items[i].Incident })
+	if err != nil {
+		return nil, err
+	}
+	for i, d := range items {
+		if !in[d.Incident] {
+			items[i] = Delivered{Mark: d.Mark}
+		}
+	}
+	return items, nil
+}
+
+func (s scoped) LastDelivery(ctx context.Context) (string, error) { return s.all.LastDelivery(ctx) }
+
+// alertsSeen are the incidents that some alerts are about, of those whose alerts may be seen.
+func (s scoped) alertsSeen(ctx context.Context, n int, about func(int) string) (map[string]bool, error) {
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = about(i)
+	}
+	return s.all.InScope(ctx, auth.Of(ctx).Scope, ids...)
 }
 
 // Sources is refused to who has a scope before it comes here.

@@ -140,6 +140,8 @@ type Outbox interface {
 	OutboxSent(ctx context.Context, id int64) error
 	// OutboxRetry puts the alert back for later, unless it was claimed again since this attempt.
 	OutboxRetry(ctx context.Context, id int64, attempt int, after time.Duration, errText string) error
+	// OutboxPutOff does the same with an alert that was not tried: no delivery is told of.
+	OutboxPutOff(ctx context.Context, id int64, attempt int, after time.Duration, why string) error
 	// OutboxDead gives the alert up, unless it was claimed again since this attempt.
 	OutboxDead(ctx context.Context, id int64, attempt int, errText string) error
 	// OutboxRevive makes a dead alert pending again, as if it were new.
@@ -184,4 +186,9 @@ type Outbox interface {
 	ActiveSilences(ctx context.Context) ([]Silence, error)
 	// ListOutbox returns a page of alerts, newest first.
 	ListOutbox(ctx context.Context, f OutboxFilter) ([]OutboxRow, string, error)
+	// Deliveries returns what became of attempts after a mark, in the order in which that was written, at most limit. None is left out,
+	// whatever order writers commit in; the errors are those of Changed. An alert that stays silenced by what silenced it is told of once.
+	Deliveries(ctx context.Context, after string, limit int) ([]Delivery, error)
+	// LastDelivery returns the mark of the last of them.
+	LastDelivery(ctx context.Context) (string, error)
 }

@@ -98,6 +98,26 @@ type OutboxRow struct {
 	Terms, SilencedBy string
 }
 
+// Retry is what became of an attempt after which the alert is pending; after others it is [Sent], [Dead] or [Silenced].
+const Retry = "retry"
+
+// Delivery is what became of one attempt to tell an alert, and the mark of that: where to read on.
+type Delivery struct {
+	Mark string
+	// Alert is the ID of the [OutboxRow] that the next five are of.
+	Alert     int64
+	Incident  string
+	Revision  int64
+	Receiver  string
+	Detection string
+	Kind      string
+	Outcome   string
+	Attempt   int
+	// Why is what the receiver said, or what silences the alert. Time is by the store's clock, Unix nanoseconds.
+	Why  string
+	Time int64
+}
+
 // Told is what a receiver knows of an incident: the last alert about it that it took.
 type Told struct {
 	Incident, Receiver string

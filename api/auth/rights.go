@@ -128,6 +128,8 @@ func Operations() map[string]Operation {
 		"list-alerts": {"alerts:read", Filtered},
 		"retry-alert": {"alerts:retry", Whole},
 
+		"stream-alerts": {"alerts:read", Filtered},
+
 		"retry-alerts":   {"alerts:retry", Whole},
 		"list-receivers": {"alerts:read", Whole},
 

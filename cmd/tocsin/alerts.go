@@ -42,6 +42,10 @@ func (o outbox) Retry(ctx context.Context, it alert.Item, after time.Duration, r
 	return o.store.OutboxRetry(ctx, it.ID, it.Attempt, after, reason)
 }
 
+func (o outbox) PutOff(ctx context.Context, it alert.Item, after time.Duration, reason string) error {
+	return o.store.OutboxPutOff(ctx, it.ID, it.Attempt, after, reason)
+}
+
 func (o outbox) Dead(ctx context.Context, it alert.Item, reason string) error {
 	return o.store.OutboxDead(ctx, it.ID, it.Attempt, reason)
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"tocsin/alert"
 	"tocsin/api"
 	"tocsin/event"
 	"tocsin/incident"
@@ -16,6 +17,27 @@ import (
 
 func (b backend) RetryAlerts(ctx context.Context, since int64, receiver string) (int64, error) {
 	return b.n.store.OutboxReviveAll(ctx, since, receiver)
+}
+
+// Deliveries returns what became of attempts to tell alerts.
+func (b backend) Deliveries(ctx context.Context, after string, limit int) ([]api.Delivered, error) {
+	items, err := b.n.store.Deliveries(ctx, after, limit)
+	out := make([]api.Delivered, len(items))
+	for i, d := range items {
+		v := api.DeliveryView{
+			Alert: d.Alert, Receiver: d.Receiver, Kind: d.Kind, Outcome: d.Outcome, Attempt: d.Attempt, Time: event.Stamp(d.Time), Error: d.Why,
+			Key: alert.Item{Incident: d.Incident, Revision: d.Revision, Receiver: d.Receiver, Detection: d.Detection}.Key(),
+		}
+		if d.Outcome == store.Silenced {
+			v.Error, v.SilencedBy = "", d.Why
+		}
+		out[i] = api.Delivered{Mark: d.Mark, Incident: d.Incident, DeliveryView: v}
+	}
+	return out, err
+}
+
+func (b backend) LastDelivery(ctx context.Context) (string, error) {
+	return b.n.store.LastDelivery(ctx)
 }
 
 // Receivers returns those that are configured here, and those that have alerts all the same.

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"tocsin/alert"
+	"tocsin/alert/alerttest"
 	"tocsin/api"
 	"tocsin/incident"
 )
@@ -216,6 +218,69 @@ func TestIncidentsStreamed(t *testing.T) {
 			until(opened, "gone", v.ID)
 			until(s.follows(ctx, "/api/v1/incidents/stream?last_event_id="+url.QueryEscape(begun), ""), "incident", `"status":"closed"`)
 			if _, kind, got := s.follows(ctx, "/api/v1/incidents/stream", "9223372036854775806.")(); kind != "gap" || !strings.Contains(got, "unknown") {
+				t.Errorf("a mark of another store: %q %s", kind, got)
+			}
+		})
+	}
+}
+
+// TestDeliveriesStreamed: what becomes of each attempt to tell an alert comes to who follows, on each store, once and from where they were.
+func TestDeliveriesStreamed(t *testing.T) {
+	t.Parallel()
+	for kind, store := range stores() {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			data := t.TempDir()
+			hook := alerttest.New(t, func(n int, _ alerttest.Delivery) alerttest.Answer {
+				return alerttest.Answer{Status: [...]int{1: http.StatusServiceUnavailable, 2: http.StatusServiceUnavailable, 3: 0, 4: http.StatusGone}[n]}
+			})
+			s := serveHere(t, store(t, data), data, func(c *Config) {
+				c.Rules = []string{writeFile(t, "r.yml", "rule: r\ntitle: Seen\nseverity: high\nmatch: exists(user.name)\nby: [user.name]\n")}
+				c.Alert.Receivers = []alert.Receiver{{Name: "hook", Type: alert.Webhook, URL: hook.URL}}
+				c.Alert.Route = alert.Tree{Receiver: "hook"}
+			})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			all := s.follows(ctx, "/api/v1/alerts/stream", "")
+			dead := s.follows(ctx, "/api/v1/alerts/stream?receiver=hook&outcome=dead", "")
+			begun, _, _ := all()
+			dead()
+			marks := []string{begun}
+			hears := func(next func() (string, string, string), outcome string, attempt int) (d api.Delivery) {
+				t.Helper()
+				id, kind, got := next()
+				if err := json.Unmarshal([]byte(got), &d); err != nil || kind != "delivery" || d.Delivery.Outcome != outcome || d.Delivery.Attempt != attempt ||
+					d.Delivery.Receiver != "hook" || d.Incident.Title == "" || d.Incident.Severity != "high" {
+					t.Fatalf("%q %s, want %s %d", kind, got, outcome, attempt)
+				}
+				marks = append(marks, id)
+				return d
+			}
+			s.post(numbered(1))
+			if d := hears(all, "retry", 1); !strings.Contains(d.Delivery.Error, "503") || d.Delivery.Kind != "opened" || d.Delivery.Time == 0 {
+				t.Errorf("%+v", d)
+			}
+			hears(all, "retry", 2)
+			first := hears(all, "sent", 3)
+			s.post(numbered(2))
+			second := hears(all, "dead", 1)
+			if first.Incident.ID == second.Incident.ID || !strings.Contains(second.Delivery.Error, "410") {
+				t.Errorf("%+v", second)
+			}
+			for range 3 { // ids alone
+				if id, kind, got := dead(); id == "" || kind != "" || got != "" {
+					t.Errorf("of a filter: %q %q %s", id, kind, got)
+				}
+			}
+			hears(dead, "dead", 1)
+			// Where somebody was cut off they go on, and nothing comes twice.
+			if d := hears(s.follows(ctx, "/api/v1/alerts/stream", marks[3]), "dead", 1); d.Incident.ID != second.Incident.ID {
+				t.Errorf("from where it was: %+v", d)
+			}
+			again := s.follows(ctx, "/api/v1/alerts/stream?last_event_id="+url.QueryEscape(begun), "")
+			hears(again, "retry", 1)
+			hears(again, "retry", 2)
+			if _, kind, got := s.follows(ctx, "/api/v1/alerts/stream", "9223372036854775806.")(); kind != "gap" || !strings.Contains(got, "unknown") {
 				t.Errorf("a mark of another store: %q %s", kind, got)
 			}
 		})

@@ -18,13 +18,14 @@ const head = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 // dialect is how PostgreSQL says what the shared statements leave open.
 func dialect() sqlstore.Dialect {
 	return sqlstore.Dialect{
-		Now:      "CAST(extract(epoch FROM clock_timestamp()) * 1000000000 AS BIGINT)",
-		Skip:     "FOR UPDATE OF o SKIP LOCKED",
-		Lock:     "FOR UPDATE",
-		Head:     head,
-		Newest:   head,
-		Numbered: true,
-		Rows:     unnest,
+		Now:       "CAST(extract(epoch FROM clock_timestamp()) * 1000000000 AS BIGINT)",
+		Skip:      "FOR UPDATE OF o SKIP LOCKED",
+		Lock:      "FOR UPDATE",
+		Head:      head,
+		Newest:    head,
+		Delivered: head,
+		Numbered:  true,
+		Rows:      unnest,
 	}
 }
 

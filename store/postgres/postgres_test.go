@@ -234,6 +234,61 @@ func TestNoChangeOfADetectionIsPassedOver(t *testing.T) {
 	}
 }
 
+// TestNoDeliveryIsPassedOver: as of detections, nothing is told of what was written later and ended sooner.
+func TestNoDeliveryIsPassedOver(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	s := open(t)
+	var ids []int64
+	for revision := range 2 {
+		var id int64
+		query := `INSERT INTO outbox (incident, revision, receiver, kind, body, created, not_before, attempts)
+VALUES (decode(repeat('ab', 16), 'hex'), $1, 'hook', 'opened', '', 1, 1, 1) RETURNING id`
+		if err := s.pool.QueryRow(ctx, query, revision).Scan(&id); err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	before, err := s.LastDelivery(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx, err := s.pool.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback(context.Background())
+	if _, err := tx.Exec(ctx, "INSERT INTO deliveries (alert, outcome, attempt, why, time) VALUES ($1, 'retry', 1, '', 1)", ids[0]); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.OutboxSent(ctx, ids[1]); err != nil {
+		t.Fatal(err)
+	}
+	told := func() (out []int64) {
+		t.Helper()
+		got, err := s.Deliveries(ctx, before, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range got {
+			out = append(out, d.Alert)
+		}
+		return out
+	}
+	if got := told(); len(got) > 0 {
+		t.Errorf("while the first is under way %v is told", got)
+	}
+	if err := tx.Commit(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for !slices.Equal(told(), ids) { // what others in the same server have under way holds it back
+		if ctx.Err() != nil {
+			t.Fatalf("told is %v, want %v", told(), ids)
+		}
+	}
+}
+
 // TestAColumnHoldsUpNobodyForLong: while a migration waits for somebody who reads a table for hours, as a dump does, others write to it.
 func TestAColumnHoldsUpNobodyForLong(t *testing.T) {
 	t.Parallel()
@@ -241,7 +296,7 @@ func TestAColumnHoldsUpNobodyForLong(t *testing.T) {
 	defer cancel()
 	s := open(t)
 	if _, err := s.pool.Exec(ctx, "DROP TRIGGER detections_changed ON detections; DROP FUNCTION detection_changed(); "+
-		"ALTER TABLE detections DROP COLUMN changed; DELETE FROM goose_db_version WHERE version_id >= 15"); err != nil {
+		"ALTER TABLE detections DROP COLUMN changed; DROP TABLE deliveries; DELETE FROM goose_db_version WHERE version_id >= 15"); err != nil {
 		t.Fatal(err)
 	}
 	reads, err := s.pool.Begin(ctx)

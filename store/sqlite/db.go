@@ -16,10 +16,11 @@ import (
 // database for itself, so there is nothing to lock or to skip.
 func dialect() sqlstore.Dialect {
 	return sqlstore.Dialect{
-		Now:    "(CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000000)",
-		Head:   "(SELECT coalesce(max(at), 0) + 1 FROM incident_changes)",
-		Newest: "(SELECT last + 1 FROM detection_order)",
-		Rows:   values,
+		Now:       "(CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000000)",
+		Head:      "(SELECT coalesce(max(at), 0) + 1 FROM incident_changes)",
+		Newest:    "(SELECT last + 1 FROM detection_order)",
+		Delivered: "(SELECT coalesce(max(at), 0) + 1 FROM deliveries)",
+		Rows:      values,
 	}
 }
 

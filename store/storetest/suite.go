@@ -73,6 +73,8 @@ func Run(t *testing.T, k Kind) {
 		{"a receiver in order gets the oldest alert", alertsInOrder},
 		{"alerts are listed newest first", alertList},
 		{"an alert that waits", waits},
+		{"deliveries come in order, each once", deliveries},
+		{"no delivery is passed over", deliveriesOfMany},
 		{"dead alerts since a time", revival},
 		{"ends are told to who heard of the beginning", ends},
 		{"what an incident holds back", heldBack},

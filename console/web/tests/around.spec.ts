@@ -2,7 +2,7 @@
 // The pages around triage.
 import { readFileSync } from 'node:fs'
 import { expect, test } from './fixtures'
-import { attack, post, login } from './records'
+import { api, attack, post, login } from './records'
 
 test('rules are found, ordered and looked into', async ({ signedIn: page }) => {
   await page.keyboard.press('2')
@@ -93,6 +93,43 @@ test('the tail of detections leads to their incidents; what is missing is said, 
   await expect(page.getByText(/1[23] seen, the last 1000 of those shown are kept/)).toBeVisible()
   await expect(page.getByRole('table', { name: 'Events' }).getByRole('button', { name: /^Fields of event/ })).toHaveCount(1)
   await page.screenshot({ path: 'shots/tail-sampled.png' })
+})
+
+test('the tail of alerts says what became of each, to whom, and waits while it is paused', async ({ signedIn: page }) => {
+  const dead = (await api('alerts?state=dead&limit=1')).items[0]
+  const again = () => api(`alerts/${dead.id}/retry`, { method: 'POST' }) // its receiver refuses for good
+  await page.goto('/tail')
+  await page.getByRole('group', { name: 'Tail of' }).getByRole('button', { name: 'Alerts' }).click()
+  await expect(page).toHaveURL('/tail?of=alerts')
+  await expect(page.getByRole('heading', { name: 'Waiting for alerts' })).toBeVisible()
+  await expect(page.getByText('connected;')).toBeVisible()
+  await again()
+  const alerts = page.getByRole('table', { name: 'Alerts' })
+  const told = alerts.getByRole('row').filter({ hasText: 'ops' })
+  await expect(told).toHaveCount(1)
+  await expect(told).toContainText(/given up.*opened: .*410/)
+  await expect(told.getByRole('link')).toHaveAttribute('href', '/incidents/' + dead.incident)
+  await page.screenshot({ path: 'shots/tail-alerts.png' })
+  await page.getByLabel('Outcome').selectOption('sent')
+  await expect(page).toHaveURL('/tail?of=alerts&outcome=sent')
+  await expect(page.getByRole('heading', { name: 'None that is kept is like this' })).toBeVisible()
+  await page.getByLabel('Outcome').selectOption('given up')
+  await page.getByLabel('To').selectOption('ops')
+  await expect(page).toHaveURL('/tail?of=alerts&receiver=ops&outcome=dead')
+  await page.getByLabel('Filter').blur()
+  await page.keyboard.press('p')
+  await again()
+  await expect(page.getByRole('button', { name: 'Go on (1 wait)' })).toBeVisible()
+  await expect(told).toHaveCount(1)
+  await page.keyboard.press('p')
+  await expect(told).toHaveCount(2)
+  await told.first().getByRole('button', { name: /^Fields of alert/ }).click()
+  await expect(alerts).toContainText(dead.key)
+  // Where something is missing a line says so, whatever is chosen.
+  await page.route('**/alerts/stream*', (r) => r.continue({ headers: { ...r.request().headers(), 'last-event-id': '9223372036854775806.' } }))
+  await page.reload()
+  await expect(alerts).toContainText('The log was made anew')
+  await expect(page.getByLabel('Outcome')).toHaveValue('dead')
 })
 
 test('sources, status and counts lead on', async ({ signedIn: page }) => {

@@ -28,26 +28,56 @@ func parseMark(s string) (at int64, id []byte, err error) {
 	return at, notNil(id), nil
 }
 
+// order is that of the changes of one kind: the columns of their place, at and id, of what is among them, and what is above each place
+// before which nothing comes any more.
+type order struct{ of, at, id, among, head string }
+
+// after reads columns of the changes after a mark, at most limit; the place at comes before them.
+func (o order) after(ctx context.Context, q Querier, mark string, limit int, columns string, row func(Scan) error) error {
+	at, id, err := parseMark(mark)
+	if err != nil {
+		return err
+	}
+	if err := known(ctx, q, o.head, at); err != nil {
+		return err
+	}
+	return q.Query(ctx, fmt.Sprintf("SELECT %[1]s, %[3]s FROM %[4]s (%[1]s, %[2]s) > (?, ?) AND %[1]s < %[5]s ORDER BY %[1]s, %[2]s LIMIT ?",
+		o.at, o.id, columns, o.among, o.head), []any{at, id, int64(limit)}, row)
+}
+
+// last returns the mark of the last change that is known to have none before it that is not known, or the first mark.
+func (o order) last(ctx context.Context, db DB) (string, error) {
+	mark := formatMark(0, nil)
+	query := fmt.Sprintf("SELECT %[1]s, %[2]s FROM %[3]s %[1]s < %[4]s ORDER BY %[1]s DESC, %[2]s DESC LIMIT 1", o.at, o.id, o.among, o.head)
+	err := db.Query(ctx, query, nil, func(scan Scan) error {
+		var at int64
+		var id []byte
+		err := scan(&at, &id)
+		mark = formatMark(at, id)
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("store: last change of %s: %w", o.of, err)
+	}
+	return mark, nil
+}
+
+func incidentOrder() order {
+	return order{"incidents", "at", "incident", "incident_changes WHERE", "{head}"}
+}
+
 // Changed returns incidents that were written after a mark, in the order of their last change, at most limit.
 func (c *Core) Changed(ctx context.Context, after string, limit int) ([]incident.Changed, error) {
-	at, id, err := parseMark(after)
-	if err != nil {
-		return nil, err
-	}
-	out := []incident.Changed{}
-	err = c.db.View(ctx, func(q Querier) error {
-		if err := known(ctx, q, "{head}", at); err != nil {
-			return err
-		}
+	o, out := incidentOrder(), []incident.Changed{}
+	err := c.db.View(ctx, func(q Querier) error {
 		var ids []any
-		err := q.Query(ctx, "SELECT at, incident FROM incident_changes WHERE (at, incident) > (?, ?) AND at < {head} ORDER BY at, incident LIMIT ?",
-			[]any{at, id, int64(limit)}, func(scan Scan) error {
-				var at int64
-				var id []byte
-				err := scan(&at, &id)
-				out, ids = append(out, incident.Changed{ID: formatID(id), Mark: formatMark(at, id)}), append(ids, id)
-				return err
-			})
+		err := o.after(ctx, q, after, limit, "incident", func(scan Scan) error {
+			var at int64
+			var id []byte
+			err := scan(&at, &id)
+			out, ids = append(out, incident.Changed{ID: formatID(id), Mark: formatMark(at, id)}), append(ids, id)
+			return err
+		})
 		if err != nil {
 			return err
 		}
@@ -58,7 +88,7 @@ func (c *Core) Changed(ctx context.Context, after string, limit int) ([]incident
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("store: changes of incidents: %w", err)
+		return nil, fmt.Errorf("store: changes of %s: %w", o.of, err)
 	}
 	return out, nil
 }
@@ -75,24 +105,7 @@ func known(ctx context.Context, q Querier, head string, at int64) error {
 	})
 }
 
-// LastChange returns the mark of the last change that is known to have none before it that is not known.
+// LastChange returns the mark of the last change of an incident.
 func (c *Core) LastChange(ctx context.Context) (string, error) {
-	mark, err := c.lastMark(ctx, "SELECT at, incident FROM incident_changes WHERE at < {head} ORDER BY at DESC, incident DESC LIMIT 1")
-	if err != nil {
-		return "", fmt.Errorf("store: last change of an incident: %w", err)
-	}
-	return mark, nil
-}
-
-// lastMark is the mark that a query has, or the first one.
-func (c *Core) lastMark(ctx context.Context, query string) (string, error) {
-	mark := formatMark(0, nil)
-	err := c.db.Query(ctx, query, nil, func(scan Scan) error {
-		var at int64
-		var id []byte
-		err := scan(&at, &id)
-		mark = formatMark(at, id)
-		return err
-	})
-	return mark, err
+	return incidentOrder().last(ctx, c.db)
 }

@@ -26,7 +26,7 @@ type DB interface {
 }
 
 // Dialect is how a database says what SQL has no common word for. The statements
-// of this package hold it as {now}, {skip}, {lock}, {head}, {newest} and {rows}.
+// of this package hold it as {now}, {skip}, {lock}, {head}, {newest}, {delivered} and {rows}.
 type Dialect struct {
 	// Now is the database's clock in nanoseconds since the Unix epoch.
 	Now string
@@ -34,8 +34,8 @@ type Dialect struct {
 	Skip, Lock string
 	// Head is above the place of each change of an incident before which nothing comes any more.
 	Head string
-	// Newest is the same of changes of detections.
-	Newest string
+	// Newest is the same of changes of detections, Delivered of deliveries.
+	Newest, Delivered string
 	// Numbered is true if placeholders are $1, $2, …
 	Numbered bool
 	// Rows is the table of a step's rows; columns are those of the step.
@@ -45,7 +45,7 @@ type Dialect struct {
 // SQL returns a statement of this package in the dialect.
 func (d Dialect) SQL(query string, columns ...Column) string {
 	if strings.Contains(query, "{") {
-		pairs := []string{"{now}", d.Now, "{skip}", d.Skip, "{lock}", d.Lock, "{head}", d.Head, "{newest}", d.Newest}
+		pairs := []string{"{now}", d.Now, "{skip}", d.Skip, "{lock}", d.Lock, "{head}", d.Head, "{newest}", d.Newest, "{delivered}", d.Delivered}
 		if d.Rows != nil {
 			pairs = append(pairs, "{rows}", d.Rows(columns))
 		}

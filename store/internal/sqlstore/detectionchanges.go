@@ -9,37 +9,34 @@ import (
 	"tocsin/incident"
 )
 
+func detectionOrder() order {
+	return order{"detections", "changed", "id", "detections WHERE changed > 0 AND", "{newest}"}
+}
+
 // ChangedDetections returns detections that were written after a mark, in the order of their last change, at most limit, with their
 // earliest evidence.
 func (c *Core) ChangedDetections(ctx context.Context, after string, limit int) ([]incident.ChangedDetection, error) {
-	at, id, err := parseMark(after)
-	if err != nil {
-		return nil, err
-	}
+	o := detectionOrder()
 	var out []incident.ChangedDetection
-	err = c.db.View(ctx, func(q Querier) error {
-		if err := known(ctx, q, "{newest}", at); err != nil {
-			return err
-		}
+	err := c.db.View(ctx, func(q Querier) error {
 		var read []readDetection
 		var ids []any
-		err := q.Query(ctx, "SELECT changed, "+detectionColumns+" FROM detections WHERE changed > 0 AND (changed, id) > (?, ?) AND changed < {newest} ORDER BY changed, id LIMIT ?",
-			[]any{at, id, int64(limit)}, func(scan Scan) error {
-				var at int64
-				d, err := scanDetection(scan, &at)
-				read, out = append(read, d), append(out, incident.ChangedDetection{Mark: formatMark(at, d.id)})
-				if len(d.in) > 0 {
-					ids = append(ids, d.in)
-				}
-				return err
-			})
+		err := o.after(ctx, q, after, limit, detectionColumns, func(scan Scan) error {
+			var at int64
+			d, err := scanDetection(scan, &at)
+			read, out = append(read, d), append(out, incident.ChangedDetection{Mark: formatMark(at, d.id)})
+			if len(d.in) > 0 {
+				ids = append(ids, d.in)
+			}
+			return err
+		})
 		if err != nil || len(ids) == 0 {
 			return err
 		}
 		return fillChanged(ctx, q, out, read, ids)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("store: changes of detections: %w", err)
+		return nil, fmt.Errorf("store: changes of %s: %w", o.of, err)
 	}
 	return out, nil
 }
@@ -74,11 +71,7 @@ func fillChanged(ctx context.Context, q Querier, out []incident.ChangedDetection
 	return fillEvidence(ctx, q, filled, listEvidence)
 }
 
-// LastDetection returns the mark of the last change of a detection that is known to have none before it that is not known.
+// LastDetection returns the mark of the last change of a detection.
 func (c *Core) LastDetection(ctx context.Context) (string, error) {
-	mark, err := c.lastMark(ctx, "SELECT changed, id FROM detections WHERE changed > 0 AND changed < {newest} ORDER BY changed DESC, id DESC LIMIT 1")
-	if err != nil {
-		return "", fmt.Errorf("store: last change of a detection: %w", err)
-	}
-	return mark, nil
+	return detectionOrder().last(ctx, c.db)
 }

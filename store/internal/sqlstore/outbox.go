@@ -74,20 +74,30 @@ func scanOutbox(scan Scan) (store.OutboxRow, error) {
 
 // OutboxSent says that the alert was delivered; whoever claimed it last, it was.
 func (c *Core) OutboxSent(ctx context.Context, id int64) error {
-	return c.exec(ctx, "mark an alert sent",
-		"UPDATE outbox SET state = 'sent', finished = {now}, error = '', silenced_by = '' WHERE id = ? AND state <> 'sent'", id)
+	return c.note(ctx, "mark an alert sent", id, store.Sent, "", markSent, id)
 }
+
+const markSent = "UPDATE outbox SET state = 'sent', finished = {now}, error = '', silenced_by = '' WHERE id = ? AND state <> 'sent'"
+
+const putBack = `UPDATE outbox SET not_before = {now} + ?, lease_owner = '', lease_until = 0, error = ?
+WHERE id = ? AND attempts = ? AND state = 'pending'`
 
 // OutboxRetry puts the alert back for later, unless it was claimed again since this attempt.
 func (c *Core) OutboxRetry(ctx context.Context, id int64, attempt int, after time.Duration, errText string) error {
-	return c.exec(ctx, "put an alert back", `UPDATE outbox SET not_before = {now} + ?, lease_owner = '', lease_until = 0, error = ?
-WHERE id = ? AND attempts = ? AND state = 'pending'`, int64(after), cut(clean(errText), maxError), id, int64(attempt))
+	why := cut(clean(errText), maxError)
+	return c.note(ctx, "put an alert back", id, store.Retry, why, putBack, int64(after), why, id, int64(attempt))
+}
+
+// OutboxPutOff does the same with an alert that was not tried.
+func (c *Core) OutboxPutOff(ctx context.Context, id int64, attempt int, after time.Duration, why string) error {
+	return c.exec(ctx, "put an alert off", putBack, int64(after), cut(clean(why), maxError), id, int64(attempt))
 }
 
 // OutboxDead gives the alert up, unless it was claimed again since this attempt.
 func (c *Core) OutboxDead(ctx context.Context, id int64, attempt int, errText string) error {
-	return c.exec(ctx, "give an alert up", `UPDATE outbox SET state = 'dead', finished = {now}, lease_owner = '', lease_until = 0, error = ?
-WHERE id = ? AND attempts = ? AND state = 'pending'`, cut(clean(errText), maxError), id, int64(attempt))
+	why := cut(clean(errText), maxError)
+	return c.note(ctx, "give an alert up", id, store.Dead, why, `UPDATE outbox SET state = 'dead', finished = {now}, lease_owner = '', lease_until = 0, error = ?
+WHERE id = ? AND attempts = ? AND state = 'pending'`, why, id, int64(attempt))
 }
 
 // maxError bounds what is kept of a receiver's words.

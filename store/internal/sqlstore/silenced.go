@@ -11,14 +11,30 @@ import (
 	"tocsin/store"
 )
 
-// OutboxSilence keeps an alert from being told, unless it was claimed again since this attempt.
+// OutboxSilence keeps an alert from being told, unless it was claimed again since this attempt. That what silences it still does is no news.
 func (c *Core) OutboxSilence(ctx context.Context, id int64, attempt int, by string, after time.Duration, forGood bool) error {
 	finished := "0"
 	if forGood {
 		finished = "{now}"
 	}
-	return c.exec(ctx, "silence an alert", "UPDATE outbox SET state = 'silenced', silenced_by = ?, not_before = {now} + ?, finished = "+finished+
-		", lease_owner = '', lease_until = 0 WHERE id = ? AND attempts = ? AND state = 'pending'", cut(clean(by), maxError), int64(after), id, int64(attempt))
+	change := "UPDATE outbox SET state = 'silenced', silenced_by = ?, not_before = {now} + ?, finished = " + finished +
+		", lease_owner = '', lease_until = 0 WHERE id = ? AND attempts = ? AND state = 'pending'"
+	by = cut(clean(by), maxError)
+	args := []any{by, int64(after), id, int64(attempt)}
+	err := c.db.Tx(ctx, func(q Querier) error {
+		still, err := number(ctx, q, "SELECT count(*) FROM outbox WHERE id = ? AND silenced_by = ?", id, by)
+		if err == nil && still > 0 && !forGood {
+			return q.Query(ctx, change, args, nil)
+		}
+		if err == nil {
+			_, err = noted(ctx, q, id, store.Silenced, by, change, args...)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("store: silence an alert: %w", err)
+	}
+	return nil
 }
 
 // forAWhile selects the alerts that are silenced, and not for good.

@@ -49,9 +49,7 @@ func (c *Core) OutboxKeep(ctx context.Context, id int64, t store.Told) error {
 	}
 	again := int64(t.Resend + t.Repeat)
 	err = c.db.Tx(ctx, func(q Querier) error {
-		changed := false
-		err := q.Query(ctx, "UPDATE outbox SET state = 'sent', finished = {now}, error = '', silenced_by = '' WHERE id = ? AND state <> 'sent' RETURNING 1", []any{id},
-			func(Scan) error { changed = true; return nil })
+		changed, err := noted(ctx, q, id, store.Sent, "", markSent, id)
 		if err != nil || !changed { // it was noted before
 			return err
 		}

@@ -71,6 +71,16 @@ describe('the tail', () => {
     expect(seen).toMatchObject({ id: 7, time: 'then', source: 'r', text: 'Guessing: 2 events, user.name = ana', of: { id: 'i', severity: 'high' } })
     expect(holds(seen, 'user.name:ana guessing')).toBe(true)
   })
+  it('says of an alert what became of the attempt, and why', () => {
+    const of = (delivery: object) => seenOf({ id: '1.a', event: 'delivery', data: JSON.stringify({
+      incident: { id: 'i', title: 'Guessing', severity: 'high' },
+      delivery: { alert: 7, key: 'k', receiver: 'ops', kind: 'opened', outcome: 'sent', attempt: 1, time: 'then', error: '', silenced_by: '', ...delivery },
+    }) }, 3)!
+    expect(of({})).toMatchObject({ id: 3, time: 'then', source: 'ops', text: 'opened: Guessing', of: { id: 'i', severity: 'high' }, outcome: 'sent', why: '' })
+    expect(of({ outcome: 'retry', attempt: 2, error: '503' })).toMatchObject({ outcome: 'retry', why: 'attempt 2: 503' })
+    expect(of({ outcome: 'silenced', silenced_by: 'silence x' })).toMatchObject({ outcome: 'silenced', why: 'silence x' })
+    expect([holds(of({}), 'receiver:ops outcome:sent guessing'), holds(of({}), 'outcome:dead')]).toEqual([true, false])
+  })
   it('filters by words and by fields', () => {
     const e = seenOf({ id: '1.0', event: 'event', data: '{"source":"vector","fields":{"message":"login failed","user.name":"Ana"}}' }, 1)!
     expect(['', 'LOGIN', 'login failed', 'user.name:ana', 'source:vec', 'ana'].map((f) => holds(e, f))).toEqual(Array(6).fill(true))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The stream of events or detections as it runs, and the last few of it.
+// The stream of events, detections or alerts as it runs, and the last few of it.
 import { Messages } from './messages'
 import { seenOf, type Seen } from './seen'
 import { stream } from './stream'
@@ -7,7 +7,7 @@ import { stream } from './stream'
 // So many are kept, and so many more wait while the reader paused: memory is bounded.
 export const kept = 1000
 
-export const kinds = { events: 'Events', detections: 'Detections' } as const
+export const kinds = { events: 'Events', detections: 'Detections', alerts: 'Alerts' } as const
 export type Kind = keyof typeof kinds
 
 export class Tail {
