@@ -85,7 +85,7 @@ func (a *Anchors) serve(ctx context.Context, x Anchor) {
 	given, failing := "", false
 	for {
 		note, wait := a.Newest(), x.Every
-		err := error(nil)
+		var err error
 		switch {
 		case note == "":
 			wait = min(wait, anchorFirst)
