@@ -71,6 +71,16 @@ func (q querier) Query(ctx context.Context, query string, args []any, row func(s
 	return rows.Err()
 }
 
+// Do implements [sqlstore.Writer].
+func (q querier) Do(ctx context.Context, step sqlstore.Step) error {
+	rows, err := q.conn.Query(ctx, dialect().SQL(step.SQL, step.Columns...), arrays(step)...)
+	if err != nil {
+		return err
+	}
+	rows.Close()
+	return rows.Err()
+}
+
 type db struct{ pool *pgxpool.Pool }
 
 // Query implements [sqlstore.DB].
@@ -85,7 +95,7 @@ func (d db) View(ctx context.Context, fn func(sqlstore.Querier) error) error {
 }
 
 // Tx implements [sqlstore.DB].
-func (d db) Tx(ctx context.Context, fn func(sqlstore.Querier) error) error {
+func (d db) Tx(ctx context.Context, fn func(sqlstore.Writer) error) error {
 	return d.away(pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error { return fn(querier{conn: tx}) }))
 }
 

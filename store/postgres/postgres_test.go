@@ -137,6 +137,8 @@ func BenchmarkCommit(b *testing.B) { storetest.BenchmarkCommit(b, kind()) }
 
 func BenchmarkSnapshot(b *testing.B) { storetest.BenchmarkSnapshot(b, kind()) }
 
+func BenchmarkSeal(b *testing.B) { storetest.BenchmarkSeal(b, kind()) }
+
 // BenchmarkMillion fills a database of its own, or the one that TOCSIN_MILLION names, which is kept for the next time.
 func BenchmarkMillion(b *testing.B) {
 	url := os.Getenv("TOCSIN_MILLION")

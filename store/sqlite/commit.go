@@ -42,11 +42,8 @@ func (s *Store) Commit(ctx context.Context, c store.Commit) error {
 			return err
 		}
 		for i, step := range plan.Steps {
-			st := tx.StmtContext(ctx, steps[i])
-			for _, row := range step.Rows {
-				if _, err := st.ExecContext(ctx, row...); err != nil {
-					return err
-				}
+			if err := execEach(ctx, tx.StmtContext(ctx, steps[i]), step.Rows); err != nil {
+				return err
 			}
 		}
 		return nil

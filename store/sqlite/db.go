@@ -54,6 +54,32 @@ func (q querier) Query(ctx context.Context, query string, args []any, row func(s
 	return rows.Err()
 }
 
+// writer is a transaction that may write.
+type writer struct {
+	querier
+	tx *sql.Tx
+}
+
+// Do implements [sqlstore.Writer].
+func (w writer) Do(ctx context.Context, step sqlstore.Step) (err error) {
+	st, err := w.tx.PrepareContext(ctx, dialect().SQL(step.SQL, step.Columns...))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	return execEach(ctx, st, step.Rows)
+}
+
+// execEach runs a statement once for each row.
+func execEach(ctx context.Context, st *sql.Stmt, rows [][]any) error {
+	for _, row := range rows {
+		if _, err := st.ExecContext(ctx, row...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 type db struct {
 	writer, reader *sql.DB
 	turns          turns // of the writer
@@ -73,8 +99,8 @@ func (d *db) View(ctx context.Context, fn func(sqlstore.Querier) error) error {
 }
 
 // Tx implements [sqlstore.DB].
-func (d *db) Tx(ctx context.Context, fn func(sqlstore.Querier) error) error {
-	return d.write(ctx, true, func(tx *sql.Tx) error { return fn(querier{tx}) })
+func (d *db) Tx(ctx context.Context, fn func(sqlstore.Writer) error) error {
+	return d.write(ctx, true, func(tx *sql.Tx) error { return fn(writer{querier{tx}, tx}) })
 }
 
 // write runs fn in a transaction of the writer, when its turn has come.

@@ -62,6 +62,8 @@ func BenchmarkCommit(b *testing.B) { storetest.BenchmarkCommit(b, kind()) }
 
 func BenchmarkSnapshot(b *testing.B) { storetest.BenchmarkSnapshot(b, kind()) }
 
+func BenchmarkSeal(b *testing.B) { storetest.BenchmarkSeal(b, kind()) }
+
 // BenchmarkHundredThousand asks of a tenth of a million what BenchmarkMillion asks.
 func BenchmarkHundredThousand(b *testing.B) {
 	storetest.BenchmarkMillion(b, kind().Open(b), 100_000, nil)

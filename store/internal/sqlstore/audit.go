@@ -22,7 +22,7 @@ func (c *Core) Record(ctx context.Context, e store.Entry) (int64, error) {
 		args = append(args, cut(clean(s), maxAudit))
 	}
 	var id int64
-	err := c.db.Tx(ctx, func(q Querier) error {
+	err := c.db.Tx(ctx, func(q Writer) error {
 		return q.Query(ctx, `INSERT INTO audit (at, actor, via, operation, object, remote, request, outcome, status)
 VALUES ({now}, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`, append(args, int64(e.Status)), func(scan Scan) error { return scan(&id) })
 	})

@@ -16,6 +16,8 @@ import (
 const (
 	unsealed = "SELECT " + auditColumns + ` FROM audit WHERE leaf IS NULL AND (outcome <> 'started' OR at < {now} - ?)
 ORDER BY id LIMIT ? {lock}`
+	addHashes   = "INSERT INTO audit_hashes (at, hash) {rows}"
+	addLeaves   = "WITH v(id, leaf) AS ({rows}) UPDATE audit SET leaf = v.leaf FROM v WHERE audit.id = v.id"
 	leafColumns = "leaf, " + auditColumns
 	// ofIncident is where an incident is, and with the id as long as the head of an object that the index has.
 	ofIncident = "/api/v1/incidents/"
@@ -25,7 +27,7 @@ ORDER BY id LIMIT ? {lock}`
 // for good, and an entry that another has committed late is found as one that has no place.
 func (c *Core) Seal(ctx context.Context, n int, after time.Duration) (int, error) {
 	entered := 0
-	err := c.db.Tx(ctx, func(q Querier) error {
+	err := c.db.Tx(ctx, func(q Writer) error {
 		size, err := number(ctx, q, "SELECT size FROM audit_tree WHERE id = 1 {lock}")
 		if err != nil {
 			return err
@@ -39,11 +41,15 @@ func (c *Core) Seal(ctx context.Context, n int, after time.Duration) (int, error
 		if err != nil || len(entries) == 0 {
 			return err
 		}
-		reader := hashReader{ctx: ctx, q: q, known: make(map[int64]tlog.Hash)}
-		for i, e := range entries {
-			if err := addLeaf(ctx, q, reader, size+int64(i), e); err != nil {
-				return err
-			}
+		hashes, leaves, err := grown(hashReader{ctx: ctx, q: q, known: make(map[int64]tlog.Hash)}, size, entries)
+		if err != nil {
+			return err
+		}
+		if err := q.Do(ctx, Step{addHashes, []Column{{"at", Int}, {"hash", Bytes}}, hashes}); err != nil {
+			return err
+		}
+		if err := q.Do(ctx, Step{addLeaves, []Column{{"id", Int}, {"leaf", Int}}, leaves}); err != nil {
+			return err
 		}
 		entered = len(entries)
 		return q.Query(ctx, "UPDATE audit_tree SET size = ? WHERE id = 1", []any{size + int64(entered)}, nil)
@@ -54,19 +60,22 @@ func (c *Core) Seal(ctx context.Context, n int, after time.Duration) (int, error
 	return entered, nil
 }
 
-func addLeaf(ctx context.Context, q Querier, reader hashReader, place int64, e store.Entry) error {
-	hashes, err := tlog.StoredHashesForRecordHash(place, e.Proof().Hash(), reader)
-	if err != nil {
-		return err
-	}
-	for i, h := range hashes {
-		at := tlog.StoredHashIndex(0, place) + int64(i)
-		reader.known[at] = h
-		if err := q.Query(ctx, "INSERT INTO audit_hashes (at, hash) VALUES (?, ?)", []any{at, h[:]}, nil); err != nil {
-			return err
+// grown returns what a tree of a size has more when entries enter it: hashes by their index, and the ids of the entries with their places.
+func grown(tree hashReader, size int64, entries []store.Entry) (hashes, leaves [][]any, err error) {
+	for i, e := range entries {
+		place := size + int64(i)
+		more, err := tlog.StoredHashesForRecordHash(place, e.Proof().Hash(), tree)
+		if err != nil {
+			return nil, nil, err
 		}
+		for j, h := range more {
+			at := tlog.StoredHashIndex(0, place) + int64(j)
+			tree.known[at] = h
+			hashes = append(hashes, []any{at, h[:]})
+		}
+		leaves = append(leaves, []any{e.ID, place})
 	}
-	return q.Query(ctx, "UPDATE audit SET leaf = ? WHERE id = ?", []any{place, e.ID}, nil)
+	return hashes, leaves, nil
 }
 
 // TreeSize returns how many entries are in the tree.
@@ -87,7 +96,7 @@ func (c *Core) TreeHashes(ctx context.Context, indexes []int64) ([]tlog.Hash, er
 	return out, nil
 }
 
-// hashReader reads stored hashes; known has those that were written with it.
+// hashReader reads stored hashes; known has those that are not written yet.
 type hashReader struct {
 	ctx   context.Context //nolint:containedctx // it is that of one call, and tlog passes none
 	q     Querier

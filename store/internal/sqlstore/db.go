@@ -16,13 +16,20 @@ type Querier interface {
 	Query(ctx context.Context, query string, args []any, row func(Scan) error) error
 }
 
+// Writer is a Querier of a transaction that may write.
+type Writer interface {
+	Querier
+	// Do runs a step.
+	Do(ctx context.Context, step Step) error
+}
+
 // DB is a database of one dialect. Its own Query is for reading alone.
 type DB interface {
 	Querier
 	// View runs fn over one state of the database, for reading alone.
 	View(ctx context.Context, fn func(Querier) error) error
 	// Tx runs fn in a transaction that may write.
-	Tx(ctx context.Context, fn func(Querier) error) error
+	Tx(ctx context.Context, fn func(Writer) error) error
 }
 
 // Dialect is how a database says what SQL has no common word for. The statements

@@ -21,7 +21,7 @@ func noted(ctx context.Context, q Querier, id int64, outcome, why, change string
 
 // note is noted in a transaction of its own.
 func (c *Core) note(ctx context.Context, what string, id int64, outcome, why, change string, args ...any) error {
-	err := c.db.Tx(ctx, func(q Querier) error {
+	err := c.db.Tx(ctx, func(q Writer) error {
 		_, err := noted(ctx, q, id, outcome, why, change, args...)
 		return err
 	})

@@ -34,7 +34,7 @@ func (c *Core) join(ctx context.Context, id string, fn func(q Querier, part []by
 		return incident.Done{}, incident.ErrNotFound
 	}
 	var done incident.Done
-	err = c.write(ctx, func(q Querier) error {
+	err = c.write(ctx, func(q Writer) error {
 		if err := q.Query(ctx, "UPDATE joining SET turns = turns + 1", nil, nil); err != nil {
 			return err
 		}

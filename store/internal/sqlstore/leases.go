@@ -35,7 +35,7 @@ RETURNING ` + leaseColumns
 func (c *Core) Acquire(ctx context.Context, owner string, ttl time.Duration, want, total int) ([]store.Lease, error) {
 	owner = clean(owner)
 	var out []store.Lease
-	err := c.db.Tx(ctx, func(q Querier) error {
+	err := c.db.Tx(ctx, func(q Writer) error {
 		if err := q.Query(ctx, heartbeat, []any{owner, int64(ttl), reads}, nil); err != nil {
 			return err
 		}
@@ -101,7 +101,7 @@ func scanLease(scan Scan, more ...any) (store.Lease, error) {
 func (c *Core) Renew(ctx context.Context, owner string, ttl time.Duration, held []store.Lease) ([]int, error) {
 	owner = clean(owner)
 	kept := make(map[int64]bool, len(held))
-	err := c.db.Tx(ctx, func(q Querier) error {
+	err := c.db.Tx(ctx, func(q Writer) error {
 		if err := q.Query(ctx, heartbeat, []any{owner, int64(ttl), reads}, nil); err != nil {
 			return err
 		}
@@ -170,7 +170,7 @@ func (c *Core) ClearLeases(ctx context.Context) error {
 
 // exec runs one statement that writes.
 func (c *Core) exec(ctx context.Context, what, query string, args ...any) error {
-	err := c.db.Tx(ctx, func(q Querier) error { return q.Query(ctx, query, args, nil) })
+	err := c.db.Tx(ctx, func(q Writer) error { return q.Query(ctx, query, args, nil) })
 	if err != nil {
 		return fmt.Errorf("store: %s: %w", what, err)
 	}

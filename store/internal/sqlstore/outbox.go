@@ -49,7 +49,7 @@ func (c *Core) ClaimOutbox(ctx context.Context, owner string, n int, lease time.
 	}
 	args = append(args, int64(n), clean(owner), int64(lease))
 	var out []store.OutboxRow
-	err := c.db.Tx(ctx, func(q Querier) error {
+	err := c.db.Tx(ctx, func(q Writer) error {
 		return q.Query(ctx, query, args, func(scan Scan) error {
 			r, err := scanOutbox(scan)
 			out = append(out, r)
@@ -109,7 +109,7 @@ const revived = "state = 'pending', finished = 0, created = {now}, not_before = 
 // kill it at once.
 func (c *Core) OutboxRevive(ctx context.Context, id int64) error {
 	found := false
-	err := c.db.Tx(ctx, func(q Querier) error {
+	err := c.db.Tx(ctx, func(q Writer) error {
 		return q.Query(ctx, `UPDATE outbox SET `+revived+`
 WHERE id = ? AND state = 'dead' RETURNING 1`, []any{id}, func(Scan) error { found = true; return nil })
 	})
@@ -134,7 +134,7 @@ func (c *Core) OutboxReviveAll(ctx context.Context, since int64, receiver string
 		w.and("receiver = ?", clean(receiver))
 	}
 	var n int64
-	err := c.db.Tx(ctx, func(q Querier) error {
+	err := c.db.Tx(ctx, func(q Writer) error {
 		n = 0
 		return q.Query(ctx, "UPDATE outbox SET "+revived+w.String()+" RETURNING 1", w.args, func(Scan) error { n++; return nil })
 	})

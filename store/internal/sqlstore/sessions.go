@@ -16,7 +16,7 @@ func (c *Core) AddSession(ctx context.Context, s store.Session) error {
 	if err != nil {
 		return err
 	}
-	err = c.db.Tx(ctx, func(q Querier) error {
+	err = c.db.Tx(ctx, func(q Writer) error {
 		if err := q.Query(ctx, "DELETE FROM sessions WHERE expires <= {now}", nil, nil); err != nil {
 			return err
 		}

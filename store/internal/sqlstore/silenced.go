@@ -21,7 +21,7 @@ func (c *Core) OutboxSilence(ctx context.Context, id int64, attempt int, by stri
 		", lease_owner = '', lease_until = 0 WHERE id = ? AND attempts = ? AND state = 'pending'"
 	by = cut(clean(by), maxError)
 	args := []any{by, int64(after), id, int64(attempt)}
-	err := c.db.Tx(ctx, func(q Querier) error {
+	err := c.db.Tx(ctx, func(q Writer) error {
 		still, err := number(ctx, q, "SELECT count(*) FROM outbox WHERE id = ? AND silenced_by = ?", id, by)
 		if err == nil && still > 0 && !forGood {
 			return q.Query(ctx, change, args, nil)
@@ -43,7 +43,7 @@ const forAWhile = " WHERE state = 'silenced' AND finished = 0 AND "
 // OutboxWake makes the silenced alerts pending whose time has come, and those that an incident held back that is not open any more. They
 // keep what silenced them: who sends them looks again.
 func (c *Core) OutboxWake(ctx context.Context, prefix string) error {
-	err := c.db.Tx(ctx, func(q Querier) error {
+	err := c.db.Tx(ctx, func(q Writer) error {
 		if err := q.Query(ctx, "UPDATE outbox SET state = 'pending'"+forAWhile+"not_before <= {now}", nil, nil); err != nil {
 			return err
 		}
@@ -89,7 +89,7 @@ func (c *Core) OutboxWake(ctx context.Context, prefix string) error {
 // was silenced is as young as a new one, as one that is revived is.
 func (c *Core) OutboxRewrite(ctx context.Context, id int64, attempt int, body []byte, terms string) (bool, error) {
 	done := false
-	err := c.db.Tx(ctx, func(q Querier) error {
+	err := c.db.Tx(ctx, func(q Writer) error {
 		done = false
 		return q.Query(ctx, `UPDATE outbox SET body = ?, terms = ?, created = CASE WHEN silenced_by <> '' THEN {now} ELSE created END, silenced_by = ''
 WHERE id = ? AND attempts = ? AND state = 'pending' RETURNING 1`, []any{notNil(body), clean(terms), id, int64(attempt)}, func(Scan) error { done = true; return nil })

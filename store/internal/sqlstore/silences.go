@@ -40,7 +40,7 @@ VALUES (?, ?, ?, ?, ?, ?, {now}, 1) RETURNING `+silenceColumns, id[:], matchers,
 // writeSilence runs a statement that returns the silence, and lets what is silenced be looked at again: another silence may hold it.
 func (c *Core) writeSilence(ctx context.Context, query string, args ...any) (store.Silence, error) {
 	var out *store.Silence
-	err := c.db.Tx(ctx, func(q Querier) error {
+	err := c.db.Tx(ctx, func(q Writer) error {
 		out = nil
 		err := q.Query(ctx, query, args, func(scan Scan) error {
 			_, s, err := scanSilence(scan)

@@ -23,7 +23,7 @@ func (c *Core) AddToken(ctx context.Context, t store.Token) (store.Token, error)
 	var id [16]byte
 	_, _ = rand.Read(id[:]) // it never fails
 	var out *store.Token
-	err = c.db.Tx(ctx, func(q Querier) error {
+	err = c.db.Tx(ctx, func(q Writer) error {
 		return q.Query(ctx, `INSERT INTO api_tokens (id, name, hash, roles, scope, created, created_by, expires)
 VALUES (?, ?, ?, ?, ?, {now}, ?, ?) ON CONFLICT DO NOTHING RETURNING `+tokenColumns,
 			[]any{id[:], clean(t.Name), t.Hash, roles, scope, clean(t.CreatedBy), t.Expires}, func(scan Scan) error {
@@ -96,7 +96,7 @@ func (c *Core) RevokeToken(ctx context.Context, id string) error {
 		return incident.ErrNotFound
 	}
 	found := false
-	err = c.db.Tx(ctx, func(q Querier) error {
+	err = c.db.Tx(ctx, func(q Writer) error {
 		return q.Query(ctx, "UPDATE api_tokens SET revoked = CASE WHEN revoked = 0 THEN {now} ELSE revoked END WHERE id = ? RETURNING 1", []any{b},
 			func(Scan) error { found = true; return nil })
 	})

@@ -48,7 +48,7 @@ func (c *Core) OutboxKeep(ctx context.Context, id int64, t store.Told) error {
 		return err
 	}
 	again := int64(t.Resend + t.Repeat)
-	err = c.db.Tx(ctx, func(q Querier) error {
+	err = c.db.Tx(ctx, func(q Writer) error {
 		changed, err := noted(ctx, q, id, store.Sent, "", markSent, id)
 		if err != nil || !changed { // it was noted before
 			return err
@@ -105,7 +105,7 @@ func takeDue(ctx context.Context, q Querier, which string, args ...any) ([]again
 // ToldAgain takes what a receiver has to be sent again by now.
 func (c *Core) ToldAgain(ctx context.Context, receiver string, n int) ([]store.Told, error) {
 	var out []store.Told
-	err := c.db.Tx(ctx, func(q Querier) error {
+	err := c.db.Tx(ctx, func(q Writer) error {
 		out = nil
 		taken, err := takeDue(ctx, q, "o.receiver = ? AND o.resend > 0", clean(receiver), int64(n))
 		if err != nil {
@@ -128,7 +128,7 @@ AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.state = 'pending' AND e.incident 
 
 // Remind makes alerts of what has to be told again by now.
 func (c *Core) Remind(ctx context.Context, n int, acknowledged ...string) error {
-	err := c.db.Tx(ctx, func(q Querier) error {
+	err := c.db.Tx(ctx, func(q Writer) error {
 		rows, err := takeDue(ctx, q, "o.repeat > 0", int64(n))
 		if err != nil {
 			return err

@@ -78,7 +78,7 @@ FROM incidents WHERE id = ? {lock}`, []any{id}, func(scan Scan) error {
 const tries = 4
 
 // write runs fn in a transaction, again if it was undone: each time it begins anew.
-func (c *Core) write(ctx context.Context, fn func(Querier) error) error {
+func (c *Core) write(ctx context.Context, fn func(Writer) error) error {
 	for n := 1; ; n++ {
 		if err := c.db.Tx(ctx, fn); n == tries || !errors.Is(err, store.ErrUndone) {
 			return err
@@ -100,7 +100,7 @@ func (c *Core) SetWork(ctx context.Context, id string, w incident.Work) (inciden
 		}
 	}
 	var done incident.Done
-	err = c.write(ctx, func(q Querier) error {
+	err = c.write(ctx, func(q Writer) error {
 		var err error
 		done, err = setWork(ctx, q, b, w)
 		return err
