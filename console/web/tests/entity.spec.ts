@@ -9,7 +9,7 @@ test('a pod: its risk over time, who was in its incidents, and the policies that
   await decided()
   await page.goto('/entities/pod/shop%2Fcart-6f7d-lq2mz')
   await expect(page.getByRole('img', { name: /^Risk, 0 to 100: 30 days ago 0, now [\d.]+, at most [\d.]+ on \d{4}-/ })).toBeVisible()
-  await expect(page.getByRole('main')).toContainText(/Incidents\s*\d+, \d+ open/)
+  await expect(page.getByRole('main')).toContainText(/Incidents\s*\d+ open of \d+/)
   const found = page.getByRole('table', { name: 'Policy violations' })
   await expect(found.getByRole('row', { name: /require-limits: check/ })).toContainText('require-limits is not kept')
   await expect(found).not.toContainText('somebody-elses')

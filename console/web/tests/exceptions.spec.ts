@@ -18,7 +18,7 @@ test('what is in force and what is over, what each left out, by keyboard alone',
   await expect(list.getByRole('row').nth(1)).toContainText('robot-old')
   await expect(old).toContainText(/^over/)
   await expect(old).toContainText('2020-01-31 23:59:59Z')
-  await expect(backup).toContainText(/^in force.*the nightly backup *platform.*in \d+d *1 *by 2 together/)
+  await expect(backup).toContainText(/^in force.*the nightly backup *platform.*in \d+y *1 *by 2 together/)
   await page.getByRole('button', { name: 'Look for hits' }).press('Enter')
   await expect(backup.getByRole('cell').last()).toHaveText(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ$/)
   await expect(old.getByRole('cell').last()).toHaveText(/^none/)

@@ -13,7 +13,7 @@ describe('times', () => {
     for (const [ms, want] of cases) expect(span(ms), String(ms)).toBe(want)
   })
   it('ages have one', () => {
-    expect([age(0), age(59_000), age(90_000), age(1e9)]).toEqual(['now', '59s', '1m', '11d'])
+    expect([age(0), age(59_000), age(90_000), age(1e9), age(6e10), age(1e11)]).toEqual(['now', '59s', '1m', '11d', '694d', '3y'])
   })
   it('stamps are UTC to the second', () => {
     expect(stamp('2026-01-02T03:04:05.123456789Z', true)).toBe('2026-01-02 03:04:05Z')

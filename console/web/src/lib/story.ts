@@ -16,7 +16,7 @@ export function entryOf(item: unknown): Entry | null {
   if (kind === 'event' || kind === 'detection') return null
   if (kind === 'alert') {
     const state = str(body['state'])
-    return { at, who: str(body['receiver']), what: state === 'sent' ? `was told: ${str(body['alert']) || str(body['kind'])}`.replace(/: (alert)?$/, '') : `is not told yet (${state === 'dead' ? 'given up' : words(state)})`, text: str(body['error']) }
+    return { at, who: str(body['receiver']), what: state === 'sent' ? `was told: ${str(body['alert']) || str(body['kind'])}`.replace(/: (alert)?$/, '') : state === 'dead' ? 'was not told: given up' : `is not told yet (${words(state)})`, text: str(body['error']) }
   }
   const act = kind === 'act' ? str(body['act']) || str(body['kind']) : kind
   const detail = (body['detail'] ?? {}) as Raw

@@ -17,8 +17,10 @@ export function span(ms: number): string {
   return out.join(' ') || (ms > 0 && ms < 500 ? `${Math.max(1, Math.round(ms))}ms` : '0s')
 }
 
-// age is a length of time in its greatest unit: what a narrow column has room for.
+// age is a length of time in its greatest unit: what a narrow column has room for. From two years on that is years.
 export function age(ms: number): string {
+  const years = Math.floor(ms / (365.25 * 86_400_000))
+  if (years > 1) return years + 'y'
   return ms < 1000 ? 'now' : span(ms).split(' ')[0]!
 }
 
