@@ -228,6 +228,22 @@ func TestATokenThatIsNone(t *testing.T) {
 	}
 }
 
+// TestAnAddressIsNotRepeated: what cannot be reached is said without the address, whose path may be a secret.
+func TestAnAddressIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ln.Close(); err != nil { // nobody is there
+		t.Fatal(err)
+	}
+	err = AnchorURL{URL: "http://" + ln.Addr().String() + "/hunter2", Method: http.MethodPut}.Keeper()(t.Context(), "x")
+	if err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestAFileHasAllCheckpoints: they are appended, and what is read last is what was given last, whatever a crash has left before it.
 func TestAFileHasAllCheckpoints(t *testing.T) {
 	t.Parallel()
