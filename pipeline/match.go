@@ -169,14 +169,14 @@ func (m *Matcher) batch(set *rules.Set, msg *stream.EventsMsg) matched {
 	matches := make([][]rules.Match, len(byPartition))
 	for i, rec := range msg.Batch.Records {
 		if err := m.Parser.ParseInto(e, rec, msg.Time); err != nil {
-			reason := "malformed"
+			reason, why := "malformed", err
 			if mal, ok := errors.AsType[*ingest.Malformed](err); ok {
-				reason = mal.Reason
+				reason, why = mal.Reason, mal.Err
 			}
 			if bug, ok := errors.AsType[*event.Panic](err); ok {
 				m.tell("parse", bug, rec, "")
 			}
-			bad = append(bad, stream.Quarantined{Record: rec, Reason: reason, Detail: err.Error()})
+			bad = append(bad, stream.Quarantined{Record: rec, Reason: reason, Detail: why.Error()})
 			m.Metrics.Parsed.WithLabelValues(rec.Source, "quarantined").Inc()
 			m.Seen.Rejected(rec, msg.Time, err)
 			continue

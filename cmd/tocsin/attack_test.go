@@ -370,6 +370,9 @@ func TestBadInputLosesNothing(t *testing.T) {
 	reasons := make(map[string]bool)
 	for _, q := range qs {
 		reasons[q.Reason] = true
+		if strings.Contains(q.Detail, q.Reason) {
+			t.Errorf("%s is said again: %s", q.Reason, q.Detail)
+		}
 	}
 	for _, want := range []string{"malformed_json", "no_object", "too_deep", "malformed_falco"} {
 		if !reasons[want] {

@@ -100,7 +100,9 @@ func pieces(text string) []string {
 }
 
 // short reports whether pieces are of a text that is less than one.
-func short(pieces []string) bool { return len(pieces) == 1 && utf8.RuneCountInString(pieces[0]) < perPiece }
+func short(pieces []string) bool {
+	return len(pieces) == 1 && utf8.RuneCountInString(pieces[0]) < perPiece
+}
 
 // words asks for pieces as PostgreSQL asks for words.
 func words(pieces []string) string {
