@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// TestListenersOfRoles: a process opens and names the addresses of its roles, and no others.
+// TestListenersOfRoles: a process opens and names the addresses of its roles, and no others; it tells the admin token only if it made it.
 func TestListenersOfRoles(t *testing.T) {
 	t.Parallel()
 	for roles, want := range map[string]string{
@@ -19,12 +19,13 @@ func TestListenersOfRoles(t *testing.T) {
 		"match":        "metrics http://AT/metrics",
 		"correlate":    "metrics http://AT/metrics",
 		"alert,api":    "incidents http://AT/#token=secret; metrics http://AT/metrics",
+		"api":          "incidents http://AT/; metrics http://AT/metrics",
 		"ingest,match": "ingest http://AT/ingest/vector and /ingest/falco; metrics http://AT/metrics",
 	} {
 		cfg := defaultConfig()
 		cfg.Roles, cfg.API.Token = strings.Split(roles, ","), "secret"
 		cfg.Ingest.Listen, cfg.Vector.Listen, cfg.API.Listen, cfg.Admin.Listen = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
-		n := &node{cfg: cfg, log: slog.New(slog.DiscardHandler)}
+		n := &node{cfg: cfg, preset: roles == "api", log: slog.New(slog.DiscardHandler)}
 		if err := n.listen(); err != nil {
 			t.Fatal(err)
 		}

@@ -35,7 +35,9 @@ type points struct {
 
 // node is one running tocsin: the parts of the roles that it runs, in the order of the data. Those of other roles are nil.
 type node struct {
-	cfg    Config
+	cfg Config
+	// preset is true if the admin token was configured, and not made by us.
+	preset bool
 	log    *slog.Logger
 	reg    *prometheus.Registry
 	points points

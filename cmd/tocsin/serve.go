@@ -57,6 +57,7 @@ func (c *cli) serve(ctx context.Context, cfg Config, demo bool) error {
 	log := newLogger(cfg, c.stderr)
 	signal.Ignore(syscall.SIGXFSZ) // a limit on file sizes is a full disk, and no reason to crash
 	var err error
+	preset := cfg.API.Token != ""
 	if cfg.runs(roleAPI) {
 		if cfg.API.Token, err = adminToken(cfg); err != nil {
 			return err
@@ -64,7 +65,7 @@ func (c *cli) serve(ctx context.Context, cfg Config, demo bool) error {
 	}
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	n := &node{cfg: cfg, log: log, reg: reg, points: c.points, out: c.stdout}
+	n := &node{cfg: cfg, preset: preset, log: log, reg: reg, points: c.points, out: c.stdout}
 	if demo && len(cfg.Alert.Receivers) == 0 {
 		n.out = alertLines{c.stdout}
 	}
@@ -92,7 +93,11 @@ func (n *node) announce(w io.Writer) {
 		fmt.Fprintf(w, "tocsin %s: %s\n", version, strings.Join(n.cfg.Roles, ", "))
 	}
 	if n.api != nil {
-		fmt.Fprintf(w, "  incidents  %s://%s/#token=%s\n", scheme(n.cfg.API.TLS.Cert), n.api.Addr(), n.cfg.API.Token)
+		login := "#token=" + n.cfg.API.Token
+		if n.preset { // whoever gave it knows it, and what is said here may be kept in a log
+			login = ""
+		}
+		fmt.Fprintf(w, "  incidents  %s://%s/%s\n", scheme(n.cfg.API.TLS.Cert), n.api.Addr(), login)
 	}
 	if n.ingest != nil {
 		fmt.Fprintf(w, "  ingest     %s://%s/ingest/vector and /ingest/falco\n", scheme(n.cfg.Ingest.TLS.Cert), n.ingest.Addr())
