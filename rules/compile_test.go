@@ -89,6 +89,7 @@ func TestErrorsNameLineAndWhatWasMeant(t *testing.T) {
 	tests := []struct{ name, file, want string }{
 		{"unknown key", one("match: user.name == \"a\"\nwhithin: 5m\n"), `f.yml:5: rule "r": unknown key "whithin" in a rule (did you mean "within"?)`},
 		{"missing key", "rule: r\nmatch: user.name == \"a\"\nseverity: low\n", `f.yml:1: rule "r": the key "title" is missing`},
+		{"a text without quotes", one(`match: event.action == login_failed`), `unknown field "login_failed" (a text is written "login_failed"); the source's own fields are raw.…`},
 		{"unknown field", one(`match: usr.name == "a"`), `f.yml:4: rule "r": pattern match: unknown field "usr.name" (did you mean "user.name"?); the source's own fields are raw.…`},
 		{"wrong type", one(`match: user.name == 5`), "user.name is of type string and never equals 5"},
 		{"array compared", one(`match: tags == "x"`), "tags is an array: write has(tags, …)"},

@@ -167,5 +167,9 @@ func fieldByName(name string) (operand, error) {
 	for _, d := range event.Registry() {
 		names = append(names, d.Name)
 	}
-	return operand{}, fmt.Errorf("unknown field %q%s; the source's own fields are raw.…", name, meant(name, names))
+	hint := meant(name, names)
+	if hint == "" && !strings.Contains(name, ".") {
+		hint = fmt.Sprintf(" (a text is written \"%s\")", name)
+	}
+	return operand{}, fmt.Errorf("unknown field %q%s; the source's own fields are raw.…", name, hint)
 }
