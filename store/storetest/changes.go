@@ -170,16 +170,7 @@ func changesOfMany(t *testing.T, k Kind) {
 			}
 		})
 	}
-	done := make(chan struct{})
-	go func() { wg.Wait(); close(done) }()
-	for ended := false; !ended; {
-		select {
-		case <-done:
-			ended = true
-		default:
-		}
-		read()
-	}
+	readWhile(&wg, read)
 	// What others in the same database have under way holds the last of ours back, no longer than it lasts.
 	end := time.Now().Add(patience)
 	for until := fmt.Sprint("w", each-1); ; read() {
@@ -195,5 +186,19 @@ func changesOfMany(t *testing.T, k Kind) {
 		if time.Now().After(end) {
 			t.Fatalf("of %d incidents the last state never came: %v", left, seen)
 		}
+	}
+}
+
+// readWhile reads again and again while others write, and once after the last of them.
+func readWhile(writers *sync.WaitGroup, read func()) {
+	done := make(chan struct{})
+	go func() { writers.Wait(); close(done) }()
+	for ended := false; !ended; {
+		select {
+		case <-done:
+			ended = true
+		default:
+		}
+		read()
 	}
 }

@@ -136,16 +136,7 @@ func deliveriesOfMany(t *testing.T, k Kind) {
 			}
 		})
 	}
-	done := make(chan struct{})
-	go func() { wg.Wait(); close(done) }()
-	for ended := false; !ended; {
-		select {
-		case <-done:
-			ended = true
-		default:
-		}
-		read()
-	}
+	readWhile(&wg, read)
 	// What others in the same database have under way holds the last of ours back, no longer than it lasts.
 	for end := time.Now().Add(patience); left > 0 && time.Now().Before(end) && !t.Failed(); {
 		read()
