@@ -4,6 +4,7 @@ package incident_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -94,6 +95,7 @@ func TestRisk(t *testing.T) {
 		{"a rule in shadow", []incident.Sighting{shadow}, 0},
 		{"two take their shares", []incident.Sighting{seen("critical", incident.TruePositive, 0), seen("high", incident.TruePositive, 0)}, 90},
 		{"a time in the future is now", []incident.Sighting{seen("high", incident.TruePositive, -7)}, 50},
+		{"the first time there is was long ago", []incident.Sighting{{Severity: "high", Verdict: incident.TruePositive, LastEvent: math.MinInt64}}, 0},
 		{"others", []incident.Sighting{seen("medium", incident.TruePositive, 0), seen("low", incident.TruePositive, 0), seen("informational", incident.TruePositive, 0)}, 33.9},
 	} {
 		if got := incident.Risk(now, tt.seen); got != tt.want {
