@@ -7,6 +7,7 @@ import (
 	"math"
 	"strings"
 
+	"tocsin/event"
 	"tocsin/incident"
 )
 
@@ -42,7 +43,7 @@ func (s *stages) read(ctx context.Context) ([]*readIncident, error) {
 	if s.f.Scope != nil && len(s.f.Scope) == 0 {
 		return nil, nil
 	}
-	edge := plus(s.f.Until, longer)
+	edge := event.Plus(s.f.Until, longer)
 	if s.f.Until != 0 && edge < math.MaxInt64 && (s.after == nil || s.after.at > edge) {
 		to := &cursor{edge + 1, []byte{}}
 		if err := s.ask(ctx, to, longTerm); err != nil || s.full() {
@@ -84,7 +85,7 @@ func (s *stages) back(ctx context.Context, took int64, found int, e expected) er
 			times = min(times, int64(1+2*(s.limit-len(s.rows))/found))
 		}
 		took *= times // it is below 400 days, or this is the first time
-		to := &cursor{plus(s.after.at, -took), []byte{}}
+		to := &cursor{event.Plus(s.after.at, -took), []byte{}}
 		in := days(to.at, s.after.at)
 		if in == nil || e.before(s.after.at) <= float64(perDay*len(in)) {
 			break

@@ -5,7 +5,6 @@ package sqlstore
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -179,17 +178,6 @@ func within(first, last int64) int64 {
 		return 366 * day
 	}
 	return first - last
-}
-
-// plus returns a time later or earlier, or the last or first there is.
-func plus(at, by int64) int64 {
-	switch {
-	case by > 0 && at > math.MaxInt64-by:
-		return math.MaxInt64
-	case by < 0 && at < math.MinInt64-by:
-		return math.MinInt64
-	}
-	return at + by
 }
 
 // byTerms has what follows in a transaction read terms by their index: the planner knows little of what has several, and would rather
