@@ -74,7 +74,7 @@ func (c *cell) take(m *rules.Match, at now, n *Stats) {
 		return
 	}
 	if p.path == "" && p.fleeting() && c.chain != nil {
-		if born, ok := c.chain.Born(runID(p, m.Key, ref.ID, 0)); ok && born <= ref.Arrival {
+		if _, _, born, ok := c.chain.Known(runID(p, m.Key, ref.ID, 0)); ok && born <= ref.Arrival {
 			n.Duplicates++
 			return
 		}
@@ -194,7 +194,7 @@ func (c *cell) settleChain(clock int64, n *Stats) {
 }
 
 func (c *cell) settleWindow(w *window, n *Stats) {
-	found := w.settle()
+	found := w.settle(c.known)
 	if w.plan.path != "" {
 		return // its detections are nobody's, its firing points are
 	}
@@ -221,6 +221,14 @@ func (c *cell) settleWindow(w *window, n *Stats) {
 			Detection: t.detection, Gone: t.gone, Added: t.added, Removed: t.removed,
 		})
 	}
+}
+
+// known returns the detection of an origin that the chain keeps, and its life; "" if it keeps none.
+func (c *cell) known(origin string) (id string, life incident.Life) {
+	if c.chain != nil {
+		id, life, _, _ = c.chain.Known(origin)
+	}
+	return id, life
 }
 
 // evidenceOf returns the present evidence of a detection, as far as a window still has it.

@@ -4,11 +4,8 @@ package correlate
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"slices"
 	"sort"
-	"strconv"
 
 	"tocsin/event"
 	"tocsin/incident"
@@ -21,7 +18,8 @@ const evidenceLimit = 100
 // run is a detection in the making: a maximal run of firing points (F3). Its folded part has
 // what events that the window has forgotten gave to it.
 type run struct {
-	id string
+	id   string
+	life incident.Life
 	// firstTime and firstID are those of its first firing point when it was last settled.
 	firstTime int64
 	firstID   event.ID
@@ -148,38 +146,6 @@ func earliest(ev []evidence, first event.ID, known bool) []evidence {
 	}
 	clear(ev[len(kept):])
 	return kept
-}
-
-// runID names a detection by the rule's revision, the window and the firing point that opened it.
-func runID(p *plan, key rules.Key, first event.ID, salt int) string {
-	h := sha256.New()
-	for _, s := range []string{p.rule.Revision, p.path, string(key), string(first[:]), strconv.Itoa(salt)} {
-		h.Write([]byte(strconv.Itoa(len(s))))
-		h.Write([]byte{0})
-		h.Write([]byte(s))
-	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
-}
-
-func (w *window) newRun(first *match) *run {
-	for salt := 0; ; salt++ {
-		id := runID(w.plan, w.key, first.ref.ID, salt)
-		taken := false
-		for _, r := range w.runs {
-			if r.id == id {
-				taken = true
-				if r.retracted != nil && !r.folded {
-					r.retracted, r.cause = nil, "" // it holds again
-					return r
-				}
-			}
-		}
-		if !taken {
-			r := &run{id: id, steps: make([]int64, len(w.plan.rule.Patterns))}
-			w.runs = append(w.runs, r)
-			return r
-		}
-	}
 }
 
 // sweepRuns lets go of detections that no event of the window can change any more.

@@ -19,8 +19,8 @@ type told struct {
 
 // settle brings the detections up to date with the events and returns what changed. What
 // it finds depends on the events that the window holds and not on the order
-// in which they came.
-func (w *window) settle() []told {
+// in which they came. known says which detection of an origin there is already.
+func (w *window) settle(known func(origin string) (string, incident.Life)) []told {
 	if !w.dirty {
 		return nil
 	}
@@ -45,7 +45,7 @@ func (w *window) settle() []told {
 	joined := make(map[*run]*run)
 	owners := make([]*run, len(groups))
 	for i, g := range groups {
-		owners[i] = w.claim(g, claimed, joined)
+		owners[i] = w.claim(g, claimed, joined, known)
 	}
 	var out []told
 	for i, g := range groups {
@@ -137,7 +137,7 @@ func (w *window) components(fps []*match) [][]*match {
 
 // claim finds the run that a group of firing points continues: of those it touches the one whose
 // first firing point is least; the others are joined into it.
-func (w *window) claim(g []*match, claimed map[*run]bool, joined map[*run]*run) *run {
+func (w *window) claim(g []*match, claimed map[*run]bool, joined map[*run]*run, known func(string) (string, incident.Life)) *run {
 	var candidates []*run
 	seen := make(map[*run]bool)
 	for _, e := range g {
@@ -162,7 +162,7 @@ func (w *window) claim(g []*match, claimed map[*run]bool, joined map[*run]*run) 
 		r.folded = false
 	}
 	if best == nil {
-		best = w.newRun(g[0])
+		best = w.newRun(g[0], known)
 	}
 	claimed[best] = true
 	delete(joined, best)
@@ -179,7 +179,7 @@ func (r *run) less(o *run) bool {
 // tell works out the detection that a run and its firing points make, and
 // whether it differs from what was told last.
 func (w *window) tell(r *run, g []*match) (told, bool) {
-	d := incident.Detection{ID: r.id, Key: w.key}
+	d := incident.Detection{ID: r.id, Key: w.key, Life: r.life}
 	first := r.firingID
 	if r.folded {
 		d.First, d.Last, d.FirstFiring = r.start, r.last, r.firing

@@ -14,7 +14,10 @@ import (
 
 // SnapshotFormat is the version of a Cell's encoding. A version reads its own and the one before, and leaves newer ones alone:
 // TestGoldenSnapshots says what to do when it is raised.
-const SnapshotFormat = 5
+const SnapshotFormat = 6
+
+// withLives is the first format that has the lives of detections.
+const withLives = 6
 
 // engineCell is the Cell that holds what is the whole partition's: clock, floor, numbers.
 const engineCell = ""
@@ -67,14 +70,15 @@ func (e *UnknownSetError) Error() string { return fmt.Sprintf("correlate: no rul
 // the cell cannot be read.
 func (e *Engine) Restore(cell Cell) error {
 	r := &event.Reader{B: cell.State}
-	if v := r.Uint(); v != SnapshotFormat {
-		return fmt.Errorf("correlate: snapshot of format %d, this version reads %d", v, SnapshotFormat)
+	format := r.Uint()
+	if format != SnapshotFormat && format != SnapshotFormat-1 {
+		return fmt.Errorf("correlate: snapshot of format %d, this version reads %d and %d", format, SnapshotFormat, SnapshotFormat-1)
 	}
 	var err error
 	if cell.ID == engineCell {
 		err = e.decode(r)
 	} else {
-		err = e.decodeCell(r)
+		err = e.decodeCell(r, format)
 	}
 	if _, unknown := errors.AsType[*UnknownSetError](err); unknown {
 		return err
@@ -85,7 +89,7 @@ func (e *Engine) Restore(cell Cell) error {
 	return nil
 }
 
-func (e *Engine) decodeCell(r *event.Reader) error {
+func (e *Engine) decodeCell(r *event.Reader, format uint64) error {
 	set, revision, group := r.String(), r.String(), rules.Key(r.String())
 	if r.Err != nil {
 		return r.Err
@@ -100,8 +104,8 @@ func (e *Engine) decodeCell(r *event.Reader) error {
 	}
 	p := e.plans[revision]
 	p.speak(e.sets, set)
-	c := &cell{plan: p, group: group}
-	c.decode(r)
+	c := &cell{plan: p, group: group, outdated: format != SnapshotFormat}
+	c.decode(r, format >= withLives)
 	if r.Err != nil {
 		c.removeAll()
 		return r.Err
@@ -209,7 +213,7 @@ func (c *cell) encode(inForce string) []byte {
 	return w.B
 }
 
-func (c *cell) decode(r *event.Reader) {
+func (c *cell) decode(r *event.Reader, lives bool) {
 	for range r.Len() {
 		path := make([]int, r.Len())
 		for i := range path {
@@ -225,12 +229,12 @@ func (c *cell) decode(r *event.Reader) {
 			r.Err = event.ErrValue
 			return
 		}
-		c.open(p, key).decode(r)
+		c.open(p, key).decode(r, lives)
 		if r.Err != nil {
 			return
 		}
 	}
 	if r.Bool() {
-		c.startChain().Decode(r)
+		c.startChain().Decode(r, lives)
 	}
 }

@@ -40,11 +40,11 @@ func (w *window) encode(out *event.Writer) {
 	}
 }
 
-func (w *window) decode(r *event.Reader) {
+func (w *window) decode(r *event.Reader, lives bool) {
 	w.capped, w.due, w.unevenTo = r.Bool(), r.Int(), r.Int()
 	for range r.Len() {
 		x := &run{}
-		x.decode(r, w)
+		x.decode(r, w, lives)
 		w.runs = append(w.runs, x)
 		if r.Err != nil {
 			return
@@ -82,6 +82,8 @@ func (w *window) decode(r *event.Reader) {
 
 func (r *run) encode(w *event.Writer) {
 	w.String(r.id)
+	w.String(r.life.Origin)
+	w.Int(r.life.Number)
 	w.Int(r.firstTime)
 	w.ID(r.firstID)
 	w.Bool(r.folded)
@@ -107,8 +109,11 @@ func (r *run) encode(w *event.Writer) {
 	}
 }
 
-func (r *run) decode(d *event.Reader, w *window) {
+func (r *run) decode(d *event.Reader, w *window, lives bool) {
 	r.id = d.String()
+	if lives {
+		r.life = incident.Life{Origin: d.String(), Number: d.Int()}
+	}
 	r.firstTime, r.firstID = d.Int(), d.ID()
 	r.folded = d.Bool()
 	for _, v := range []*int64{&r.start, &r.last, &r.firing, &r.born, &r.reached, &r.count, &r.late, &r.from, &r.to} {
@@ -132,7 +137,7 @@ func (r *run) decode(d *event.Reader, w *window) {
 	r.capped, r.cause, r.told = d.Bool(), d.String(), d.Bool()
 	if r.told {
 		decodeDetection(d, &r.out)
-		r.out.Key = w.key
+		r.out.Key, r.out.Life = w.key, r.life
 		for i := range r.out.Evidence {
 			r.out.Evidence[i].Detection = r.id
 		}

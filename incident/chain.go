@@ -30,6 +30,7 @@ type Chain struct {
 	limit int
 
 	links     map[string]*link
+	later     map[string]*link // those of a later life, by their origin
 	incidents map[string]*state
 	closings  []closing
 	joined    []string
@@ -43,6 +44,7 @@ type link struct {
 	first, last, firing int64
 	born, reached       int64
 	count, late         int64
+	life                Life
 	capped, retracted   bool
 	incident            string
 }
@@ -74,8 +76,13 @@ func NewChain(r *rules.Rule, key rules.Key, lateness, delay, lag int64, limit in
 	memory := int64(r.Within) + lateness + delay
 	return &Chain{
 		rule: r, key: key, quiet: int64(r.Quiet), late: lateness, memory: memory, lag: memory + lag, limit: limit,
-		links: make(map[string]*link), incidents: make(map[string]*state),
+		links: make(map[string]*link), later: make(map[string]*link), incidents: make(map[string]*state),
 	}
+}
+
+// Memory is for how long after its first event a chain has a detection at the least, in nanoseconds; the arguments are those of [NewChain].
+func Memory(r *rules.Rule, lateness, delay int64) int64 {
+	return event.Plus(event.Plus(int64(r.Quiet), int64(r.Within)), event.Plus(lateness, delay))
 }
 
 // SetRule gives the chain its rule in other words: what is said of its incidents from now on has them. What the rule
@@ -90,12 +97,17 @@ func (c *Chain) SetRule(r *rules.Rule) {
 // Has reports whether the chain keeps the detection.
 func (c *Chain) Has(detection string) bool { _, ok := c.links[detection]; return ok }
 
-// Born returns the least arrival of the detection's firing points; ok is false if the chain does not keep it.
-func (c *Chain) Born(detection string) (born int64, ok bool) {
-	if l := c.links[detection]; l != nil {
-		return l.born, true
+// Known returns the detection of an origin that the chain keeps, in whichever life, and the least arrival of its firing points; ok is false if
+// it keeps none.
+func (c *Chain) Known(origin string) (id string, life Life, born int64, ok bool) {
+	l := c.links[origin]
+	if l == nil {
+		l = c.later[origin]
 	}
-	return 0, false
+	if l == nil {
+		return "", Life{}, 0, false
+	}
+	return l.id, l.life, l.born, true
 }
 
 // IncidentOf returns the incident that a detection is in, "" if none.
@@ -137,8 +149,8 @@ func (c *Chain) Put(d Detection, added []Evidence) bool {
 			}
 			return false
 		}
-		l = &link{id: d.ID}
-		c.links[d.ID] = l
+		l = &link{id: d.ID, life: d.Life}
+		c.keep(l)
 	}
 	l.first, l.last, l.firing = d.First, d.Last, d.FirstFiring
 	l.born, l.reached = d.Born, d.Reached
@@ -157,9 +169,23 @@ func (c *Chain) Gone(detection, into string) {
 		if s := c.incidents[l.incident]; s != nil {
 			s.heirs = append(s.heirs, into)
 		}
+		c.drop(l)
 	}
-	delete(c.links, detection)
 	c.dirty = true
+}
+
+func (c *Chain) keep(l *link) {
+	c.links[l.id] = l
+	if l.life != (Life{}) {
+		c.later[l.life.Origin] = l
+	}
+}
+
+func (c *Chain) drop(l *link) {
+	delete(c.links, l.id)
+	if c.later[l.life.Origin] == l {
+		delete(c.later, l.life.Origin)
+	}
 }
 
 // Knows reports whether the chain remembers an incident.

@@ -12,6 +12,8 @@ func (c *Chain) Encode(w *event.Writer) {
 	for _, id := range sortedKeys(c.links) {
 		l := c.links[id]
 		w.String(l.id)
+		w.String(l.life.Origin)
+		w.Int(l.life.Number)
 		for _, v := range l.numbers() {
 			w.Int(*v)
 		}
@@ -52,15 +54,19 @@ func (c *Chain) Encode(w *event.Writer) {
 	}
 }
 
-// Decode reads what Encode wrote into an empty chain; the reader's Err says whether it was whole.
-func (c *Chain) Decode(r *event.Reader) {
+// Decode reads what Encode wrote into an empty chain, lives is false for what an Encode wrote that knew of none; the reader's Err says
+// whether it was whole.
+func (c *Chain) Decode(r *event.Reader, lives bool) {
 	for range r.Len() {
 		l := &link{id: r.String()}
+		if lives {
+			l.life = Life{r.String(), r.Int()}
+		}
 		for _, v := range l.numbers() {
 			*v = r.Int()
 		}
 		l.capped, l.retracted, l.incident = r.Bool(), r.Bool(), r.String()
-		c.links[l.id] = l
+		c.keep(l)
 	}
 	for range r.Len() {
 		s := &state{sources: make(map[string]bool), entities: make(map[Entity]bool)}
@@ -81,6 +87,11 @@ func (c *Chain) Decode(r *event.Reader) {
 		}
 		s.out.Sources, s.out.Entities = s.lists()
 		c.incidents[s.out.ID] = s
+	}
+	for _, l := range c.later {
+		if s := c.incidents[l.incident]; s != nil {
+			s.out.Again = true
+		}
 	}
 	for range r.Len() {
 		c.closings = append(c.closings, closing{r.Int(), r.String()})

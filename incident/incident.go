@@ -70,6 +70,16 @@ type Detection struct {
 	// Born is the least arrival of its firing points, Reached the greatest time or arrival of
 	// one: they decide which other detections it can be chained with (see [Chain]).
 	Born, Reached int64
+	// Life is the zero value but where its first event came so late that what it may be a copy of was forgotten.
+	Life Life
+}
+
+// Life tells a detection from an earlier one of the same first event, which was forgotten when a copy of that event came.
+type Life struct {
+	// Origin is the ID of the detection as it is in its first life, "" if this is that.
+	Origin string
+	// Number grows with the time between the event and the arrival of its copy.
+	Number int64
 }
 
 // Incident is a chain of Detections that an analyst works as one (I1). What
@@ -106,6 +116,8 @@ type Incident struct {
 	Entities       []Entity
 	// Revision grows with every change.
 	Revision int64
+	// Again is true when a detection of it is of a later life: it may be of nothing but copies of events, which the store can tell.
+	Again bool
 	// Changed says what became of it since the last commit, for alerts.
 	Changed Change
 }

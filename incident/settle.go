@@ -268,13 +268,14 @@ func (c *Chain) retracted() map[string][]*link {
 // sum sets what an incident is the sum of.
 func (c *Chain) sum(in *Incident, g []*link) {
 	in.FirstEvent, in.LastEvent, in.OpenedAt = g[0].first, g[0].last, g[0].firing
-	in.EventCount, in.Late, in.Capped, in.DetectionCount = 0, 0, false, int64(len(g))
+	in.EventCount, in.Late, in.Capped, in.Again, in.DetectionCount = 0, 0, false, false, int64(len(g))
 	for _, l := range g {
 		in.FirstEvent, in.LastEvent = min(in.FirstEvent, l.first), max(in.LastEvent, l.last)
 		in.OpenedAt = min(in.OpenedAt, l.firing)
 		in.EventCount += l.count
 		in.Late += l.late
 		in.Capped = in.Capped || l.capped
+		in.Again = in.Again || l.life != (Life{})
 	}
 }
 
@@ -331,9 +332,9 @@ func (c *Chain) Forget(clock int64) bool {
 			went, again = true, true
 		}
 	}
-	for id, l := range c.links {
+	for _, l := range c.links {
 		if c.incidents[l.incident] == nil {
-			delete(c.links, id)
+			c.drop(l)
 			went = true
 		}
 	}

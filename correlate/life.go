@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package correlate
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+
+	"tocsin/event"
+	"tocsin/incident"
+	"tocsin/rules"
+)
+
+// runID names a detection by the rule's revision, the window and the firing point that opened it: its origin. In its first life that is its id.
+func runID(p *plan, key rules.Key, first event.ID, salt int) string {
+	return hashed(p.rule.Revision, p.path, string(key), string(first[:]), strconv.Itoa(salt))
+}
+
+func hashed(parts ...string) string {
+	h := sha256.New()
+	for _, s := range parts {
+		h.Write([]byte(strconv.Itoa(len(s))))
+		h.Write([]byte{0})
+		h.Write([]byte(s))
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// life returns the number of the life that a detection of this firing point begins if the chain keeps none of its origin. The chain has
+// whatever was made of the event for as long as [incident.Memory] after it, and so a copy that comes before that and finds none is the first.
+// What comes later may come again, and is forgotten as long after it: each time the number is a greater one.
+func (p *plan) life(ref *rules.EventRef) int64 {
+	return max(0, sub(ref.Arrival, ref.Time)) / max(1, incident.Memory(p.rule, p.late, p.delay()))
+}
+
+// newRun begins the detection of a firing point, or takes up one of the same origin: one that was retracted and holds again, or the one that
+// the chain knows.
+func (w *window) newRun(first *match, known func(origin string) (string, incident.Life)) *run {
+	for salt := 0; ; salt++ {
+		origin := runID(w.plan, w.key, first.ref.ID, salt)
+		taken := false
+		for _, r := range w.runs {
+			if r.origin() == origin {
+				taken = true
+				if r.retracted != nil && !r.folded {
+					r.retracted, r.cause = nil, "" // it holds again
+					return r
+				}
+			}
+		}
+		if taken {
+			continue
+		}
+		r := &run{id: origin, steps: make([]int64, len(w.plan.rule.Patterns))}
+		if id, life := known(origin); id != "" {
+			r.id, r.life = id, life
+		} else if n := w.plan.life(&first.ref); n > 0 {
+			r.id, r.life = hashed(origin, strconv.FormatInt(n, 10)), incident.Life{Origin: origin, Number: n}
+		}
+		w.runs = append(w.runs, r)
+		return r
+	}
+}
+
+// origin is the id of the detection in its first life.
+func (r *run) origin() string { return cmp.Or(r.life.Origin, r.id) }

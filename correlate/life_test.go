@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package correlate_test
+
+import (
+	"fmt"
+	"testing"
+
+	"tocsin/correlate"
+	"tocsin/incident"
+	"tocsin/rules"
+)
+
+// TestACopyOfWhatIsForgotten: a copy that comes while its incident is known makes nothing new; one that comes when it is forgotten makes another
+// detection, which says of what it may be a copy, in another incident: what else comes is not taken into the one that nobody looks at any more.
+func TestACopyOfWhatIsForgotten(t *testing.T) {
+	t.Parallel()
+	for _, within := range []int{0, 4} {
+		for _, restarts := range []bool{false, true} {
+			t.Run(fmt.Sprintf("within %d, restarts %t", within, restarts), func(t *testing.T) {
+				t.Parallel()
+				l := newLimited(t, plainRule("top", "own", within, rules.Is{Pattern: 0}).lasting(20), correlate.Limits{})
+				copied := func(a int64) item { return at("1", 1000, a, "a", "") }
+				detections := func(when string, want int) {
+					t.Helper()
+					if len(l.said.detections) != want {
+						t.Errorf("%s there are %d detections, want %d", when, len(l.said.detections), want)
+					}
+					if restarts {
+						l.restart()
+					}
+				}
+				l.play(copied(1000))
+				detections("first", 1)
+				var origin, opened string
+				for d, in := range l.said.in {
+					origin, opened = d, in
+				}
+				l.play(copied(1024))
+				detections("as it is known", 1)
+				l.tick(1100)
+				if n := l.engine.Cells(); n != 0 {
+					t.Fatalf("%d cells are left: it is not forgotten", n)
+				}
+				l.play(copied(1100))
+				detections("as it is forgotten", 2)
+				l.play(copied(1101))
+				detections("once more", 2)
+				l.play(at("2", 1010, 1102, "a", ""))
+				detections("with what is new", 3)
+				l.play(copied(1126))
+				detections("as the copy is known, and its window is forgotten", 3)
+				for id, d := range l.said.detections {
+					in := l.said.incidents[l.said.in[id]]
+					switch {
+					case id == origin:
+						if d.Life != (incident.Life{}) || in.ID != opened || in.Again || in.DetectionCount != 1 {
+							t.Errorf("the first is %+v in %+v", d.Life, in)
+						}
+					case d.FirstFiring == l.said.detections[origin].FirstFiring:
+						memory := int64(20 + lateness + within)
+						if d.Life != (incident.Life{Origin: origin, Number: 100 / memory}) || in.ID == opened || !in.Again || in.DetectionCount != 2 {
+							t.Errorf("the copy is %+v in %+v", d.Life, in)
+						}
+					default:
+						if d.Life.Origin == origin || in.ID == opened {
+							t.Errorf("what is new is %+v in %+v", d.Life, in)
+						}
+					}
+				}
+			})
+		}
+	}
+}
