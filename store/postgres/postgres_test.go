@@ -298,7 +298,7 @@ func TestAColumnHoldsUpNobodyForLong(t *testing.T) {
 	defer cancel()
 	s := open(t)
 	if _, err := s.pool.Exec(ctx, "DROP TRIGGER detections_changed ON detections; DROP FUNCTION detection_changed(); "+
-		"ALTER TABLE detections DROP COLUMN changed; DROP TABLE deliveries; DELETE FROM goose_db_version WHERE version_id >= 15"); err != nil {
+		"ALTER TABLE detections DROP COLUMN changed; DROP TABLE deliveries; DROP TABLE lives; DROP TABLE repeats; DELETE FROM goose_db_version WHERE version_id >= 15"); err != nil {
 		t.Fatal(err)
 	}
 	reads, err := s.pool.Begin(ctx)

@@ -35,7 +35,11 @@ func newPlan(c store.Commit) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	outbox, err := outboxRows(c)
+	outbox, outboxAgain, err := outboxRows(c)
+	if err != nil {
+		return nil, err
+	}
+	lives, err := lifeRows(c.Changes.Detections)
 	if err != nil {
 		return nil, err
 	}
@@ -47,12 +51,14 @@ func newPlan(c store.Commit) (*Plan, error) {
 	p.add("DELETE FROM evidence WHERE detection IN ({rows})", bytesColumns("detection"), d.gone)
 	p.add("DELETE FROM detection_places WHERE detection IN ({rows})", bytesColumns("detection"), d.gone)
 	p.add("DELETE FROM detections WHERE id IN ({rows})", bytesColumns("id"), d.gone)
+	p.add("DELETE FROM lives WHERE detection IN ({rows}) AND life > 0", bytesColumns("detection"), d.gone)
 	p.add("DELETE FROM evidence WHERE (detection, event, step) IN ({rows})", evidenceTable().columns[:3], d.removed)
 
 	id := bytesColumns("id")
 	labels = append(labels, placeLabelRows(incidents, d.changed, places)...)
 	p.add(fmt.Sprintf(countOf, lost, "{rows}"), id, ids)
 	p.add(addLabels, []Column{{"incident", Bytes}, {"label", Text}, {"value", Text}, {"last_event", Int}}, labels)
+	p.add(addRepeats, id, relived(c))
 	p.add(incidentsTable().upsert(), incidentsTable().columns, incidents)
 	p.add(fmt.Sprintf(countOf, gained, "{rows}"), id, ids)
 	p.add(moveLabels, id, ids)
@@ -63,6 +69,7 @@ func newPlan(c store.Commit) (*Plan, error) {
 	p.add(detectionsTable().upsert(), detectionsTable().columns, d.changed)
 	p.add(moveDetections, bytesColumns("id", "incident"), d.moved)
 	p.add(evidenceTable().upsert(), evidenceTable().columns, evidence)
+	p.add(addLives, []Column{{"detection", Bytes}, {"origin", Bytes}, {"life", Int}}, lives)
 	p.add(placesTable().upsert(), placesTable().columns, places)
 	p.add(addPlaces, id, d.placed())
 	p.add(addWholePlaces, id, d.placed())
@@ -79,10 +86,12 @@ func newPlan(c store.Commit) (*Plan, error) {
 	}
 
 	p.add(statsTable().upsert(), statsTable().columns, statsRows(c))
-	p.add(addOutbox, []Column{
-		{"incident", Bytes}, {"revision", Int}, {"receiver", Text}, {"detection", Text}, {"kind", Text}, {"body", Bytes}, {"not_before", Int},
-		{"wait", Int}, {"terms", Text},
-	}, outbox)
+	p.add(fmt.Sprintf(addOutbox, " WHERE true"), alertColumns, outbox)
+	p.add(fmt.Sprintf(addOutbox, unlessRepeats), alertColumns, outboxAgain)
+	p.add(endRepeats, id, relived(c))
+	p.add(fmt.Sprintf(countOf, lost, "{rows}"), id, relived(c))
+	p.add(joinRepeats, id, relived(c))
+	p.add(fmt.Sprintf(countOf, gained, "{rows}"), id, relived(c))
 	p.add(tellEnds, id, ended(c))
 	if err := p.snapshot(c); err != nil {
 		return nil, err
@@ -136,16 +145,30 @@ func closingRows(cs []correlate.Close) ([][]any, error) {
 	return out, nil
 }
 
-func outboxRows(c store.Commit) ([][]any, error) {
-	out := make([][]any, 0, len(c.Outbox))
+var alertColumns = []Column{
+	{"incident", Bytes}, {"revision", Int}, {"receiver", Text}, {"detection", Text}, {"kind", Text}, {"body", Bytes}, {"not_before", Int},
+	{"wait", Int}, {"terms", Text},
+}
+
+// outboxRows has a commit's alerts, those about incidents that may be repeats apart.
+func outboxRows(c store.Commit) (out, again [][]any, err error) {
+	repeat := make(map[string]bool)
+	for _, in := range c.Changes.Incidents {
+		repeat[in.ID] = in.Again
+	}
 	for _, o := range c.Outbox {
 		id, err := parseID(o.Incident)
 		if err != nil {
-			return nil, fmt.Errorf("outbox: %w", err)
+			return nil, nil, fmt.Errorf("outbox: %w", err)
 		}
-		out = append(out, []any{id, o.Revision, clean(o.Receiver), clean(o.Detection), clean(o.Kind), notNil(o.Body), o.NotBefore, int64(o.Wait), clean(o.Terms)})
+		row := []any{id, o.Revision, clean(o.Receiver), clean(o.Detection), clean(o.Kind), notNil(o.Body), o.NotBefore, int64(o.Wait), clean(o.Terms)}
+		if repeat[o.Incident] {
+			again = append(again, row)
+		} else {
+			out = append(out, row)
+		}
 	}
-	return out, nil
+	return out, again, nil
 }
 
 func statsRows(c store.Commit) [][]any {

@@ -14,8 +14,9 @@ import (
 const maxDepth = 64
 
 // whereJoined is the condition that incidents were joined into some others. The databases guess badly how many a recursive query
-// finds, and then read all there are: so it is asked for one step after the other, and the first mostly finds nothing.
-const whereJoined = "coalesce(i.merged_into, i.joined_into) IN (%s)"
+// finds, and then read all there are: so it is asked for one step after the other, and the first mostly finds nothing. A repeat is in the place
+// of what it repeats, which has all of it.
+const whereJoined = "coalesce(i.merged_into, i.joined_into) IN (%s) AND NOT EXISTS (SELECT 1 FROM repeats p WHERE p.incident = i.id)"
 
 // eachPart passes what was joined into some incidents, at any depth, to fn, which returns its id.
 func eachPart(ctx context.Context, q Querier, columns string, of []any, fn func(Scan) ([]byte, error)) error {

@@ -98,7 +98,7 @@ UPDATE detections SET incident = v.incident FROM v WHERE v.id = detections.id`
 	addOutbox = `INSERT INTO outbox (incident, revision, receiver, detection, kind, body, not_before, terms, created)
 SELECT v.incident, v.revision, v.receiver, v.detection, v.kind, v.body, CASE WHEN v.wait > 0 THEN {now} + v.wait ELSE v.not_before END, v.terms, {now} FROM (
   WITH r(incident, revision, receiver, detection, kind, body, not_before, wait, terms) AS ({rows}) SELECT * FROM r
-) AS v WHERE true ON CONFLICT (incident, revision, receiver, detection) DO NOTHING`
+) AS v%s ON CONFLICT (incident, revision, receiver, detection) DO NOTHING`
 
 	// A closing of an incident that was joined into another closes that one.
 	closedRoots = `WITH RECURSIVE c(id, at, verdict, person) AS ({rows}), t(id, at, verdict, person, depth) AS (
