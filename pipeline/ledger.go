@@ -4,6 +4,7 @@ package pipeline
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"sort"
@@ -64,9 +65,10 @@ func (l *ledger) views() []incident.View {
 		key  string
 	}
 	var rows []row
+	news := l.news()
 	for id, in := range l.incidents {
 		ds := byIncident[id]
-		if in.MergedInto != "" || in.Retracted || len(ds) == 0 {
+		if in.MergedInto != "" || in.Retracted || len(ds) == 0 || !news[id] {
 			continue
 		}
 		for i := range ds {
@@ -99,6 +101,24 @@ func (l *ledger) views() []incident.View {
 	out := make([]incident.View, len(rows))
 	for i := range rows {
 		out[i] = rows[i].view
+	}
+	return out
+}
+
+// news has the incidents that stand by themselves: those with a detection that is no copy of one of an earlier life, as a store sees it.
+func (l *ledger) news() map[string]bool {
+	first := make(map[string]int64)
+	for id, d := range l.detections {
+		origin := cmp.Or(d.Life.Origin, id)
+		if n, ok := first[origin]; d.Retracted == nil && (!ok || d.Life.Number < n) {
+			first[origin] = d.Life.Number
+		}
+	}
+	out := make(map[string]bool)
+	for id, d := range l.detections {
+		if n, ok := first[cmp.Or(d.Life.Origin, id)]; !ok || n >= d.Life.Number {
+			out[l.in[id]] = true
+		}
 	}
 	return out
 }

@@ -310,10 +310,14 @@ func (o *owner) outbox(changes correlate.Changes) ([]store.OutboxItem, error) {
 	}
 	var out []store.OutboxItem
 	for _, in := range changes.Incidents {
-		if in.Rule.Shadow || in.Changed&^incident.Grown == 0 && len(fresh[in.ID]) == 0 {
+		changed := in.Changed
+		if in.Again && in.ClosedAt == 0 && in.MergedInto == "" && !in.Retracted {
+			changed |= incident.Opened // the store knows whether it was a repeat until now, and nobody was told
+		}
+		if in.Rule.Shadow || changed&^incident.Grown == 0 && len(fresh[in.ID]) == 0 {
 			continue
 		}
-		items, err := o.Alerts(in.View(byIncident[in.ID]), in.Changed, fresh[in.ID])
+		items, err := o.Alerts(in.View(byIncident[in.ID]), changed, fresh[in.ID])
 		if err != nil {
 			return nil, err
 		}

@@ -117,3 +117,57 @@ func TestReplayIsTheSame(t *testing.T) {
 		t.Error("nothing was found: the test says nothing")
 	}
 }
+
+// TestALogThatIsSentAgain: a log that comes again when its incidents are forgotten makes none, in whichever order it is read; what is new
+// among it makes one that stands, with what it came with.
+func TestALogThatIsSentAgain(t *testing.T) {
+	t.Parallel()
+	set, err := rules.Compile([]rules.File{{Name: "again.yml", Data: []byte(
+		"{rule: exec, title: t, severity: low, match: {a: 'true'}, when: a, by: user.name, incident: {quiet: 1h}}\n---\n" +
+			"{rule: many, title: t, severity: low, match: {a: 'true'}, when: count(a) >= 3, by: user.name, within: 10m, incident: {quiet: 1h}}")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	day := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
+	find := func(shuffled bool, split int, news ...int) []string {
+		p := pipeline.NewReplay(set, ingest.NewParser(ingest.ParserConfig{}), time.Minute)
+		add := func(minute, days int) {
+			at := day.Add(time.Duration(minute) * time.Minute)
+			if err := p.Add("vector", fmt.Appendf(nil, `{"event.id":"%d","timestamp":%q,"event.ingested":%q,"user.name":"ana"}`,
+				minute, at.Format(time.RFC3339), at.AddDate(0, 0, days).Format(time.RFC3339))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for days := range 3 {
+			for minute := range 4 {
+				add(minute, days)
+			}
+		}
+		for _, minute := range news {
+			add(minute, 2)
+		}
+		if shuffled {
+			p.Shuffle(7)
+		}
+		res, err := p.Run(0, split)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out []string
+		for _, v := range res.Incidents {
+			out = append(out, fmt.Sprintf("%s %d detections of %d events", v.Rule.ID, v.DetectionCount, v.EventCount))
+		}
+		return out
+	}
+	for split := range 12 {
+		for _, shuffled := range []bool{false, true} {
+			if d := cmp.Diff([]string{"exec 4 detections of 4 events", "many 1 detections of 4 events"}, find(shuffled, split)); d != "" {
+				t.Errorf("again, shuffled %t, split at %d (-want +got):\n%s", shuffled, split, d)
+			}
+		}
+	}
+	want := []string{"exec 4 detections of 4 events", "exec 5 detections of 5 events", "many 1 detections of 4 events"}
+	if d := cmp.Diff(want, find(false, 0, 9)); d != "" {
+		t.Errorf("with something new (-want +got):\n%s", d)
+	}
+}
