@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"sort"
 
 	"tocsin/correlate"
@@ -85,22 +86,19 @@ func (l *ledger) views() []incident.View {
 		in.Title = in.Rule.RenderTitle(firstFields(ds))
 		rows = append(rows, row{in.View(ds), string(in.Key)})
 	}
-	sort.Slice(rows, func(i, j int) bool {
-		a, b := rows[i], rows[j]
-		if a.view.FirstEvent != b.view.FirstEvent {
-			return a.view.FirstEvent < b.view.FirstEvent
-		}
-		if a.view.Rule.ID != b.view.Rule.ID {
-			return a.view.Rule.ID < b.view.Rule.ID
-		}
-		if a.key != b.key {
-			return a.key < b.key
-		}
-		return a.view.ID < b.view.ID
+	slices.SortFunc(rows, func(a, b row) int {
+		return cmp.Or(cmp.Compare(a.view.FirstEvent, b.view.FirstEvent), cmp.Compare(a.view.Rule.ID, b.view.Rule.ID), cmp.Compare(a.key, b.key),
+			cmp.Compare(a.view.ID, b.view.ID), cmp.Compare(a.view.DetectionCount, b.view.DetectionCount), cmp.Compare(a.view.LastEvent, b.view.LastEvent))
 	})
 	out := make([]incident.View, len(rows))
+	again := int64(0) // of one that begins with a copy of what the one before it begins with
 	for i := range rows {
 		out[i] = rows[i].view
+		if again++; i == 0 || out[i].ID != rows[i-1].view.ID {
+			again = 0
+		} else {
+			out[i].ID = nameOf("incident", out[i].ID, incident.Detection{EventCount: again})
+		}
 	}
 	return out
 }

@@ -154,7 +154,12 @@ func TestALogThatIsSentAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out []string
+		ids := make(map[string]bool)
 		for _, v := range res.Incidents {
+			if ids[v.ID] {
+				t.Errorf("two incidents are %s", v.ID)
+			}
+			ids[v.ID] = true
 			out = append(out, fmt.Sprintf("%s %d detections of %d events", v.Rule.ID, v.DetectionCount, v.EventCount))
 		}
 		return out
