@@ -133,7 +133,7 @@ func (v *values) shrink() (dropped int) {
 
 // lasting is how long after it was seen last a value can be asked for: by an event that is learn younger and as late as it
 // may be, and as long as that can be judged again.
-func (v *values) lasting() int64 { return add(v.learn, v.tooLate()+v.w.retention()+1) }
+func (v *values) lasting() int64 { return add(v.learn, v.tooLate()+v.w.plan.retention()+1) }
 
 func (v *values) forget(clock int64) (changed bool) {
 	before := add(clock, -v.lasting())

@@ -9,13 +9,13 @@ import (
 // retention is how long after max(time, arrival) an event can still matter: it can meet others
 // until reach + L, those it met can be judged again as long after their own, and a firing point that it
 // meets can turn up by so much later.
-func (w *window) retention() int64 {
-	return 2*(w.plan.reach+w.plan.late) + w.plan.delay() + w.plan.lag + w.plan.hop()
+func (p *plan) retention() int64 {
+	return 2*(p.reach+p.late) + p.delay() + p.lag + p.hop()
 }
 
 // forgetAt is the clock at which m is no longer needed.
 func (w *window) forgetAt(m *match) int64 {
-	return add(max(m.ref.Time, m.ref.Arrival), w.retention()+1)
+	return add(max(m.ref.Time, m.ref.Arrival), w.plan.retention()+1)
 }
 
 // uneven reports whether late events are about: then an event in a detection's interval need not count in it.
@@ -106,7 +106,7 @@ func (w *window) wake() int64 {
 func (w *window) lapse() int64 {
 	next := int64(0)
 	for _, m := range w.ms[:min(1, len(w.ms))] {
-		at := add(w.forgetAt(m), w.retention()/4)
+		at := add(w.forgetAt(m), w.plan.retention()/4)
 		if next == 0 || at < next {
 			next = at
 		}

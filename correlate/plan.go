@@ -14,6 +14,10 @@ import (
 // maxConjunctions bounds the disjunctive form of a condition.
 const maxConjunctions = 64
 
+// maxRetention bounds how long an event matters, 25 years: of rules that refer to each other each doubles it, and sums of what a plan's children
+// have stay within 64 bits.
+const maxRetention = 25 * 365 * day
+
 // plan is a rule's condition made ready for judging: a disjunction of conjunctions, each
 // with its positive part, its absences and its comparisons apart.
 type plan struct {
@@ -134,6 +138,10 @@ func newPlan(r *rules.Rule, lateness int64, limits *Limits, path string) (*plan,
 	}
 	for _, c := range p.children {
 		p.lag = max(p.lag, c.reach+c.late+c.delay()+c.lag+c.hop())
+	}
+	if p.retention() > maxRetention {
+		return nil, fmt.Errorf("an event would have to be kept for %d days: `within` of each rule that is referred to counts twice and more; the limit is %d days",
+			p.retention()/day, maxRetention/day)
 	}
 	return p, nil
 }

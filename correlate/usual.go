@@ -108,7 +108,7 @@ func (h *history) sortedDays() []int64 {
 
 // lasting is how long after it an event is counted: by one that looks back to it, and as late as it may be, and as
 // long as that can be judged again.
-func (h *history) lasting() int64 { return usualSpan + day + h.tooLate() + h.w.retention() + 1 }
+func (h *history) lasting() int64 { return usualSpan + day + h.tooLate() + h.w.plan.retention() + 1 }
 
 func (h *history) forget(clock int64) (changed bool) {
 	before := add(clock, -h.lasting())
