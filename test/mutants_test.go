@@ -36,7 +36,7 @@ var mutants = []mutant{
 	{"tuples run together", "correlate/distinct.go", "out = append(out, v...)", "out = append(out[:0], v...)"},
 	{"fewer-than looks back", "correlate/atom.go", "return t, add(t, v.w.plan.t)", "return add(t, -v.w.plan.t), t"},
 	{"contradiction is forgotten", "correlate/rejudge.go", "case !e.holds && e.fp:\n\t\tw.unfire(e, at)", "case !e.holds && e.fp:"},
-	{"events are forgotten too early", "correlate/forget.go", "return 2*(w.plan.reach+w.plan.late) + w.plan.delay() + w.plan.lag", "return w.plan.t"},
+	{"events are forgotten too early", "correlate/forget.go", "return 2*(p.reach+p.late) + p.delay() + p.lag", "return p.t"},
 	{"a late event ends what folded firing points count", "correlate/window.go", "if m.late && !w.uneven() {", "if false {"},
 	{"what never met is counted", "correlate/match.go", "return max(m.ref.Arrival, o.ref.Arrival) <= min(p.keep(m), p.keep(o))", "return true"},
 	{"a snapshot loses verdicts", "correlate/snapshotwindow.go", "m.holds, m.fp = r.Bool(), r.Bool()", "m.holds, m.fp = r.Bool(), r.Bool() && false"},
@@ -64,7 +64,7 @@ var mutants = []mutant{
 	{"a median takes one of the middle two", "correlate/aggregate.go", "if low < 0 && high > 0 {", "if false {"},
 	{"a pattern scores for each of its events", "correlate/score.go", "&^ seen; fresh != 0", "&^ 0; fresh != 0"},
 	{"what is folded is not remembered", "correlate/firstseen.go", "v.seen[value] = v.seen[value].add(m.ref.Time, v.learn)", "v.seen[value] = v.seen[value].add(0, v.learn)"},
-	{"memories are lost too early", "correlate/firstseen.go", "add(v.learn, v.tooLate()+v.w.retention()+1)", "v.learn"},
+	{"memories are lost too early", "correlate/firstseen.go", "add(v.learn, v.tooLate()+v.w.plan.retention()+1)", "v.learn"},
 	{"a late event does not make others known", "correlate/firstseen.go", "if v.isNew(e) != (e.bits&v.fact != 0) {", "if e == m && v.isNew(e) != (e.bits&v.fact != 0) {"},
 	{"what comes too late is known", "correlate/memory.go", "return x.ref.Arrival <= w.plan.keep(e)", "return true"},
 	{"however late, it takes part", "correlate/firstseen.go", "return m.bits&v.bit != 0 && m.ref.Arrival <= add(m.ref.Time, v.tooLate())", "return m.bits&v.bit != 0"},
@@ -77,7 +77,7 @@ var mutants = []mutant{
 	{"today is among the days before", "correlate/usual.go", "d := today - rules.UsualDays; d < today; d++", "d := today - rules.UsualDays + 1; d <= today; d++"},
 	{"a key of few days has a usual rate", "correlate/usual.go", "enough := (today-rules.UsualDays+1)*day - 1", "enough := today*day"},
 	{"all hours are one", "correlate/usual.go", "if hourOf(m.ref.Time) == at && h.takes(m)", "if h.takes(m)"},
-	{"hours are forgotten too early", "correlate/usual.go", "return usualSpan + day + h.tooLate() + h.w.retention() + 1", "return usualSpan"},
+	{"hours are forgotten too early", "correlate/usual.go", "return usualSpan + day + h.tooLate() + h.w.plan.retention() + 1", "return usualSpan"},
 	{"a late event does not count in the usual rate", "correlate/usual.go", "one = append(one, e)", "_ = e"},
 	{"a snapshot loses days", "correlate/usual.go", "h.days[d] = counts", "h.days[-d] = counts"},
 	{"what is forgotten before it is told is in no incident", "correlate/cell.go", "in := c.chain.IncidentOf(d.Detection.ID); in != \"\"", "in := c.chain.IncidentOf(d.Detection.ID); true"},
@@ -162,6 +162,14 @@ var (
 	}
 )
 
+// lifeMutants are faults of who tells a copy of what is known from one of what is forgotten.
+var lifeMutants = []mutant{
+	{"whatever is made again is the first", "correlate/life.go", "n > 0 {", "n > 1<<40 {"},
+	{"what is known in a later life is made anew", "correlate/life.go", `id != "" {`, `id == "x" {`},
+	{"a snapshot loses what is of a later life", "incident/encode.go", "c.keep(l)\n", "c.links[l.id] = l\n"},
+	{"an incident does not say that it is of a later life", "incident/settle.go", "in.Again = in.Again || l.life != (Life{})", ""},
+}
+
 // gateMutants are holes in the one way in, proofMutants in what proves who somebody is.
 var (
 	gateMutants = []mutant{
@@ -198,6 +206,7 @@ func TestMutantsAreCaught(t *testing.T) {
 	caughtByEngine(t, nearMutants, "^TestNearest", 20_000)
 	caughtByEngine(t, limitMutants, "^Test(.*Bounded|Capped|Counts|Evidence|EngineOfManyKeys|OneOfManyKeys)", 1)
 	caughtByEngine(t, followMutants, "^Test(WhatFollows|ASlide)", 2_000)
+	caughtByEngine(t, lifeMutants, "^TestACopyOfWhatIsForgotten$", 1)
 	caughtByEngine(t, changeMutants, "^Test(Changes|ARule|ALate)", 2_000)
 	caught(t, gateMutants, "./api", []string{"."})
 	caught(t, proofMutants, "./api/auth", []string{"."})
