@@ -74,7 +74,7 @@ func (c *cell) take(m *rules.Match, at now, n *Stats) {
 		return
 	}
 	if p.path == "" && p.fleeting() && c.chain != nil {
-		if _, _, born, ok := c.chain.Known(runID(p, m.Key, ref.ID, 0)); ok && born <= ref.Arrival {
+		if d, ok := c.chain.Known(runID(p, m.Key, ref.ID, 0)); ok && d.Born <= ref.Arrival {
 			n.Duplicates++
 			return
 		}
@@ -223,12 +223,12 @@ func (c *cell) settleWindow(w *window, n *Stats) {
 	}
 }
 
-// known returns the detection of an origin that the chain keeps, and its life; "" if it keeps none.
-func (c *cell) known(origin string) (id string, life incident.Life) {
-	if c.chain != nil {
-		id, life, _, _ = c.chain.Known(origin)
+// known returns the detection of an origin that the chain keeps; ok is false if it keeps none.
+func (c *cell) known(origin string) (d incident.Known, ok bool) {
+	if c.chain == nil {
+		return d, false
 	}
-	return id, life
+	return c.chain.Known(origin)
 }
 
 // evidenceOf returns the present evidence of a detection, as far as a window still has it.

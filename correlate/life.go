@@ -37,7 +37,7 @@ func (p *plan) life(ref *rules.EventRef) int64 {
 
 // newRun begins the detection of a firing point, or takes up one of the same origin: one that was retracted and holds again, or the one that
 // the chain knows.
-func (w *window) newRun(first *match, known func(origin string) (string, incident.Life)) *run {
+func (w *window) newRun(first *match, known func(origin string) (incident.Known, bool)) *run {
 	for salt := 0; ; salt++ {
 		origin := runID(w.plan, w.key, first.ref.ID, salt)
 		taken := false
@@ -54,8 +54,8 @@ func (w *window) newRun(first *match, known func(origin string) (string, inciden
 			continue
 		}
 		r := &run{id: origin, steps: make([]int64, len(w.plan.rule.Patterns))}
-		if id, life := known(origin); id != "" {
-			r.id, r.life = id, life
+		if d, ok := known(origin); ok {
+			r.id, r.life, r.again = d.ID, d.Life, &d
 		} else if n := w.plan.life(&first.ref); n > 0 {
 			r.id, r.life = hashed(origin, strconv.FormatInt(n, 10)), incident.Life{Origin: origin, Number: n}
 		}

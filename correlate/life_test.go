@@ -72,3 +72,41 @@ func TestACopyOfWhatIsForgotten(t *testing.T) {
 		}
 	}
 }
+
+// TestPartOfADetectionComesAgain: when its window has forgotten it, and its incident has not, some of a detection's events come again: it
+// stays what it was, until there is more of it.
+func TestPartOfADetectionComesAgain(t *testing.T) {
+	t.Parallel()
+	for _, restarts := range []bool{false, true} {
+		t.Run(fmt.Sprintf("restarts %t", restarts), func(t *testing.T) {
+			t.Parallel()
+			l := newLimited(t, plainRule("top", "own", 4, rules.Count{Pattern: 0, Op: rules.GE, N: 2}).lasting(100), correlate.Limits{})
+			send := func(from, to, a int64) {
+				for n := from; n <= to; n++ {
+					l.play(at(fmt.Sprint(n), 1000+n, a+n, "a", ""))
+				}
+			}
+			is := func(when string, events int64) {
+				t.Helper()
+				if f, _, _ := l.only(); f.count != events || f.steps["a"] != events || int64(len(f.evidence)) != events || len(l.said.incidents) != 1 {
+					t.Errorf("%s: %s", when, f)
+				}
+				if restarts {
+					l.restart()
+				}
+			}
+			send(1, 5, 1000)
+			is("first", 5)
+			send(1, 3, 1040)
+			is("three of them again", 5)
+			send(4, 4, 1040)
+			is("four", 5)
+			send(5, 5, 1040)
+			is("all of them again", 5)
+			send(6, 6, 1040)
+			is("one more", 6)
+			send(1, 4, 1080)
+			is("part of it once more", 6)
+		})
+	}
+}

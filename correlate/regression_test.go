@@ -136,8 +136,16 @@ func TestEngineOnWhatWentWrong(t *testing.T) {
 			items: []item{at("1", 1000, 1000, "a", ""), at("2", 1002, 1015, "a", ""), at("3", 1007, 1007, "a", ""), at("4", 1007, 1007, "a", "")},
 		},
 		{
+			name: "the copy that arrived first comes last", rule: plainRule("top", "own", 0, is(0)),
+			items: []item{at("1", 1000, 1010, "a", ""), at("1", 1000, 1001, "a", "")},
+		},
+		{
 			name: "events of 1690 and of 2041 are far apart", rule: plainRule("top", "own", 4, is(0)).lasting(3),
 			items: []item{at("1", -10_570_000_000, 1000, "a", ""), at("2", 480_000_000, 1000, "a", "")},
+		},
+		{
+			name: "the copy that arrived first comes last", rule: plainRule("top", "own", 0, is(0)),
+			items: []item{at("1", 1000, 1010, "a", ""), at("1", 1000, 1001, "a", "")},
 		},
 		{
 			name: "events of 1690 and of 2041 that stand alone are far apart", rule: plainRule("top", "own", 0, is(0)).lasting(3),

@@ -20,6 +20,8 @@ const evidenceLimit = 100
 type run struct {
 	id   string
 	life incident.Life
+	// again is what the chain knew of it when it began, nil if nothing: it is told when it is more than that.
+	again *incident.Known
 	// firstTime and firstID are those of its first firing point when it was last settled.
 	firstTime int64
 	firstID   event.ID

@@ -20,7 +20,7 @@ type told struct {
 // settle brings the detections up to date with the events and returns what changed. What
 // it finds depends on the events that the window holds and not on the order
 // in which they came. known says which detection of an origin there is already.
-func (w *window) settle(known func(origin string) (string, incident.Life)) []told {
+func (w *window) settle(known func(origin string) (incident.Known, bool)) []told {
 	if !w.dirty {
 		return nil
 	}
@@ -137,7 +137,7 @@ func (w *window) components(fps []*match) [][]*match {
 
 // claim finds the run that a group of firing points continues: of those it touches the one whose
 // first firing point is least; the others are joined into it.
-func (w *window) claim(g []*match, claimed map[*run]bool, joined map[*run]*run, known func(string) (string, incident.Life)) *run {
+func (w *window) claim(g []*match, claimed map[*run]bool, joined map[*run]*run, known func(string) (incident.Known, bool)) *run {
 	var candidates []*run
 	seen := make(map[*run]bool)
 	for _, e := range g {
@@ -234,6 +234,9 @@ func (w *window) tell(r *run, g []*match) (told, bool) {
 		d.Evidence = append(d.Evidence, incident.Evidence{
 			Detection: r.id, Step: w.plan.rule.Patterns[e.step].Name, Event: e.ref,
 		})
+	}
+	if !r.told && r.again != nil && d.EventCount <= r.again.EventCount && d.Born >= r.again.Born {
+		return told{}, false // some of its events came again: what is known of it is more
 	}
 	t := told{detection: d}
 	t.added, t.removed = difference(r.out.Evidence, d.Evidence)

@@ -84,6 +84,11 @@ func (r *run) encode(w *event.Writer) {
 	w.String(r.id)
 	w.String(r.life.Origin)
 	w.Int(r.life.Number)
+	w.Bool(r.again != nil)
+	if r.again != nil {
+		w.Int(r.again.Born)
+		w.Int(r.again.EventCount)
+	}
 	w.Int(r.firstTime)
 	w.ID(r.firstID)
 	w.Bool(r.folded)
@@ -113,6 +118,9 @@ func (r *run) decode(d *event.Reader, w *window, lives bool) {
 	r.id = d.String()
 	if lives {
 		r.life = incident.Life{Origin: d.String(), Number: d.Int()}
+		if d.Bool() {
+			r.again = &incident.Known{ID: r.id, Life: r.life, Born: d.Int(), EventCount: d.Int()}
+		}
 	}
 	r.firstTime, r.firstID = d.Int(), d.ID()
 	r.folded = d.Bool()

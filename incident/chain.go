@@ -97,17 +97,23 @@ func (c *Chain) SetRule(r *rules.Rule) {
 // Has reports whether the chain keeps the detection.
 func (c *Chain) Has(detection string) bool { _, ok := c.links[detection]; return ok }
 
-// Known returns the detection of an origin that the chain keeps, in whichever life, and the least arrival of its firing points; ok is false if
-// it keeps none.
-func (c *Chain) Known(origin string) (id string, life Life, born int64, ok bool) {
+// Known is what a chain keeps of a detection; the fields are the [Detection]'s.
+type Known struct {
+	ID               string
+	Life             Life
+	Born, EventCount int64
+}
+
+// Known returns the detection of an origin that the chain keeps, in whichever life; ok is false if it keeps none.
+func (c *Chain) Known(origin string) (k Known, ok bool) {
 	l := c.links[origin]
 	if l == nil {
 		l = c.later[origin]
 	}
 	if l == nil {
-		return "", Life{}, 0, false
+		return Known{}, false
 	}
-	return l.id, l.life, l.born, true
+	return Known{ID: l.id, Life: l.life, Born: l.born, EventCount: l.count}, true
 }
 
 // IncidentOf returns the incident that a detection is in, "" if none.

@@ -165,7 +165,7 @@ var (
 // lifeMutants are faults of who tells a copy of what is known from one of what is forgotten.
 var lifeMutants = []mutant{
 	{"whatever is made again is the first", "correlate/life.go", "n > 0 {", "n > 1<<40 {"},
-	{"what is known in a later life is made anew", "correlate/life.go", `id != "" {`, `id == "x" {`},
+	{"what is known in a later life is made anew", "correlate/life.go", "; ok {\n\t\t\tr.id, r.life", "; ok && false {\n\t\t\tr.id, r.life"},
 	{"a snapshot loses what is of a later life", "incident/encode.go", "c.keep(l)\n", "c.links[l.id] = l\n"},
 	{"an incident does not say that it is of a later life", "incident/settle.go", "in.Again = in.Again || l.life != (Life{})", ""},
 }
