@@ -31,7 +31,7 @@ WHERE NOT EXISTS (SELECT 1 FROM incidents i WHERE i.id = v.id) ON CONFLICT (inci
 	unlessRepeats = ` JOIN incidents i ON i.id = v.incident LEFT JOIN repeats p ON p.incident = v.incident
 WHERE CASE WHEN v.kind = 'opened' THEN p.incident IS NOT NULL AND ` + isNews + ` ELSE p.incident IS NULL OR ` + isNews + ` END`
 
-	endRepeats = "DELETE FROM repeats WHERE incident IN (SELECT i.id FROM incidents i WHERE i.id IN ({rows}) AND " + isNews + ")"
+	endRepeats = "DELETE FROM repeats AS p WHERE p.incident IN ({rows}) AND EXISTS (SELECT 1 FROM incidents i WHERE i.id = p.incident AND " + isNews + ")"
 
 	joinRepeats = `UPDATE incidents AS i SET merged_into = (SELECT o.incident FROM detections d,` + originals + `
   AND d.incident = i.id ORDER BY d.first_event, d.id, e.life LIMIT 1)
