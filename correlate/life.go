@@ -28,11 +28,14 @@ func hashed(parts ...string) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// life returns the number of the life that a detection of this firing point begins if the chain keeps none of its origin. The chain has
-// whatever was made of the event for as long as [incident.Memory] after it, and so a copy that comes before that and finds none is the first.
-// What comes later may come again, and is forgotten as long after it: each time the number is a greater one.
+// life returns the number of the life that a detection of this firing point begins if the chain keeps none of its origin: how late it is. The
+// chain has whatever was made of the event for as long as [incident.Memory] after it, and so a copy that comes before that and finds none is
+// the first. What comes later may come again, and later still: each time the number is a greater one, also where the lateness bound was changed.
 func (p *plan) life(ref *rules.EventRef) int64 {
-	return max(0, sub(ref.Arrival, ref.Time)) / max(1, incident.Memory(p.rule, p.late, p.delay()))
+	if late := sub(ref.Arrival, ref.Time); late >= incident.Memory(p.rule, p.late, p.delay()) {
+		return late
+	}
+	return 0
 }
 
 // newRun begins the detection of a firing point, or takes up one of the same origin: one that was retracted and holds again, or the one that

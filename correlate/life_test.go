@@ -5,6 +5,7 @@ package correlate_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"tocsin/correlate"
 	"tocsin/incident"
@@ -58,8 +59,7 @@ func TestACopyOfWhatIsForgotten(t *testing.T) {
 							t.Errorf("the first is %+v in %+v", d.Life, in)
 						}
 					case d.FirstFiring == l.said.detections[origin].FirstFiring:
-						memory := int64(20 + lateness + within)
-						if d.Life != (incident.Life{Origin: origin, Number: 100 / memory}) || in.ID == opened || !in.Again || in.DetectionCount != 2 {
+						if d.Life != (incident.Life{Origin: origin, Number: int64(100 * time.Second)}) || in.ID == opened || !in.Again || in.DetectionCount != 2 {
 							t.Errorf("the copy is %+v in %+v", d.Life, in)
 						}
 					default:
@@ -108,5 +108,26 @@ func TestPartOfADetectionComesAgain(t *testing.T) {
 			send(1, 4, 1080)
 			is("part of it once more", 6)
 		})
+	}
+}
+
+// TestALifeIsNoOther: where the lateness bound was changed between them, two times that something is made again are two.
+func TestALifeIsNoOther(t *testing.T) {
+	t.Parallel()
+	seen := make(map[string]bool)
+	for _, x := range []struct{ lateness, arrives int64 }{{10, 1065}, {30, 1100}} {
+		l := newLimited(t, plainRule("top", "own", 0, rules.Is{Pattern: 0}).lasting(20), correlate.Limits{})
+		l.engine = correlate.New(x.lateness*int64(time.Second), correlate.Limits{})
+		check(t, l.engine.Use(l.set))
+		l.play(at("1", 1000, x.arrives, "a", ""))
+		for id := range l.said.detections {
+			if seen[id] || seen[l.said.in[id]] {
+				t.Errorf("with L = %d s it has the names of before", x.lateness)
+			}
+			seen[id], seen[l.said.in[id]] = true, true
+		}
+	}
+	if len(seen) != 4 {
+		t.Errorf("%d names", len(seen))
 	}
 }

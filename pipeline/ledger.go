@@ -103,18 +103,21 @@ func (l *ledger) views() []incident.View {
 	return out
 }
 
-// news has the incidents that stand by themselves: those with a detection that is no copy of one of an earlier life, as a store sees it.
+// news has the incidents that stand by themselves: those with a detection that is no copy of one of an earlier life, or has more than that, as a
+// store sees it.
 func (l *ledger) news() map[string]bool {
-	first := make(map[string]int64)
+	lives := make(map[string][]incident.Detection)
 	for id, d := range l.detections {
-		origin := cmp.Or(d.Life.Origin, id)
-		if n, ok := first[origin]; d.Retracted == nil && (!ok || d.Life.Number < n) {
-			first[origin] = d.Life.Number
+		if d.Retracted == nil {
+			origin := cmp.Or(d.Life.Origin, id)
+			lives[origin] = append(lives[origin], d)
 		}
 	}
 	out := make(map[string]bool)
 	for id, d := range l.detections {
-		if n, ok := first[cmp.Or(d.Life.Origin, id)]; !ok || n >= d.Life.Number {
+		if !slices.ContainsFunc(lives[cmp.Or(d.Life.Origin, id)], func(o incident.Detection) bool {
+			return o.Life.Number < d.Life.Number && o.First <= d.First && o.Last >= d.Last && o.EventCount >= d.EventCount
+		}) {
 			out[l.in[id]] = true
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -171,8 +172,48 @@ func TestALogThatIsSentAgain(t *testing.T) {
 			}
 		}
 	}
-	want := []string{"exec 4 detections of 4 events", "exec 5 detections of 5 events", "many 1 detections of 4 events"}
+	want := []string{"exec 4 detections of 4 events", "exec 5 detections of 5 events", "many 1 detections of 5 events", "many 1 detections of 4 events"}
 	if d := cmp.Diff(want, find(false, 0, 9)); d != "" {
 		t.Errorf("with something new (-want +got):\n%s", d)
+	}
+}
+
+// TestNewAmongCopies: what is new and near goes into the detection that the copies make, and is found in whatever order those are read that come
+// at once.
+func TestNewAmongCopies(t *testing.T) {
+	t.Parallel()
+	set, err := rules.Compile([]rules.File{{Name: "again.yml", Data: []byte(
+		"{rule: many, title: t, severity: low, match: {a: 'true'}, when: count(a) >= 3, by: user.name, within: 10m, incident: {quiet: 1h}}")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	day := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
+	for _, order := range [][]int{{0, 1, 2, 9}, {0, 1, 9, 2}, {9, 2, 1, 0}, {2, 9, 0, 1}, {1, 2, 0, 9}, {0, 2, 9, 1}} {
+		p := pipeline.NewReplay(set, ingest.NewParser(ingest.ParserConfig{}), time.Minute)
+		add := func(n int, arrives time.Time) {
+			second := map[int]int{0: 0, 1: 10, 2: 20, 9: 15}[n]
+			if err := p.Add("vector", fmt.Appendf(nil, `{"event.id":"%d","timestamp":%q,"event.ingested":%q,"user.name":"ana"}`,
+				n, day.Add(time.Duration(second)*time.Second).Format(time.RFC3339), arrives.Format(time.RFC3339))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for n := range 3 {
+			add(n, day.Add(time.Minute/2))
+		}
+		for _, n := range order {
+			add(n, day.AddDate(0, 0, 1))
+		}
+		res, err := p.Run(0, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out []int64
+		for _, v := range res.Incidents {
+			out = append(out, v.EventCount)
+		}
+		slices.Sort(out)
+		if d := cmp.Diff([]int64{3, 4}, out); d != "" {
+			t.Errorf("read as %v (-want +got):\n%s", order, d)
+		}
 	}
 }

@@ -13,10 +13,11 @@ import (
 	"tocsin/store"
 )
 
-// aCopyOf returns the n-th detection as one of a later life, in an incident.
+// aCopyOf returns the n-th detection as one of a later life, in an incident; its interval is within that of any early one.
 func aCopyOf(in incident.Incident, n int, origin string, life int64) correlate.DetectionChange {
 	d := aDetectionOf(in, n)
 	d.Detection.Life = incident.Life{Origin: origin, Number: life}
+	d.Detection.First, d.Detection.Last = base, base+second
 	return d
 }
 
@@ -128,4 +129,17 @@ func repeats(t *testing.T, k Kind) {
 	gone.Gone = true
 	s.commit(s.next(correlate.Changes{Detections: []correlate.DetectionChange{gone}}))
 	says("a copy of it", s.told("opened", one(12, 1), aCopyOf(n(12), 92, id(aDetection, 97), 3)), "opened "+name(12)+" 1")
+
+	grown := aCopyOf(n(13), 95, id(aDetection, 1), 2)
+	says("one that has no more", s.told("opened", one(13, 1), grown))
+	into(13, 1)
+	grown.Detection.EventCount++
+	says("one that has more", s.told("opened", one(13, 2), grown), "opened "+name(13)+" 2")
+	into(13, 0)
+	wider := aCopyOf(n(15), 96, id(aDetection, 1), 3)
+	wider.Detection.Last = n(1).LastEvent + 1
+	says("one that goes on", s.told("opened", one(15, 1), wider), "opened "+name(15)+" 1")
+	into(15, 0)
+	says("one that has no more than the first", s.told("opened", one(16, 1), aCopyOf(n(16), 110, id(aDetection, 1), 4)))
+	into(16, 1)
 }
