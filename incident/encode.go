@@ -34,6 +34,7 @@ func (c *Chain) Encode(w *event.Writer) {
 		w.String(s.out.MergedInto)
 		w.Bool(s.out.Capped)
 		w.Bool(s.out.Retracted)
+		w.Bool(s.out.Again)
 		w.Bool(s.told)
 		w.Bool(s.capped)
 		sources, entities := s.lists()
@@ -75,7 +76,8 @@ func (c *Chain) Decode(r *event.Reader, lives bool) {
 			*v = r.Int()
 		}
 		s.out.Title, s.out.Verdict, s.out.ClosedBy, s.out.MergedInto = r.String(), Verdict(r.String()), r.String(), r.String()
-		s.out.Capped, s.out.Retracted, s.told, s.capped = r.Bool(), r.Bool(), r.Bool(), r.Bool()
+		s.out.Capped, s.out.Retracted, s.out.Again = r.Bool(), r.Bool(), lives && r.Bool()
+		s.told, s.capped = r.Bool(), r.Bool()
 		for range r.Len() {
 			s.sources[r.String()] = true
 		}
@@ -87,11 +89,6 @@ func (c *Chain) Decode(r *event.Reader, lives bool) {
 		}
 		s.out.Sources, s.out.Entities = s.lists()
 		c.incidents[s.out.ID] = s
-	}
-	for _, l := range c.later {
-		if s := c.incidents[l.incident]; s != nil {
-			s.out.Again = true
-		}
 	}
 	for range r.Len() {
 		c.closings = append(c.closings, closing{r.Int(), r.String()})

@@ -116,7 +116,7 @@ type Incident struct {
 	Entities       []Entity
 	// Revision grows with every change.
 	Revision int64
-	// Again is true when a detection of it is of a later life: it may be of nothing but copies of events, which the store can tell.
+	// Again is true when a detection of it is, or was, of a later life: it may be of nothing but copies of events, which the store can tell.
 	Again bool
 	// Changed says what became of it since the last commit, for alerts.
 	Changed Change

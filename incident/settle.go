@@ -268,7 +268,7 @@ func (c *Chain) retracted() map[string][]*link {
 // sum sets what an incident is the sum of.
 func (c *Chain) sum(in *Incident, g []*link) {
 	in.FirstEvent, in.LastEvent, in.OpenedAt = g[0].first, g[0].last, g[0].firing
-	in.EventCount, in.Late, in.Capped, in.Again, in.DetectionCount = 0, 0, false, false, int64(len(g))
+	in.EventCount, in.Late, in.Capped, in.DetectionCount = 0, 0, false, int64(len(g))
 	for _, l := range g {
 		in.FirstEvent, in.LastEvent = min(in.FirstEvent, l.first), max(in.LastEvent, l.last)
 		in.OpenedAt = min(in.OpenedAt, l.firing)

@@ -78,8 +78,15 @@ func repeats(t *testing.T, k Kind) {
 	name := func(n int) string { return id(anIncident, n)[24:] }
 
 	says("the first", s.told("opened", one(1, 1), aDetectionOf(n(1), 1), aDetectionOf(n(1), 2)), "opened "+name(1)+" 1")
+	beforeCopies, err := s.LastDetection(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	says("a copy", s.told("opened", one(2, 1), aCopyOf(n(2), 11, id(aDetection, 1), 1)))
 	into(2, 1)
+	if changed, err := s.ChangedDetections(t.Context(), beforeCopies, 10); err != nil || len(changed) != 1 || changed[0].Incident != "" {
+		t.Errorf("who follows detections hears of the copy: %+v, %v", changed, err)
+	}
 	says("another copy", s.told("opened", one(2, 2), aCopyOf(n(2), 12, id(aDetection, 2), 3)))
 	into(2, 1)
 	says("a detection of it", s.told("detected", one(2, 3)))

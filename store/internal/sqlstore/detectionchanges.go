@@ -43,7 +43,8 @@ func (c *Core) ChangedDetections(ctx context.Context, after string, limit int) (
 
 // fillChanged reads what the detections of some incidents need of these, and their evidence.
 func fillChanged(ctx context.Context, q Querier, out []incident.ChangedDetection, read []readDetection, ids []any) error {
-	rows, err := incidents(ctx, q, "SELECT "+incidentColumns+" FROM incidents i WHERE i.id IN ("+in(len(ids))+")", ids)
+	rows, err := incidents(ctx, q, "SELECT "+incidentColumns+" FROM incidents i WHERE i.id IN ("+in(len(ids))+
+		") AND NOT EXISTS (SELECT 1 FROM repeats p WHERE p.incident = i.id)", ids)
 	if err != nil {
 		return err
 	}
@@ -59,7 +60,7 @@ func fillChanged(ctx context.Context, q Querier, out []incident.ChangedDetection
 	for i, d := range read {
 		r := of[string(d.in)]
 		if r == nil {
-			continue // nobody shows it yet
+			continue // nobody shows it yet, or it is made again
 		}
 		x := &out[i]
 		x.Incident, x.Detection = r.view.ID, d.of(r)

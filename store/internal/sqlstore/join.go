@@ -152,7 +152,7 @@ func unmerge(ctx context.Context, q Querier, part []byte, by string) (incident.D
 	}
 	switch {
 	case before.merged != nil && !bytes.Equal(before.merged, before.joined):
-		return done, &incident.JoinError{Why: "its detections went to " + formatID(before.merged) + ", as its rule groups them: people did not merge it"}
+		return done, &incident.JoinError{Why: "its detections went to " + formatID(before.merged) + ", as its rule groups them, or were there before: people did not merge it"}
 	case before.joined == nil:
 		return done, &incident.JoinError{Why: "it is merged into none"}
 	}
