@@ -142,7 +142,8 @@ type SourceView struct {
 	Rate float64 `json:"rate"`
 	// Usual is the mean of it over about the last hour, without the minute that now is.
 	Usual float64 `json:"usual"`
-	// Errors counts records that are in quarantine, requests that were refused, and connections that ended.
+	// Errors counts records that are in quarantine, those whose own time cannot be read, requests that were refused, and connections that
+	// ended.
 	Errors    int64  `json:"errors"`
 	LastError string `json:"last_error"`
 	// State is how one that is read stands; who sends by itself has none.
