@@ -73,9 +73,11 @@ type ExceptionView struct {
 
 // AlertView is an alert in the outbox.
 type AlertView struct {
-	ID       int64       `json:"id"`
-	Key      string      `json:"key"`
-	Incident string      `json:"incident"`
+	ID       int64  `json:"id"`
+	Key      string `json:"key"`
+	Incident string `json:"incident"`
+	// Title is that of the incident now.
+	Title    string      `json:"title"`
 	Receiver string      `json:"receiver"`
 	Kind     string      `json:"kind"`
 	State    string      `json:"state"`
