@@ -25,7 +25,7 @@ type AuditView struct {
 	Actor     string `json:"actor"`
 	Via       string `json:"via"`
 	Operation string `json:"operation"`
-	// Object is the path that it was asked at.
+	// Object is the path that it was asked at; of a start the version, and the SHA-256 of the configuration.
 	Object  string `json:"object"`
 	Remote  string `json:"remote"`
 	Request string `json:"request_id"`
@@ -39,7 +39,7 @@ type AuditView struct {
 func (s *server) registerAudit(h huma.API) {
 	huma.Register(h, huma.Operation{
 		OperationID: "list-audit", Method: http.MethodGet, Path: "/api/v1/audit", Summary: "Who did what, newest first",
-		Description: "Whatever changes something, each login, and what was forbidden. Nothing is done that could not be written here first.",
+		Description: "Whatever changes something, each login, each start of a process with the role api, and what was forbidden. Nothing is done that could not be written here first.",
 	}, func(ctx context.Context, in *struct {
 		Actor     string `query:"actor" doc:"a name, as in token:ci"`
 		Operation string `query:"operation" doc:"an operation's id, or login"`

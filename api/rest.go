@@ -73,9 +73,11 @@ type ExceptionView struct {
 
 // AlertView is an alert in the outbox.
 type AlertView struct {
-	ID       int64       `json:"id"`
-	Key      string      `json:"key"`
-	Incident string      `json:"incident"`
+	ID       int64  `json:"id"`
+	Key      string `json:"key"`
+	Incident string `json:"incident"`
+	// Title is that of the incident now.
+	Title    string      `json:"title"`
 	Receiver string      `json:"receiver"`
 	Kind     string      `json:"kind"`
 	State    string      `json:"state"`
@@ -142,7 +144,8 @@ type SourceView struct {
 	Rate float64 `json:"rate"`
 	// Usual is the mean of it over about the last hour, without the minute that now is.
 	Usual float64 `json:"usual"`
-	// Errors counts records that are in quarantine, requests that were refused, and connections that ended.
+	// Errors counts records that are in quarantine, those whose own time cannot be read, requests that were refused, and connections that
+	// ended.
 	Errors    int64  `json:"errors"`
 	LastError string `json:"last_error"`
 	// State is how one that is read stands; who sends by itself has none.

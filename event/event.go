@@ -49,6 +49,8 @@ type Event struct {
 	Time int64
 	// Arrival is when Tocsin took it (the stream's time), in the same unit.
 	Arrival int64
+	// BadTime is what the Record says of when it happened, if nobody can read it: Time is then when Tocsin took it.
+	BadTime value.Value
 	// Input and Source are those of the Record.
 	Input, Source string
 	// Original is the Record byte for byte.
@@ -66,7 +68,7 @@ type Event struct {
 func (e *Event) Reset(rec Record, arrival int64) {
 	e.ID, e.EventID, e.Time, e.Arrival = ID{}, "", cmp.Or(rec.Taken, arrival), arrival
 	e.Input, e.Source, e.Original = rec.Input, rec.Source, rec.Raw
-	e.object = value.Value{}
+	e.BadTime, e.object = value.Value{}, value.Value{}
 	e.doc.Reset()
 	clear(e.fields[:])
 }

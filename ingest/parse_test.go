@@ -217,3 +217,40 @@ func TestTaken(t *testing.T) {
 		}
 	}
 }
+
+// TestBadTimes: an Event has the time that its record says and nobody can read, and that alone: not one that is not there, and not
+// that of the Event whose memory it has.
+func TestBadTimes(t *testing.T) {
+	t.Parallel()
+	const block = `"kind":"Event","reason":"PolicyViolation","action":"Resource Blocked","reportingController":"kyverno-admission","note":"Pod shop/x: [r] fail (blocked); no","regarding":{"kind":"ClusterPolicy","name":"p"},"related":{"kind":"Pod","name":"x"}`
+	p := ingest.NewParser(ingest.ParserConfig{})
+	var e event.Event
+	for _, tc := range []struct {
+		source, raw string
+		want        any
+	}{
+		{"keycloak", `{"timestamp":"yesterday"}`, "yesterday"},
+		{"keycloak", `{"a":1}`, nil},
+		{"keycloak", `{"@timestamp":"2026-08-21 10:15:30","timestamp":"yesterday"}`, "2026-08-21 10:15:30"},
+		{"keycloak", `{"@timestamp":"yesterday","timestamp":"2026-08-21T10:15:30Z"}`, nil},
+		{"keycloak", `{"@timestamp":null,"timestamp":""}`, nil},
+		{"keycloak", `{"timestamp":0}`, int64(0)},
+		{"keycloak", `{"timestamp":"9999-01-01T00:00:00Z"}`, "9999-01-01T00:00:00Z"},
+		{"keycloak", `a line of text`, nil},
+		{"vector", `{"message":"m","timestamp":"21/Aug/2026:10:15:30 +0000"}`, "21/Aug/2026:10:15:30 +0000"},
+		{"vector", `{"message":"m","timestamp":"2026-08-21T10:15:30Z"}`, nil},
+		{"audit", `{"verb":"get","auditID":"a","stage":"ResponseComplete","stageTimestamp":"noon"}`, "noon"},
+		{"audit", `{"verb":"get","auditID":"a","stage":"ResponseComplete","stageTimestamp":"noon","requestReceivedTimestamp":"2026-08-21T10:15:30Z"}`, nil},
+		{"kyverno", `{"policy":"p","result":"fail","seen":"noon"}`, "noon"},
+		{"kyverno", `{` + block + `,"eventTime":"noon"}`, "noon"},
+		{"kyverno", `{` + block + `,"eventTime":null,"metadata":{"creationTimestamp":"2026-08-21T10:15:30Z"}}`, nil},
+	} {
+		if err := p.ParseInto(&e, event.Record{Input: "in", Source: tc.source, Raw: []byte(tc.raw)}, arrival); err != nil {
+			t.Errorf("%s: %v", tc.raw, err)
+			continue
+		}
+		if got := e.BadTime.Any(); got != tc.want || got != nil && e.Time != arrival {
+			t.Errorf("%s: %v cannot be read, want %v; its time is %s", tc.raw, got, tc.want, event.Stamp(e.Time))
+		}
+	}
+}

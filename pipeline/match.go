@@ -182,6 +182,9 @@ func (m *Matcher) batch(set *rules.Set, msg *stream.EventsMsg) matched {
 			continue
 		}
 		m.Metrics.Parsed.WithLabelValues(rec.Source, "parsed").Inc()
+		if e.BadTime.Exists() {
+			m.Metrics.Untimed.WithLabelValues(rec.Source).Inc()
+		}
 		m.Seen.saw(e)
 		res.Reset()
 		set.Match(e, res)

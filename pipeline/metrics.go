@@ -14,9 +14,10 @@ import (
 
 // MatchMetrics are the numbers of matching.
 type MatchMetrics struct {
-	Parsed *prometheus.CounterVec
-	Panics *prometheus.CounterVec
-	Floor  prometheus.Gauge
+	Parsed  *prometheus.CounterVec
+	Untimed *prometheus.CounterVec
+	Panics  *prometheus.CounterVec
+	Floor   prometheus.Gauge
 }
 
 // NewMatchMetrics registers the metrics.
@@ -25,6 +26,9 @@ func NewMatchMetrics(reg prometheus.Registerer) *MatchMetrics {
 		Parsed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tocsin_records_parsed_total", Help: "Records that a matcher read, by source and outcome.",
 		}, []string{"source", "outcome"}),
+		Untimed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tocsin_records_untimed_total", Help: "Records whose own time a matcher could not read, by source.",
+		}, []string{"source"}),
 		Panics: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tocsin_match_panics_total", Help: "Panics that reading a record or matching it by a rule ended in, by stage.",
 		}, []string{"stage"}),
@@ -32,7 +36,7 @@ func NewMatchMetrics(reg prometheus.Registerer) *MatchMetrics {
 			Name: "tocsin_match_floor", Help: "EVENTS sequence up to which everything is matched.",
 		}),
 	}
-	reg.MustRegister(m.Parsed, m.Panics, m.Floor)
+	reg.MustRegister(m.Parsed, m.Untimed, m.Panics, m.Floor)
 	return m
 }
 

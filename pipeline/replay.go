@@ -52,6 +52,9 @@ func (r *Replay) Add(source string, raw []byte) error {
 	if err != nil {
 		return err
 	}
+	if e.Time == 0 && e.BadTime.Exists() {
+		return fmt.Errorf("%s: write it as 2026-11-20T09:00:00Z, or as a number since the epoch", untimed(e))
+	}
 	if e.Time == 0 {
 		return fmt.Errorf("it has no time: give it `timestamp`, `@timestamp` or `event.ingested`")
 	}

@@ -217,3 +217,23 @@ func TestNewAmongCopies(t *testing.T) {
 		}
 	}
 }
+
+// TestReplayWantsTimes: offline there is no arrival to fall back on, so that an event without a time is told of, and why it has none.
+func TestReplayWantsTimes(t *testing.T) {
+	t.Parallel()
+	p := pipeline.NewReplay(nil, ingest.NewParser(ingest.ParserConfig{}), time.Minute)
+	for raw, want := range map[string]string{
+		`{"a":1}`:                     "it has no time: ",
+		`{"timestamp":"yesterday"}`:   `its time "yesterday" cannot be read: `,
+		`{"timestamp":{"seconds":1}}`: "its time is neither a text nor a number: ",
+		`{"timestamp":"yesterday","event.ingested":"2026-11-20T09:00:00Z"}`: "",
+	} {
+		got := ""
+		if err := p.Add("", []byte(raw)); err != nil {
+			got = err.Error()
+		}
+		if want == "" && got != "" || !strings.HasPrefix(got, want) {
+			t.Errorf("%s: %q, want %q", raw, got, want)
+		}
+	}
+}

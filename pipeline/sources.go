@@ -4,6 +4,7 @@ package pipeline
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"tocsin/event"
+	"tocsin/event/value"
 )
 
 // maxSources bounds the sources and hosts that are told apart; further hosts of a source are counted under "", and of
@@ -31,7 +33,7 @@ type SourceState struct {
 	// LastSeen is the arrival of its last record, LastEvent the greatest time of its events; Unix nanoseconds.
 	LastSeen, LastEvent int64
 	Records             int64
-	// Errors counts bad records and whatever else went wrong; LastError says what did last.
+	// Errors counts bad records, those whose own time cannot be read, and whatever else went wrong; LastError says what did last.
 	Errors    int64
 	LastError string
 
@@ -54,6 +56,18 @@ func (s *Sources) saw(e *event.Event) {
 	x.Records++
 	x.LastEvent = max(x.LastEvent, e.Time)
 	x.count(e.Arrival)
+	if e.BadTime.Exists() {
+		x.Errors++
+		x.LastError = untimed(e) + ", it has that of its arrival"
+	}
+}
+
+// untimed says which time of an Event nobody can read.
+func untimed(e *event.Event) string {
+	if k := e.BadTime.Kind(); k == value.Array || k == value.Object {
+		return "its time is neither a text nor a number"
+	}
+	return fmt.Sprintf("its time %.64q cannot be read", e.BadTime.Text())
 }
 
 // Rejected notes a record that came and is in quarantine.

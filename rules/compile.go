@@ -66,7 +66,11 @@ func compile(files []File) (*Set, []error) {
 	byID := make(map[string]*draft)
 	var others sigmaDocs
 	lists, errs := readLists(files)
+	var empty []string
 	for _, s := range readFiles(files) {
+		if len(s.docs) == 0 && len(s.errors) == 0 {
+			empty = append(empty, s.file.Name)
+		}
 		for _, doc := range s.docs {
 			if others.take(s, doc) {
 				continue
@@ -112,7 +116,9 @@ func compile(files []File) (*Set, []error) {
 		byRule[r.ID] = r
 		compiled = append(compiled, r)
 	}
-	return newSet(files, compiled), append(errs, more...)
+	set := newSet(files, compiled)
+	set.Empty = empty
+	return set, append(errs, more...)
 }
 
 // draft reads one document.

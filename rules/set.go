@@ -17,6 +17,8 @@ type Set struct {
 	Hash string
 	// Files are what it was compiled from.
 	Files []File
+	// Empty names those of rules that have none: no document but comments.
+	Empty []string
 	// Lost are the ids, by revision, of rules that the Set was stored with and that do not compile any more.
 	Lost map[string]string
 

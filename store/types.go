@@ -96,6 +96,8 @@ type OutboxRow struct {
 	Error string
 	// Terms are the [OutboxItem]'s. SilencedBy names what keeps it from being told.
 	Terms, SilencedBy string
+	// Title is the incident's of now, "" if there is none any more; a list has it.
+	Title string
 }
 
 // Retry is what became of an attempt after which the alert is pending; after others it is [Sent], [Dead] or [Silenced].

@@ -75,7 +75,7 @@ func TestTokensAndAudit(t *testing.T) {
 			for _, e := range log {
 				got = append(got, fmt.Sprintf("%s %s %s %d", e.Actor, e.Operation, e.Outcome, e.Status))
 			}
-			want := "admin revoke-token done 204, token:ci list-sources refused 403, token:ci list-tokens refused 403, admin create-token done 201"
+			want := "admin revoke-token done 204, token:ci list-sources refused 403, token:ci list-tokens refused 403, admin create-token done 201, system start-server done 0"
 			if strings.Join(got, ", ") != want {
 				t.Errorf("audit log:\n%s\nwant\n%s", strings.Join(got, ", "), want)
 			}

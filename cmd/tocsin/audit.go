@@ -25,6 +25,6 @@ func newAuditCommand(c *cli) *cobra.Command {
 		},
 	}.command(c)
 	c.clientFlags(cmd.PersistentFlags())
-	cmd.AddCommand(newAuditCheckpoint(c), newAuditVerify(c))
+	cmd.AddCommand(newAuditCheckpoint(c), newAuditVerify(c), newAuditKeyCommand(c))
 	return cmd
 }

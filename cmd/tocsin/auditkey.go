@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"tocsin/pipeline"
 	"tocsin/proof"
 )
@@ -80,4 +82,35 @@ func makeAuditKey(name string) ([]byte, error) {
 		return nil, errors.Join(err, os.Remove(f.Name()))
 	}
 	return []byte(secret), nil
+}
+
+func newAuditKeyCommand(c *cli) *cobra.Command {
+	var name string
+	cmd := &cobra.Command{
+		Use: "key --out FILE", Short: "Make a key for audit.key_file, and print its public key", Args: cobra.NoArgs,
+		Example: "  tocsin audit key --out audit.key >key.pub",
+		RunE: func(*cobra.Command, []string) error {
+			if name == "" {
+				return &usageError{errors.New("--out names the file that the key is written to")}
+			}
+			// What an older key has signed can be checked with it alone.
+			if _, err := os.Lstat(name); err == nil {
+				return fmt.Errorf("%s is there already: a key is not written over", name)
+			} else if !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			b, err := makeAuditKey(name)
+			if err != nil {
+				return fmt.Errorf("audit key: %w", err)
+			}
+			key, err := proof.ParseKey(string(b))
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(c.stdout, key.Public())
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&name, "out", "", "file for the secret key, which must not be there yet; its mode is 0600")
+	return cmd
 }

@@ -101,7 +101,7 @@ func (b backend) Alerts(ctx context.Context, state string, limit int, cursor str
 	for i, r := range rows {
 		key := alert.Item{Incident: r.Incident, Revision: r.Revision, Receiver: r.Receiver, Detection: r.Detection}.Key()
 		out[i] = api.AlertView{
-			ID: r.ID, Key: key, Incident: r.Incident, Receiver: r.Receiver, Kind: r.Kind,
+			ID: r.ID, Key: key, Incident: r.Incident, Title: r.Title, Receiver: r.Receiver, Kind: r.Kind,
 			State: r.State, Attempts: r.Attempts, Created: event.Stamp(r.Created), Finished: event.Stamp(r.Finished), Error: r.Error, SilencedBy: r.SilencedBy,
 		}
 	}

@@ -43,7 +43,7 @@ func TestAuditIsProved(t *testing.T) {
 			act("one")
 			seal()
 			first, errs, code := s.command(admin, "audit", "checkpoint")
-			if code != 0 || !strings.HasPrefix(first, proof.Name+"\n1\n") || !strings.Contains(errs, "1 entries, signed at ") {
+			if code != 0 || !strings.HasPrefix(first, proof.Name+"\n2\n") || !strings.Contains(errs, "2 entries, signed at ") {
 				t.Fatalf("checkpoint: %d %s%s", code, first, errs)
 			}
 			kept := filepath.Join(t.TempDir(), "checkpoint")
@@ -53,7 +53,7 @@ func TestAuditIsProved(t *testing.T) {
 			act("two")
 			act("three")
 			seal()
-			if out, errs, code := s.command(admin, "audit", "verify", "--since", kept); code != 0 || !strings.Contains(out, "the audit log of 3 entries begins with the 1 of ") {
+			if out, errs, code := s.command(admin, "audit", "verify", "--since", kept); code != 0 || !strings.Contains(out, "the audit log of 4 entries begins with the 2 of ") {
 				t.Errorf("verify --since: %d %s%s", code, out, errs)
 			}
 			info, err := os.Stat(filepath.Join(data, auditKeyFile))
@@ -95,7 +95,7 @@ func TestABundleIsCheckedOffline(t *testing.T) {
 		return out.String(), code
 	}
 	out, code := verify(file, "--key", key)
-	if code != 0 || !strings.Contains(out, "verifies: incident "+id) || !strings.Contains(out, "audit log  1 acts, proved by a checkpoint of 1 entries") {
+	if code != 0 || !strings.Contains(out, "verifies: incident "+id) || !strings.Contains(out, "audit log  1 acts, proved by a checkpoint of 2 entries") {
 		t.Errorf("%d %s", code, out)
 	}
 	v, err := proof.VerifyBundle(strings.NewReader(bundle), "")

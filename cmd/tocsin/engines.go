@@ -183,7 +183,7 @@ func (n *node) startStore(ctx context.Context) error {
 	return err
 }
 
-// prepareStore brings the tables up to date and frees the partitions, once.
+// prepareStore brings the tables up to date, frees the partitions and notes the start, once.
 func (n *node) prepareStore(ctx context.Context) error {
 	n.preparing.Lock()
 	defer n.preparing.Unlock()
@@ -197,6 +197,11 @@ func (n *node) prepareStore(ctx context.Context) error {
 		// The lock on the data directory is the lease: whoever held partitions before is gone.
 		if err := n.store.ClearLeases(ctx); err != nil {
 			return fmt.Errorf("leases: %w", err)
+		}
+	}
+	if n.cfg.runs(roleAPI) {
+		if err := n.noteStart(ctx); err != nil {
+			return fmt.Errorf("note the start: %w", err)
 		}
 	}
 	n.prepared = true

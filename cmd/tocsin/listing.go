@@ -3,13 +3,18 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 )
 
 // listing is a command that prints what a list of the API has: a table, or JSON.
@@ -22,6 +27,8 @@ type listing[T any] struct {
 	header  string
 	// row has the columns of one, with tabs between.
 	row func(T) string
+	// oneLine: on a terminal a row ends where the line does; its last columns are texts whose beginnings say enough.
+	oneLine bool
 }
 
 func (l listing[T]) command(c *cli) *cobra.Command {
@@ -69,12 +76,54 @@ func (l listing[T]) print(cmd *cobra.Command, c *cli, q url.Values) error {
 	if c.flags.output == "json" {
 		return c.printJSON(page.Items)
 	}
-	w := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
+	width := 0
+	if l.oneLine {
+		width = columns(c.stdout)
+	}
+	return l.table(c.stdout, page.Items, width)
+}
+
+// table prints rows, none wider than a width that is not 0.
+func (l listing[T]) table(out io.Writer, items []T, width int) error {
+	var table bytes.Buffer
+	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, l.header)
-	for _, v := range page.Items {
+	for _, v := range items {
 		fmt.Fprintln(w, l.row(v))
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(table.String()) {
+		if width > 0 {
+			line = shortened(strings.TrimSuffix(line, "\n"), width) + "\n"
+		}
+		if _, err := io.WriteString(out, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// columns is how many a terminal has; 0 if it is none.
+func columns(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
+}
+
+// shortened is a text of at most so many characters, whose end says if it had more.
+func shortened(s string, most int) string {
+	if r := []rune(s); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return s
 }
 
 // cursorFlag is what a list's cursor is told as.

@@ -122,12 +122,12 @@ func newQuarantineCommand(c *cli) *cobra.Command {
 			"source": "name that it was posted under", "reason": "why, such as malformed_json", "cursor": cursorFlag,
 			"since": "came from here on: RFC 3339, or a span back from now such as 24h", "until": "came before this",
 		},
-		header: "ID\tTIME\tSOURCE\tREASON\tBYTES\tBEGINS",
+		header: "ID\tTIME\tSOURCE\tREASON\tBYTES\tDETAIL\tBEGINS",
 		row: func(v api.QuarantineView) string {
-			begins := []rune(v.Text)
-			return fmt.Sprintf("%s\t%s\t%s\t%s\t%d\t%s", v.ID, time.Unix(0, int64(v.Time)).UTC().Format(time.RFC3339), printable(v.Source), printable(v.Reason), v.Size,
-				printable(string(begins[:min(len(begins), 60)])))
+			return fmt.Sprintf("%s\t%s\t%s\t%s\t%d\t%s\t%s", v.ID, time.Unix(0, int64(v.Time)).UTC().Format(time.RFC3339), printable(v.Source), printable(v.Reason), v.Size,
+				shortened(printable(v.Detail), 60), shortened(printable(v.Text), 60))
 		},
+		oneLine: true,
 	}.command(c), show, newReleaseCommand(c))
 	c.clientFlags(cmd.PersistentFlags())
 	return cmd

@@ -56,6 +56,9 @@ func TestQuarantineIsReleased(t *testing.T) {
 	if !strings.Contains(out, ids[3]) || strings.Count(out, "\n") != 2 || !strings.Contains(out, `{"oops`) {
 		t.Errorf("list:\n%s", out)
 	}
+	if out, _, _ = s.command(admin, "quarantine", "list", "--reason", "malformed_falco"); !strings.Contains(out, "  no priority  ") {
+		t.Errorf("list does not say why:\n%s", out)
+	}
 	if out, _, code := s.command(admin, "quarantine", "show", ids[0]); code != 0 || out != "a\xffb\n" {
 		t.Errorf("show: %d %q", code, out)
 	}
@@ -100,5 +103,21 @@ func TestQuarantineIsReleased(t *testing.T) {
 	}
 	if out, _, _ := s.command(admin, "quarantine", "list", "--until", fmt.Sprint(time.Now().Add(-time.Hour).UTC().Format(time.RFC3339))); strings.Count(out, "\n") != 1 {
 		t.Errorf("before an hour ago: %s", out)
+	}
+}
+
+// TestRowsEndWithTheLine: a terminal gets no more of a row than its line has room for, and is told where there is more.
+func TestRowsEndWithTheLine(t *testing.T) {
+	t.Parallel()
+	l := listing[string]{header: "ID\tWHY", row: func(s string) string { return s }}
+	for width, want := range map[int]string{
+		0:  "ID   WHY\n1.0  ünlesbar ab der Mitte\n2.0  no\n",
+		13: "ID   WHY\n1.0  ünlesba…\n2.0  no\n",
+		27: "ID   WHY\n1.0  ünlesbar ab der Mitte\n2.0  no\n",
+	} {
+		var out strings.Builder
+		if err := l.table(&out, []string{"1.0\tünlesbar ab der Mitte", "2.0\tno"}, width); err != nil || out.String() != want {
+			t.Errorf("in %d columns: %v\n%swant\n%s", width, err, out.String(), want)
+		}
 	}
 }

@@ -148,6 +148,9 @@ func TestRoles(t *testing.T) {
 	}, in.ready()); d != "" {
 		t.Errorf("what /readyz looks at, by role (-want +got):\n%s", d)
 	}
+	if b, err := get("http://" + in.api + "/api/v1/audit?operation=" + startServer); err != nil || strings.Count(string(b), startServer+`","object`) != 1 {
+		t.Errorf("not the one process with %s has its start in the audit log: %v %s", roleAPI, err, b)
+	}
 	events := attackEvents(30_000, time.Now().Add(-10*time.Second))
 	want := wanted(t, events)
 	sent := make(chan struct{})

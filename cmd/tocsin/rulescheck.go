@@ -20,7 +20,7 @@ import (
 type finding struct {
 	// Level is error or warning; a Set with an error does not load.
 	Level string `json:"level"`
-	// Kind is a short label: invalid, no-tests, beyond-retention, or that of a [rules.Warning].
+	// Kind is a short label: invalid, no-rules, no-tests, beyond-retention, or that of a [rules.Warning].
 	Kind string `json:"kind"`
 	Rule string `json:"rule,omitempty"`
 	File string `json:"file,omitempty"`
@@ -28,6 +28,14 @@ type finding struct {
 	// Column counts characters from 1; 0 if only the line is known.
 	Column  int    `json:"column,omitempty"`
 	Message string `json:"message"`
+}
+
+// String is a finding as a line for people.
+func (f finding) String() string {
+	if f.Rule == "" {
+		return f.File + ": " + f.Message
+	}
+	return fmt.Sprintf("%s:%d: rule %q: %s", f.File, f.Line, f.Rule, f.Message)
 }
 
 // kinds explains each kind of finding.
@@ -38,6 +46,7 @@ var kinds = map[string]string{
 	"never-matches":       "A pattern asks for what one field cannot be at once.",
 	"no-witness":          "A pattern is evaluated for every event, since no index can find it.",
 	"reads-part":          "A pattern costs so much for each byte that it reads the beginning of a long text only.",
+	"no-rules":            "A file of rules has none: it is empty, or has comments alone.",
 	"no-tests":            "Nothing shows that the rule fires when it should, and only then.",
 	"beyond-retention":    "The rule looks further back than EVENTS keeps records: old evidence will lack its bytes.",
 }
@@ -71,7 +80,7 @@ func newRulesCheckCommand(c *cli) *cobra.Command {
 			}
 			fmt.Fprintf(c.stdout, "%d rules, set %s\n", len(set.Rules), set.Hash)
 			for _, f := range oddities(cfg, set) {
-				fmt.Fprintf(c.stderr, "%s:%d: rule %q: %s\n", f.File, f.Line, f.Rule, f.Message)
+				fmt.Fprintln(c.stderr, f)
 			}
 			return nil
 		}
@@ -115,6 +124,9 @@ func invalidOf(wrong []error) []finding {
 // oddities lists what is odd about rules that load, by file and line.
 func oddities(cfg Config, set *rules.Set) []finding {
 	var out []finding
+	for _, name := range set.Empty {
+		out = append(out, finding{Level: "warning", Kind: "no-rules", File: name, Message: "there is no rule in it"})
+	}
 	warn := func(r *rules.Rule, kind, format string, args ...any) {
 		out = append(out, finding{"warning", kind, r.ID, r.File, r.Line, 0, fmt.Sprintf(format, args...)})
 	}

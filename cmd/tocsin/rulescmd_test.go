@@ -140,6 +140,47 @@ func TestRulesCheckFormats(t *testing.T) {
 	}
 }
 
+// TestRulesCheckNamesFilesWithoutRules: a file that is empty, or whose rules are all commented out, loads and is told of; one that
+// has something for other rules is not.
+func TestRulesCheckNamesFilesWithoutRules(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"a.yml":        "",
+		"b.yml":        "# rule: r\n# title: t\n---\n# and no more\n",
+		"c.yml":        "rule: r\ntitle: t\nseverity: low\nmatch: user.name == \"a\"\n",
+		"settings.yml": "placeholders: {admins: [ana]}\n",
+		"filter.yml":   "title: f\nlogsource: {product: p}\nfilter: {rules: [7b4ec8a5-1b5d-4d2f-9d32-3c8b1c0e6a55], selection: {User: ana}, condition: selection}\n",
+		"sigma.yml":    "title: s\nid: 7b4ec8a5-1b5d-4d2f-9d32-3c8b1c0e6a55\nlogsource: {product: p}\nlevel: low\ndetection: {sel: {A: b}, condition: sel}\n",
+		"lists/l.txt":  "",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, errs, code := command("rules", "check", dir)
+	if code != 0 || !strings.HasPrefix(out, "2 rules, ") {
+		t.Fatalf("%d: %s%s", code, out, errs)
+	}
+	var got []string
+	for line := range strings.Lines(errs) {
+		if strings.Contains(line, "there is no rule in it") {
+			got = append(got, line)
+		}
+	}
+	want := []string{dir + "/a.yml: there is no rule in it\n", dir + "/b.yml: there is no rule in it\n"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("told of (-want +got):\n%s\nin\n%s", d, errs)
+	}
+	if out, _, code := command("rules", "check", "--format", "json", filepath.Join(dir, "a.yml")); code != 0 || !strings.Contains(out, `"kind": "no-rules"`) {
+		t.Errorf("%d: %s", code, out)
+	}
+}
+
 func TestRulesTestJUnit(t *testing.T) {
 	t.Parallel()
 	rules := writeFile(t, "a.yml", `rule: r

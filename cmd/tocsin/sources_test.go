@@ -26,7 +26,7 @@ import (
 )
 
 // TestSourcesShowWhatGoesWrong: whatever is wrong with a source, `tocsin sources` has it: records that no route can take, requests that
-// are refused, records that cannot be parsed, a Falco that answers and will not after its upgrade, and one that never did.
+// are refused, records that cannot be parsed, times that cannot be read, a Falco that answers and will not after its upgrade, and one that never did.
 func TestSourcesShowWhatGoesWrong(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
@@ -41,7 +41,7 @@ func TestSourcesShowWhatGoesWrong(t *testing.T) {
 	})
 	falco.Serve(ln)
 	t.Cleanup(falco.Stop)
-	tokens := []ingest.Token{{Name: "json", Value: "1"}, {Name: "large", Value: "2"}, {Name: "packed", Value: "3"}, {Name: "proto", Value: "4"}, {Name: "nothing", Value: "5"}}
+	tokens := []ingest.Token{{Name: "json", Value: "1"}, {Name: "large", Value: "2"}, {Name: "packed", Value: "3"}, {Name: "proto", Value: "4"}, {Name: "nothing", Value: "5"}, {Name: "times", Value: "6"}}
 	s := serveHere(t, "sqlite:"+filepath.Join(data, "tocsin.db"), data, func(c *Config) {
 		c.Falco.GRPC = []falcoGRPC{{Name: "node-a", Address: "unix://" + there}, {Name: "node-b", Address: "unix://" + gone}}
 		c.Ingest.Tokens = tokens
@@ -52,6 +52,7 @@ func TestSourcesShowWhatGoesWrong(t *testing.T) {
 	}{
 		{"vector", "1", "", `{"b": }`, http.StatusOK},
 		{"falco", "1", "", `{"rule":"x","priority":"Odd","time":"2026-08-21T10:15:30Z"}`, http.StatusOK},
+		{"vector", "6", "", `{"timestamp":"yesterday"}`, http.StatusOK},
 		{"vector", "2", "", `{"a":"` + strings.Repeat("a", ingest.MaxRecord) + `"}`, http.StatusOK},
 		{"vector", "3", "br", `{}`, http.StatusUnsupportedMediaType},
 	} {
@@ -90,6 +91,7 @@ func TestSourcesShowWhatGoesWrong(t *testing.T) {
 		`vector - packed - 0 0\.0 0\.0 1 - .*"br"`,
 		`vector - proto \S+Z 1 0\.\d 0\.\d 1 - malformed_protobuf: `,
 		`vector - nothing - 0 0\.0 0\.0 1 - nothing in the message is an event`,
+		`vector - times \S+Z 1 0\.\d 0\.\d 1 - its time "yesterday" cannot be read, it has that of its arrival`,
 		`falco ` + regexp.QuoteMeta("unix://"+there) + ` node-a \S+Z 1 0\.\d 0\.\d 0 connected, Falco 0\.43\.1 \(0\.44 has no gRPC\)`,
 		`falco ` + regexp.QuoteMeta("unix://"+gone) + ` node-b - 0 0\.0 0\.0 [1-9]\d* not connected version: .*nobody.sock`,
 	}
@@ -108,4 +110,7 @@ func TestSourcesShowWhatGoesWrong(t *testing.T) {
 		}
 		return nil
 	})
+	if _, metrics := s.admin("/metrics"); !strings.Contains(metrics, "\ntocsin_records_untimed_total{source=\"vector\"} 1\n") {
+		t.Error("the time that cannot be read is not counted")
+	}
 }

@@ -3,7 +3,6 @@
 package audit
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -75,7 +74,7 @@ func FromObject(e *event.Event, rec event.Record, raw value.Value) error {
 	if session && decided {
 		slices.Reverse(times) // start and end are one event: it has one time, whichever comes first
 	}
-	own := cmp.Or(plain.Time(raw.Get(times[0])), plain.Time(raw.Get(times[1])))
+	own := plain.OwnTime(e, raw.Get(times[0]), raw.Get(times[1]))
 	id := str(raw, "auditID")
 	switch {
 	case id != "" && session && decided:

@@ -107,7 +107,7 @@ func transitionOf(raw map[string]any, res *Result) (string, error) {
 func identifyResult(e *event.Event, rec event.Record, raw map[string]any, res *Result, transition string) {
 	own := nanoseconds(res.Seconds, res.Nanos)
 	if own == 0 {
-		own = plain.Time(e.Object().Get("seen"))
+		own = plain.OwnTime(e, e.Object().Get("seen"))
 	}
 	id := text(raw["id"])
 	if id == "" && own == 0 {
@@ -183,10 +183,7 @@ func parseBlocked(e *event.Event, rec event.Record, raw map[string]any) error {
 		return errors.New("an Event that tells of no blocked admission")
 	}
 	meta, _ := raw["metadata"].(map[string]any)
-	own := plain.Time(e.Object().Get("eventTime"))
-	if own == 0 {
-		own = plain.Time(e.Object().Path("metadata", "creationTimestamp"))
-	}
+	own := plain.OwnTime(e, e.Object().Get("eventTime"), e.Object().Path("metadata", "creationTimestamp"))
 	plain.Identify(e, rec, own, text(meta["uid"]))
 	policy := readResource(raw["regarding"])
 	resource := readResource(raw["related"])

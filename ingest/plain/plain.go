@@ -23,7 +23,7 @@ func Parse(e *event.Event, rec event.Record, arrival int64) error {
 		return err
 	}
 	Lift(e, e.Object())
-	Identify(e, rec, OwnTime(e.Object()), Own(e.Object()))
+	Identify(e, rec, OwnTime(e, e.Object().Get("@timestamp"), e.Object().Get("timestamp")), Own(e.Object()))
 	Finish(e, module, "")
 	return nil
 }
@@ -65,12 +65,21 @@ func Find(v value.Value, name string) value.Value {
 	return Find(v.Get(first), rest)
 }
 
-// OwnTime returns the record's own time, in Unix nanoseconds: `@timestamp`, else `timestamp`; 0 if there is none.
-func OwnTime(raw value.Value) int64 {
-	if t := Time(raw.Get("@timestamp")); t != 0 {
-		return t
+// OwnTime returns the record's own time, in Unix nanoseconds: the first of those that it says that can be read; 0 if there is none.
+// Where it says some and none can be read, the Event has the first.
+func OwnTime(e *event.Event, said ...value.Value) int64 {
+	for _, v := range said {
+		if t := Time(v); t != 0 {
+			return t
+		}
 	}
-	return Time(raw.Get("timestamp"))
+	for _, v := range said {
+		if s, ok := v.Str(); v.Exists() && (!ok || s != "") {
+			e.BadTime = v
+			break
+		}
+	}
+	return 0
 }
 
 // Time reads a time: RFC 3339, or a number of seconds, milliseconds, microseconds or nanoseconds since the epoch,

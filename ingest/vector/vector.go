@@ -59,7 +59,7 @@ func Parse(e *event.Event, rec event.Record, arrival int64, truster Truster) err
 	}
 	plain.Lift(e, e.Object())
 	id, timed := m.naturalID(rec)
-	plain.Identify(e, rec, plain.OwnTime(e.Object()), id)
+	plain.Identify(e, rec, plain.OwnTime(e, e.Object().Get("@timestamp"), e.Object().Get("timestamp")), id)
 	if !timed {
 		e.Identify(rec, id, 0)
 	}

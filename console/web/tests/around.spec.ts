@@ -146,6 +146,10 @@ test('an alert that was given up is tried again', async ({ signedIn: page }) => 
   await expect(page).toHaveURL('/alerts?state=dead')
   const alerts = page.getByRole('table', { name: 'Alerts' })
   await expect(alerts.getByRole('row').nth(1)).toContainText('answered 410')
+  const told = (await api('alerts?state=dead&limit=1')).items[0]
+  const about = alerts.getByRole('row').nth(1).getByRole('link', { name: (await api(`incidents/${told.incident}`)).title, exact: true })
+  await expect(about).toHaveAttribute('title', told.incident)
+  await expect(about).toHaveAttribute('href', `/incidents/${told.incident}`)
   const before = await alerts.getByRole('row').count()
   await fetch(process.env.RECEIVER_URL + '/accept')
   await alerts.getByRole('button', { name: /^Try alert/ }).first().click()

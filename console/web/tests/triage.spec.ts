@@ -168,3 +168,12 @@ test('closing what was closed meanwhile says so', async ({ signedIn: page }) => 
   await expect(page.getByRole('main')).toContainText('true positive')
   expect((await api('incidents/' + made.id)).verdict).toBe('true_positive')
 })
+
+test('on a narrow screen a title has the room that entities do not need', async ({ signedIn: page }) => {
+  await page.setViewportSize({ width: 1280, height: 800 })
+  await page.goto('/?status=all&entity=user:erika')
+  const title = row(page, 'erika').getByRole('link', { name: 'Password of erika may have been guessed from' })
+  expect((await title.boundingBox())!.width).toBeGreaterThan(380)
+  const cut = (b: Element) => b.scrollWidth > b.clientWidth
+  for (const name of await row(page, 'erika').locator('.chip b').all()) expect(await name.evaluate(cut)).toBe(false)
+})

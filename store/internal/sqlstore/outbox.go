@@ -180,9 +180,12 @@ func (c *Core) ListOutbox(ctx context.Context, f store.OutboxFilter) ([]store.Ou
 	limit, at := f.Limit, f.Cursor
 	f.Limit, f.Cursor = 0, ""
 	list := newest[store.OutboxRow]{
-		name: "outbox", by: f, table: "outbox", columns: outboxColumns, grows: "id", where: w,
+		name: "outbox", by: f, table: "outbox", columns: outboxColumns + ", coalesce((SELECT i.title FROM incidents i WHERE i.id = outbox.incident), '')",
+		grows: "id", where: w,
 		scan: func(scan Scan) (int64, store.OutboxRow, error) {
-			r, err := scanOutbox(scan)
+			var title string
+			r, err := scanOutbox(func(to ...any) error { return scan(append(to, &title)...) })
+			r.Title = title
 			return r.ID, r, err
 		},
 	}
