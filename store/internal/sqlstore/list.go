@@ -53,7 +53,7 @@ func (c *Core) Incidents(ctx context.Context, f incident.Filter) ([]incident.Vie
 	}
 	var rows []*readIncident
 	next := ""
-	err = c.db.View(ctx, func(q Querier) error {
+	err = c.db.Planned(ctx, func(q Querier) error {
 		var err error
 		if rows, err = c.list(ctx, q, f, after, limit+1); err != nil {
 			return err
@@ -136,6 +136,7 @@ func (w *where) own(f incident.Filter) {
 				keys = append(keys, b)
 			}
 		}
+		keys = padded(keys)
 		w.and("i.id IN ("+in(len(keys))+")", keys...)
 	}
 	if f.Until != 0 {
