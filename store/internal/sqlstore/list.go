@@ -90,11 +90,11 @@ func (c *Core) list(ctx context.Context, q Querier, f incident.Filter, after *cu
 		return incidents(ctx, q, "SELECT "+incidentColumns+" FROM incidents i"+w.String()+" ORDER BY i.last_event DESC, i.id DESC LIMIT ?", append(w.args, int64(limit)))
 	}
 	s := &stages{core: c, q: q, f: f, after: after, limit: limit, walk: alongside}
-	way, err := s.choose(ctx)
+	_, w, err := s.choose(ctx) // it goes on to the end
 	if err != nil {
 		return nil, err
 	}
-	err = s.all(ctx, way)
+	err = s.all(ctx, w.way)
 	return s.rows, err
 }
 
