@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"tocsin/store"
+	"tocsin/store/internal/sqlstore"
 	"tocsin/store/storetest"
 )
 
@@ -138,6 +139,38 @@ func BenchmarkCommit(b *testing.B) { storetest.BenchmarkCommit(b, kind()) }
 func BenchmarkSnapshot(b *testing.B) { storetest.BenchmarkSnapshot(b, kind()) }
 
 func BenchmarkSeal(b *testing.B) { storetest.BenchmarkSeal(b, kind()) }
+
+// TestPlanned: what is read by plans that are kept reads one state by indexes, and what its connection does next is as it was.
+func TestPlanned(t *testing.T) {
+	t.Parallel()
+	s := openURL(t, storetest.PostgresURL(t)+"&pool_max_conns=1")
+	settings := func(q sqlstore.Querier) (out []string) {
+		t.Helper()
+		query := "SELECT current_setting(s) FROM unnest('{transaction_isolation, transaction_read_only, plan_cache_mode, enable_seqscan}'::text[]) AS s"
+		if err := q.Query(t.Context(), query, nil, func(scan sqlstore.Scan) error {
+			var s string
+			err := scan(&s)
+			out = append(out, s)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	within := func(run func(context.Context, func(sqlstore.Querier) error) error) (out []string) {
+		t.Helper()
+		if err := run(t.Context(), func(q sqlstore.Querier) error { out = settings(q); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	d := db{s.pool}
+	got := [][]string{within(d.Planned), within(d.View), settings(d)}
+	want := [][]string{{"repeatable read", "on", "force_generic_plan", "off"}, {"repeatable read", "on", "auto", "on"}, {"read committed", "off", "auto", "on"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
 
 // BenchmarkMillion fills a database of its own, or the one that TOCSIN_MILLION names, which is kept for the next time.
 func BenchmarkMillion(b *testing.B) {

@@ -27,6 +27,10 @@ import (
 // in the URL overrides it.
 const maxConns = 20
 
+// maxStatements bounds the statements that a connection has the server keep, with their plans: one takes some 80 kB. Those of a list are
+// about ten; statement_cache_capacity in the URL overrides it.
+const maxStatements = 128
+
 // walk is a few milliseconds of looking at incidents.
 const walk = 500
 
@@ -51,6 +55,9 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	}
 	if !strings.Contains(url, "pool_max_conns") {
 		cfg.MaxConns = maxConns
+	}
+	if !strings.Contains(url, "statement_cache_capacity") {
+		cfg.ConnConfig.StatementCacheCapacity = maxStatements
 	}
 	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
 		cfg.ConnConfig.RuntimeParams["application_name"] = "tocsin"

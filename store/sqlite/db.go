@@ -98,6 +98,11 @@ func (d *db) View(ctx context.Context, fn func(sqlstore.Querier) error) error {
 	return inTx(ctx, d.reader, func(tx *sql.Tx) error { return fn(querier{tx}) })
 }
 
+// Planned implements [sqlstore.DB].
+func (d *db) Planned(ctx context.Context, fn func(sqlstore.Querier) error) error {
+	return d.View(ctx, fn)
+}
+
 // Tx implements [sqlstore.DB].
 func (d *db) Tx(ctx context.Context, fn func(sqlstore.Writer) error) error {
 	return d.write(ctx, true, func(tx *sql.Tx) error { return fn(writer{querier{tx}, tx}) })

@@ -28,6 +28,8 @@ type DB interface {
 	Querier
 	// View runs fn over one state of the database, for reading alone.
 	View(ctx context.Context, fn func(Querier) error) error
+	// Planned is View for statements that are run in one way, by indexes, whatever they look for: so a database may plan each once.
+	Planned(ctx context.Context, fn func(Querier) error) error
 	// Tx runs fn in a transaction that may write.
 	Tx(ctx context.Context, fn func(Writer) error) error
 }

@@ -24,7 +24,17 @@ const selectRefs = `SELECT detection, event_id, step, time FROM (
 ) AS t WHERE nth <= ? ORDER BY detection, time, event, step`
 
 // chunk bounds the arguments of one statement.
-const chunk = 500
+const chunk = 512
+
+// padded repeats the last of some ids, up to a power of two: each statement that is planned is kept, and for any number of ids they
+// would be many.
+func padded(ids []any) []any {
+	out := slices.Clone(ids)
+	for len(out)&(len(out)-1) != 0 {
+		out = append(out, ids[len(ids)-1])
+	}
+	return out
+}
 
 // fillDetections reads the earliest detections of each incident and its parts, and the earliest evidence of each of those.
 func fillDetections(ctx context.Context, q Querier, rows []*readIncident, perIncident, perDetection int) error {
@@ -146,8 +156,8 @@ func fillEvidence(ctx context.Context, q Querier, all []*incident.DetectionView,
 func chunked(ctx context.Context, q Querier, query string, ids []any, limit int, row func(Scan) error) error {
 	for len(ids) > 0 {
 		n := min(len(ids), chunk)
-		args := append(append([]any{}, ids[:n]...), int64(limit))
-		if err := q.Query(ctx, fmt.Sprintf(query, in(n)), args, row); err != nil {
+		of := padded(ids[:n])
+		if err := q.Query(ctx, fmt.Sprintf(query, in(len(of))), append(of, int64(limit)), row); err != nil {
 			return err
 		}
 		ids = ids[n:]

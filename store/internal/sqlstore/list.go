@@ -53,7 +53,7 @@ func (c *Core) Incidents(ctx context.Context, f incident.Filter) ([]incident.Vie
 	}
 	var rows []*readIncident
 	next := ""
-	err = c.db.View(ctx, func(q Querier) error {
+	err = c.db.Planned(ctx, func(q Querier) error {
 		var err error
 		if rows, err = c.list(ctx, q, f, after, limit+1); err != nil {
 			return err
@@ -90,11 +90,11 @@ func (c *Core) list(ctx context.Context, q Querier, f incident.Filter, after *cu
 		return incidents(ctx, q, "SELECT "+incidentColumns+" FROM incidents i"+w.String()+" ORDER BY i.last_event DESC, i.id DESC LIMIT ?", append(w.args, int64(limit)))
 	}
 	s := &stages{core: c, q: q, f: f, after: after, limit: limit, walk: alongside}
-	way, err := s.choose(ctx)
+	_, w, err := s.choose(ctx) // it goes on to the end
 	if err != nil {
 		return nil, err
 	}
-	err = s.all(ctx, way)
+	err = s.all(ctx, w.way)
 	return s.rows, err
 }
 
@@ -136,6 +136,7 @@ func (w *where) own(f incident.Filter) {
 				keys = append(keys, b)
 			}
 		}
+		keys = padded(keys)
 		w.and("i.id IN ("+in(len(keys))+")", keys...)
 	}
 	if f.Until != 0 {

@@ -24,8 +24,9 @@ func eachPart(ctx context.Context, q Querier, columns string, of []any, fn func(
 		var next []any
 		for len(of) > 0 {
 			n := min(len(of), chunk)
-			query := "SELECT " + columns + " FROM incidents i WHERE " + fmt.Sprintf(whereJoined, in(n)) + " ORDER BY i.first_event, i.id"
-			err := q.Query(ctx, query, of[:n], func(scan Scan) error {
+			ids := padded(of[:n])
+			query := "SELECT " + columns + " FROM incidents i WHERE " + fmt.Sprintf(whereJoined, in(len(ids))) + " ORDER BY i.first_event, i.id"
+			err := q.Query(ctx, query, ids, func(scan Scan) error {
 				id, err := fn(scan)
 				next = append(next, id)
 				return err
@@ -162,9 +163,10 @@ func fillParts(ctx context.Context, q Querier, rows []*readIncident) error {
 	// A page may have a part and its whole: then the parts of the part are met twice, and once is enough for each.
 	type pair struct{ whole, part string }
 	seen := make(map[pair]bool)
+	lists := make(unlisted)
 	err := eachPart(ctx, q, "coalesce(i.merged_into, i.joined_into), "+incidentColumns, ids, func(scan Scan) ([]byte, error) {
 		var into []byte
-		part, err := scanIncident(func(dest ...any) error { return scan(append([]any{&into}, dest...)...) })
+		part, err := scanIncident(func(dest ...any) error { return scan(append([]any{&into}, dest...)...) }, lists)
 		if err != nil {
 			return nil, err
 		}

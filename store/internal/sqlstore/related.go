@@ -54,7 +54,7 @@ func (c *Core) Related(ctx context.Context, id string, scope incident.Scope, lim
 		return nil, incident.ErrNotFound
 	}
 	out := []incident.Related{}
-	err = c.db.View(ctx, func(q Querier) error {
+	err = c.db.Planned(ctx, func(q Querier) error {
 		rows, err := one(ctx, q, of)
 		if err != nil {
 			return err
@@ -110,9 +110,6 @@ type sharer struct {
 // sharing returns the newest incidents of other rules about some entities, by id.
 func (c *Core) sharing(ctx context.Context, q Querier, entities []incident.Entity, rule string, scope incident.Scope) (map[string]*sharer, error) {
 	found := make(map[string]*sharer)
-	if err := c.byTerms(ctx, q); err != nil {
-		return nil, err
-	}
 	for _, e := range entities {
 		from, args := c.newestOf(e, scope, perEntity)
 		err := q.Query(ctx, "SELECT i.id, i.last_event"+from+" AND i.rule <> ?", append(args, rule), func(scan Scan) error {
@@ -138,10 +135,7 @@ func (c *Core) Sightings(ctx context.Context, kind, name string, scope incident.
 	from, args := c.newestOf(e, scope, maxSightings)
 	query := "SELECT i.id, i.severity, i.shown, i.verdict, i.first_event, i.last_event, i.shadow" + from + " ORDER BY i.last_event DESC, i.id DESC"
 	out = []incident.Sighting{}
-	err = c.db.View(ctx, func(q Querier) error {
-		if err := c.byTerms(ctx, q); err != nil {
-			return err
-		}
+	err = c.db.Planned(ctx, func(q Querier) error {
 		err := q.Query(ctx, query, args, func(scan Scan) error {
 			var s incident.Sighting
 			var id []byte

@@ -5,6 +5,7 @@ package sqlstore
 import (
 	"context"
 	"math"
+	"slices"
 	"strings"
 
 	"tocsin/event"
@@ -18,9 +19,9 @@ import (
 //  1. What lasted beyond a time that a filter ends at, by its terms; what is left is of last events no later than that.
 //  2. A walk along the index of one condition, which has the list's order, past a bounded number of incidents: of the condition with which
 //     that many reach the furthest. It ends here if many of them are in the list.
-//  3. By their terms, in the days that the walk would have come through if it were some times as long: where the rest of the list is expected
-//     to be, or much longer if it met none. So of many that are older, few are read. And again from there, while there are some. Unless
-//     all that are older are expected to be few: to look for days takes longer than to read them.
+//  3. By their terms, in the days in which twice the rest of the list is expected, by how many the walk met and how many there are among some
+//     of all times. So of many that are older, few are read. And again from there, while there are some. Unless all that are older are
+//     expected to be few: to look for days takes longer than to read them.
 //  4. By their terms, all the rest: they are few.
 type stages struct {
 	core  *Core
@@ -56,36 +57,38 @@ func (s *stages) read(ctx context.Context) ([]*readIncident, error) {
 		return s.rows, s.along(ctx, s.ways()[0])
 	}
 	before := len(s.rows)
-	way, err := s.choose(ctx)
+	w, rarest, err := s.choose(ctx)
 	if err != nil {
 		return s.rows, err
 	}
-	if err := s.along(ctx, way); err != nil || s.full() {
+	if err := s.along(ctx, w.way); err != nil || s.full() {
 		return s.rows, err
 	}
-	first, last, err := s.ends(ctx, way)
-	if err != nil || last == nil {
-		return s.rows, err
+	if w.first == nil {
+		if w.first, w.last, err = s.ends(ctx, w.way); err != nil {
+			return s.rows, err
+		}
+		rarest = w
+	}
+	if w.last == nil {
+		return s.rows, nil
 	}
 	found := len(s.rows) - before
-	took := within(first.at, last.at)
-	e, err := s.expect(ctx, way, took, found)
+	e, err := s.expect(ctx, w, rarest, found)
 	if err != nil {
 		return s.rows, err
 	}
-	s.after = last
-	return s.rows, s.back(ctx, took, found, e)
+	s.after = w.last
+	return s.rows, s.back(ctx, w.took(), found, e)
 }
 
-// back goes on from the end of a walk that took some time in the incidents' lives and found some.
+// back goes on from the end of a walk that took some time in the incidents' lives: by whole days, in which twice as many are expected as are
+// still to be found.
 func (s *stages) back(ctx context.Context, took int64, found int, e expected) error {
+	rate := e.rate
 	for {
-		times := int64(further)
-		if found > 0 {
-			times = min(times, int64(1+2*(s.limit-len(s.rows))/found))
-		}
-		took *= times // it is below 400 days, or this is the first time
-		to := &cursor{event.Plus(s.after.at, -took), []byte{}}
+		long := min(further*float64(took), 2*float64(s.limit-len(s.rows))/rate) // took is below 400 days, or this is the first time
+		to := &cursor{startOfDay(event.Plus(s.after.at, -int64(long))), []byte{}}
 		in := days(to.at, s.after.at)
 		if in == nil || e.before(s.after.at) <= float64(perDay*len(in)) {
 			break
@@ -94,10 +97,12 @@ func (s *stages) back(ctx context.Context, took int64, found int, e expected) er
 		if err := s.ask(ctx, to, in...); err != nil || s.full() {
 			return err
 		}
+		took = s.after.at - to.at
 		s.after = to
 		if found = len(s.rows) - before; found == 0 && was == 0 {
 			break
 		}
+		rate = float64(max(1, found)) / float64(took)
 	}
 	return s.ask(ctx, nil)
 }
@@ -110,16 +115,17 @@ type expected struct {
 
 func (e expected) before(at int64) float64 { return e.rate * (float64(at) - float64(e.oldest)) }
 
-// expect takes it that older incidents are as those of a walk are. Those of a status are not: the newest are open.
-func (s *stages) expect(ctx context.Context, w way, took int64, found int) (expected, error) {
-	asked, err := s.narrow(ctx, w)
-	if err != nil || took == 0 || (len(s.f.Status) > 0 && s.of.text == "") {
-		return expected{rate: math.Inf(1), oldest: math.MinInt64}, err
-	}
-	e := expected{rate: float64(max(1, found, asked)) / float64(took)}
-	err = s.q.Query(ctx, "SELECT "+w.at+" FROM "+w.from+w.String()+" ORDER BY "+w.at+", "+w.id+" LIMIT 1", w.args, func(scan Scan) error {
+// expect takes it that as many are found in a time as in that of the walk, or as are among some of all times of the rarest way.
+func (s *stages) expect(ctx context.Context, w, rarest walk, found int) (expected, error) {
+	var e expected
+	err := s.q.Query(ctx, "SELECT "+rarest.at+" FROM "+rarest.from+rarest.String()+" ORDER BY "+rarest.at+", "+rarest.id+" LIMIT 1", rarest.args, func(scan Scan) error {
 		return scan(&e.oldest)
 	})
+	if err != nil {
+		return e, err
+	}
+	share, err := s.narrow(ctx, rarest.way, e.oldest, w.last.at)
+	e.rate = max(float64(max(1, found))/float64(w.took()), share*float64(s.walk)/float64(rarest.took()))
 	return e, err
 }
 
@@ -127,9 +133,6 @@ func (s *stages) full() bool { return len(s.rows) >= s.limit }
 
 // ask reads the incidents that have the terms, and one of more, up to a place or to the end.
 func (s *stages) ask(ctx context.Context, to *cursor, more ...string) error {
-	if err := s.core.byTerms(ctx, s.q); err != nil {
-		return err
-	}
 	w := s.of.has(more...)
 	if s.f.Since != 0 {
 		w.and("t.last_event >= ?", s.f.Since)
@@ -152,7 +155,7 @@ func (s *stages) look(ctx context.Context, some string, args []any) error {
 	w := exactly(s.f)
 	query := "SELECT " + incidentColumns + " FROM (" + some + ") AS d CROSS JOIN LATERAL (SELECT i.* FROM incidents i" + w.String() +
 		" AND i.id = d.id OFFSET 0) AS i ORDER BY d.at DESC, d.id DESC LIMIT ?"
-	rows, err := incidents(ctx, s.q, query, append(append(args, w.args...), int64(s.limit-len(s.rows))))
+	rows, err := incidents(ctx, s.q, query, slices.Concat(args, w.args, []any{int64(s.limit - len(s.rows))}))
 	s.rows = append(s.rows, rows...)
 	return err
 }

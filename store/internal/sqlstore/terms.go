@@ -3,12 +3,12 @@
 package sqlstore
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
+	"tocsin/event"
 	"tocsin/incident"
 	"tocsin/rules"
 )
@@ -17,6 +17,7 @@ import (
 // its pieces. What has them need not be in the list; what is in the list has them.
 type terms struct {
 	groups [][]string
+	beside [][]string // groups that the index is not asked for
 	text   string
 	pieces []string // of the text, those that the index is asked for
 }
@@ -59,7 +60,7 @@ func termsOf(f incident.Filter) terms {
 		anyOf := []string{}
 		for _, name := range f.Severity {
 			if s, ok := rules.ParseSeverity(name); ok {
-				anyOf = append(anyOf, fmt.Sprintf("severity=%d", s))
+				anyOf = append(anyOf, severityTerm(s))
 			}
 		}
 		need(anyOf...)
@@ -71,6 +72,8 @@ func termsOf(f incident.Filter) terms {
 }
 
 func labelTerm(name, value string) string { return name + "=" + value }
+
+func severityTerm(s rules.Severity) string { return fmt.Sprintf("severity=%d", s) }
 
 func placeTerms(scope incident.Scope) []string {
 	out := make([]string, len(scope))
@@ -132,6 +135,9 @@ func days(from, to int64) []string {
 	return out
 }
 
+// startOfDay is the first time of a day.
+func startOfDay(at int64) int64 { return event.Plus(at, -((at%day + day) % day)) }
+
 // none reports whether nothing is asked for.
 func (t terms) none() bool { return len(t.groups) == 0 && t.text == "" }
 
@@ -141,6 +147,9 @@ func (t terms) has(more ...string) where {
 		t.groups = append(slices.Clip(t.groups), more)
 	}
 	w := t.seen()
+	for _, g := range t.beside {
+		w.and("(t.terms && ?) IS TRUE", g) // of no index
+	}
 	if len(t.pieces) > 0 {
 		w.and("incident_fours(t.search) @@ ?::text::tsquery", words(t.pieces))
 	}
@@ -149,15 +158,10 @@ func (t terms) has(more ...string) where {
 
 // seen is the same of a row that is read anyway: then the text itself is soonest looked through.
 func (t terms) seen() where {
-	w := t.grouped()
+	var w where
 	if t.text != "" {
 		w.and(`t.search LIKE ? ESCAPE '\'`, containing(t.text))
 	}
-	return w
-}
-
-func (t terms) grouped() where {
-	var w where
 	var each []string
 	for _, g := range t.groups {
 		if len(g) == 1 {
@@ -178,13 +182,4 @@ func within(first, last int64) int64 {
 		return 366 * day
 	}
 	return first - last
-}
-
-// byTerms has what follows in a transaction read terms by their index: the planner knows little of what has several, and would rather
-// read all there is.
-func (c *Core) byTerms(ctx context.Context, q Querier) error {
-	if c.Walk == 0 {
-		return nil
-	}
-	return q.Query(ctx, "SELECT set_config('enable_seqscan', 'off', true), set_config('max_parallel_workers_per_gather', '0', true)", nil, nil)
 }

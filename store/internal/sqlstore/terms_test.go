@@ -28,6 +28,15 @@ func TestDays(t *testing.T) {
 	}
 }
 
+func TestStartOfDay(t *testing.T) {
+	t.Parallel()
+	for at, want := range map[int64]int64{0: 0, 1: 0, day: day, 2*day - 1: day, -1: -day, -day: -day, math.MinInt64: math.MinInt64} {
+		if got := startOfDay(at); got != want {
+			t.Errorf("%d: %d, want %d", at, got, want)
+		}
+	}
+}
+
 func TestPieces(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"tocsin/event"
 	"tocsin/incident"
@@ -31,8 +32,9 @@ type readIncident struct {
 
 func incidents(ctx context.Context, q Querier, query string, args []any) ([]*readIncident, error) {
 	var out []*readIncident
+	seen := make(unlisted)
 	err := q.Query(ctx, query, args, func(scan Scan) error {
-		r, err := scanIncident(scan)
+		r, err := scanIncident(scan, seen)
 		out = append(out, r)
 		return err
 	})
@@ -42,7 +44,23 @@ func incidents(ctx context.Context, q Querier, query string, args []any) ([]*rea
 	return out, nil
 }
 
-func scanIncident(scan Scan) (*readIncident, error) {
+// unlisted are lists by their texts: most incidents of a page have the same. Who appends to one gets another.
+type unlisted map[string][]string
+
+func (u unlisted) list(what, text string) ([]string, error) {
+	out, ok := u[text]
+	if ok {
+		return out, nil
+	}
+	if err := unlist(what, text, &out); err != nil {
+		return nil, err
+	}
+	out = slices.Clip(out)
+	u[text] = out
+	return out, nil
+}
+
+func scanIncident(scan Scan, seen unlisted) (*readIncident, error) {
 	r := &readIncident{}
 	v := &r.view
 	var (
@@ -62,14 +80,17 @@ func scanIncident(scan Scan) (*readIncident, error) {
 	var group []string
 	for _, l := range []struct {
 		what, text string
-		into       any
+		into       *[]string
 	}{
 		{"attack", attack, &v.Attack.Techniques}, {"tactics", tactics, &v.Attack.Tactics}, {"key names", names, &group},
-		{"window names", window, &r.window}, {"sources", sources, &v.Sources}, {"entities", entities, &v.Entities},
+		{"window names", window, &r.window}, {"sources", sources, &v.Sources},
 	} {
-		if err := unlist(l.what, l.text, l.into); err != nil {
+		if *l.into, err = seen.list(l.what, l.text); err != nil {
 			return nil, err
 		}
+	}
+	if err := unlist("entities", entities, &v.Entities); err != nil {
+		return nil, err
 	}
 	v.Attack.Techniques, v.Attack.Tactics = some(v.Attack.Techniques), some(v.Attack.Tactics)
 	v.Sources, v.Entities = some(v.Sources), some(v.Entities)
@@ -160,7 +181,7 @@ func (c *Core) Incident(ctx context.Context, id string) (incident.View, error) {
 		return incident.View{}, incident.ErrNotFound
 	}
 	var v incident.View
-	err = c.db.View(ctx, func(q Querier) error {
+	err = c.db.Planned(ctx, func(q Querier) error {
 		rows, err := one(ctx, q, b)
 		if err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -15,6 +16,7 @@ import (
 // way is a condition whose index has the list's order: ids and times of incidents, all that may be in the list among them.
 type way struct {
 	from, id, at string
+	term         string // which all of them have
 	where
 	once where // of incidents i: of those that the way comes by several times, it leaves one
 }
@@ -24,12 +26,12 @@ func (s *stages) ways() []way {
 	f := s.f
 	var out []way
 	labelled := func(name, value string) {
-		w := way{from: "incident_labels l", id: "l.incident", at: "l.last_event"}
+		w := way{from: "incident_labels l", id: "l.incident", at: "l.last_event", term: labelTerm(name, value)}
 		w.and("l.label = ? AND l.value = ?", name, value)
 		out = append(out, w)
 	}
-	own := func(cond string, args ...any) {
-		w := way{from: "incidents i", id: "i.id", at: "i.last_event"}
+	own := func(term, cond string, args ...any) {
+		w := way{from: "incidents i", id: "i.id", at: "i.last_event", term: term}
 		if cond != "" {
 			w.and(cond, args...)
 		}
@@ -49,17 +51,17 @@ func (s *stages) ways() []way {
 		labelled(techniqueLabel, label(strings.ToUpper(f.Technique)))
 	}
 	if f.Rule != "" {
-		own("i.rule = ?", clean(f.Rule))
+		own(labelTerm("rule", clean(f.Rule)), "i.rule = ?", clean(f.Rule))
 	}
 	if len(f.Status) == 1 && live {
-		own("i.live AND i.shown = ?", clean(f.Status[0]))
+		own(labelTerm("status", clean(f.Status[0])), "i.live AND i.shown = ?", clean(f.Status[0]))
 	}
 	if len(f.Severity) == 1 && live {
 		severity, _ := rules.ParseSeverity(f.Severity[0])
-		own("i.live AND i.severity = ?", int64(severity))
+		own(severityTerm(severity), "i.live AND i.severity = ?", int64(severity))
 	}
 	if len(out) == 0 {
-		own("")
+		own("", "")
 	}
 	for i := range out {
 		if f.Since != 0 {
@@ -102,17 +104,16 @@ func (s *stages) all(ctx context.Context, w way) error {
 	return err
 }
 
-// page selects up to n incidents of the way after the first few.
+// page selects up to n incidents of the way after the first few. How many is said in the statement: who plans it is to know.
 func (w way) page(n, after int) (string, []any) {
-	return "SELECT " + w.id + " AS id, " + w.at + " AS at FROM " + w.from + w.String() + " ORDER BY " + w.at + " DESC, " + w.id + " DESC LIMIT ? OFFSET ?",
-		append(slices.Clip(w.args), int64(n), int64(after))
+	return fmt.Sprintf("SELECT %[1]s AS id, %[2]s AS at FROM %[3]s ORDER BY %[2]s DESC, %[1]s DESC LIMIT %[4]d OFFSET %[5]d", w.id, w.at, w.from+w.String(), n, after), w.args
 }
 
 // ends returns the first and the last incident of a walk; last is nil if nothing comes after it.
 func (s *stages) ends(ctx context.Context, w way) (first, last *cursor, err error) {
 	one, args := w.page(1, 0)
 	other, more := w.page(1, s.walk-1)
-	err = s.q.Query(ctx, "SELECT 1 AS nth, a.* FROM ("+one+") AS a UNION ALL SELECT 2, b.* FROM ("+other+") AS b ORDER BY nth", append(args, more...), func(scan Scan) error {
+	err = s.q.Query(ctx, "SELECT 1 AS nth, a.* FROM ("+one+") AS a UNION ALL SELECT 2, b.* FROM ("+other+") AS b ORDER BY nth", slices.Concat(args, more), func(scan Scan) error {
 		var nth int64
 		var c cursor
 		err := scan(&nth, &c.tie, &c.at)
@@ -126,25 +127,35 @@ func (s *stages) ends(ctx context.Context, w way) (first, last *cursor, err erro
 	return first, last, err
 }
 
-// choose returns the way on which a walk reaches the furthest. One that goes on to the end is chosen by how long it takes in the incidents'
-// lives: that all closed ones are older says nothing of how many they are.
-func (s *stages) choose(ctx context.Context) (way, error) {
+// walk is a walk along a way. Its first and last incident are known where there are several ways; there is no last if it goes on to the end.
+type walk struct {
+	way
+	first, last *cursor
+}
+
+// took is how long a walk takes in the incidents' lives.
+func (w walk) took() int64 { return within(w.first.at, w.last.at) }
+
+// choose returns the walk that reaches the furthest, and the one that takes the longest in the incidents' lives, of which there are the
+// fewest: that all closed ones are older says nothing of how many they are.
+func (s *stages) choose(ctx context.Context) (furthest, rarest walk, err error) {
 	ways := s.ways()
-	best := ways[0]
-	var furthest *cursor
-	for i := 0; i < len(ways) && len(ways) > 1; i++ {
-		first, last, err := s.ends(ctx, ways[i])
-		if err != nil || last == nil {
-			return ways[i], err
+	if len(ways) == 1 {
+		return walk{way: ways[0]}, walk{way: ways[0]}, nil
+	}
+	for i := range ways {
+		w := walk{way: ways[i]}
+		if w.first, w.last, err = s.ends(ctx, w.way); err != nil || w.last == nil {
+			return w, w, err
 		}
-		if s.core.Walk == 0 {
-			last.at = -within(first.at, last.at)
+		if i == 0 || cmp.Or(cmp.Compare(w.last.at, furthest.last.at), bytes.Compare(w.last.tie, furthest.last.tie)) < 0 {
+			furthest = w
 		}
-		if furthest == nil || cmp.Or(cmp.Compare(last.at, furthest.at), bytes.Compare(last.tie, furthest.tie)) < 0 {
-			best, furthest = ways[i], last
+		if i == 0 || w.took() > rarest.took() {
+			rarest = w
 		}
 	}
-	return best, nil
+	return furthest, rarest, nil
 }
 
 // along reads the incidents of a walk that are in the list. Of those that have not what the list asks for the terms alone are looked at.
@@ -155,5 +166,5 @@ func (s *stages) along(ctx context.Context, w way) error {
 		return s.look(ctx, walk, args)
 	}
 	return s.look(ctx, "SELECT w.id, w.at FROM ("+walk+") AS w CROSS JOIN LATERAL (SELECT 1 FROM incident_terms t"+seen.String()+
-		" AND t.incident = w.id OFFSET 0) AS t ORDER BY w.at DESC, w.id DESC", append(args, seen.args...))
+		" AND t.incident = w.id OFFSET 0) AS t ORDER BY w.at DESC, w.id DESC", slices.Concat(args, seen.args))
 }
