@@ -4,10 +4,13 @@ package correlate_test
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"tocsin/correlate"
+	"tocsin/event"
 	"tocsin/incident"
 	"tocsin/rules"
 )
@@ -107,6 +110,20 @@ func TestPartOfADetectionComesAgain(t *testing.T) {
 			is("one more", 6)
 			send(1, 4, 1080)
 			is("part of it once more", 6)
+			has := func(when, id string) {
+				t.Helper()
+				if f, _, _ := l.only(); !slices.ContainsFunc(f.evidence, func(e string) bool { return strings.HasSuffix(e, event.NewID("test", id, 0).String()) }) {
+					t.Errorf("what is new %s is not there: %s", when, f)
+				}
+			}
+			l.play(at("7", 1008, 1084, "a", ""))
+			has("after a part", "7")
+			send(1, 6, 1120)
+			l.play(at("7", 1008, 1128, "a", ""), at("8", 1003, 1128, "a", ""))
+			has("among all of it", "8")
+			send(1, 2, 1160)
+			l.play(at("0", 999, 1163, "a", ""))
+			has("before a part", "0")
 		})
 	}
 }

@@ -235,7 +235,7 @@ func (w *window) tell(r *run, g []*match) (told, bool) {
 			Detection: r.id, Step: w.plan.rule.Patterns[e.step].Name, Event: e.ref,
 		})
 	}
-	if !r.told && r.again != nil && d.EventCount <= r.again.EventCount && d.Born >= r.again.Born {
+	if !r.told && r.again != nil && r.again.Covers(d) {
 		return told{}, false // some of its events came again: what is known of it is more
 	}
 	t := told{detection: d}

@@ -86,8 +86,9 @@ func (r *run) encode(w *event.Writer) {
 	w.Int(r.life.Number)
 	w.Bool(r.again != nil)
 	if r.again != nil {
-		w.Int(r.again.Born)
-		w.Int(r.again.EventCount)
+		for _, v := range []int64{r.again.First, r.again.Last, r.again.Born, r.again.EventCount} {
+			w.Int(v)
+		}
 	}
 	w.Int(r.firstTime)
 	w.ID(r.firstID)
@@ -119,7 +120,7 @@ func (r *run) decode(d *event.Reader, w *window, lives bool) {
 	if lives {
 		r.life = incident.Life{Origin: d.String(), Number: d.Int()}
 		if d.Bool() {
-			r.again = &incident.Known{ID: r.id, Life: r.life, Born: d.Int(), EventCount: d.Int()}
+			r.again = &incident.Known{ID: r.id, Life: r.life, First: d.Int(), Last: d.Int(), Born: d.Int(), EventCount: d.Int()}
 		}
 	}
 	r.firstTime, r.firstID = d.Int(), d.ID()

@@ -99,9 +99,16 @@ func (c *Chain) Has(detection string) bool { _, ok := c.links[detection]; return
 
 // Known is what a chain keeps of a detection; the fields are the [Detection]'s.
 type Known struct {
-	ID               string
-	Life             Life
-	Born, EventCount int64
+	ID                string
+	Life              Life
+	First, Last, Born int64
+	EventCount        int64
+}
+
+// Covers reports whether a detection that is made again is no more than what is known of it: no longer, of no more events, and of none that
+// arrived before.
+func (k Known) Covers(d Detection) bool {
+	return k.First <= d.First && k.Last >= d.Last && k.EventCount >= d.EventCount && k.Born <= d.Born
 }
 
 // Known returns the detection of an origin that the chain keeps, in whichever life; ok is false if it keeps none.
@@ -113,7 +120,7 @@ func (c *Chain) Known(origin string) (k Known, ok bool) {
 	if l == nil {
 		return Known{}, false
 	}
-	return Known{ID: l.id, Life: l.life, Born: l.born, EventCount: l.count}, true
+	return Known{ID: l.id, Life: l.life, First: l.first, Last: l.last, Born: l.born, EventCount: l.count}, true
 }
 
 // IncidentOf returns the incident that a detection is in, "" if none.
