@@ -4,8 +4,6 @@ package correlate
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"strconv"
 
 	"tocsin/event"
@@ -15,17 +13,7 @@ import (
 
 // runID names a detection by the rule's revision, the window and the firing point that opened it: its origin. In its first life that is its id.
 func runID(p *plan, key rules.Key, first event.ID, salt int) string {
-	return hashed(p.rule.Revision, p.path, string(key), string(first[:]), strconv.Itoa(salt))
-}
-
-func hashed(parts ...string) string {
-	h := sha256.New()
-	for _, s := range parts {
-		h.Write([]byte(strconv.Itoa(len(s))))
-		h.Write([]byte{0})
-		h.Write([]byte(s))
-	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
+	return incident.Name(p.rule.Revision, p.path, string(key), string(first[:]), strconv.Itoa(salt))
 }
 
 // life returns the number of the life that a detection of this firing point begins if the chain keeps none of its origin: how late it is. The
@@ -60,7 +48,7 @@ func (w *window) newRun(first *match, known func(origin string) (incident.Known,
 		if d, ok := known(origin); ok {
 			r.id, r.life, r.again = d.ID, d.Life, &d
 		} else if n := w.plan.life(&first.ref); n > 0 {
-			r.id, r.life = hashed(origin, strconv.FormatInt(n, 10)), incident.Life{Origin: origin, Number: n}
+			r.id, r.life = incident.Name(origin, strconv.FormatInt(n, 10)), incident.Life{Origin: origin, Number: n}
 		}
 		w.runs = append(w.runs, r)
 		return r

@@ -272,15 +272,19 @@ func (c *Chain) remembered(l *link) int64 {
 // newID names an incident by its rule, its key and the detection that opened it.
 func (c *Chain) newID(first string) string {
 	for salt := 0; ; salt++ {
-		h := sha256.New()
-		for _, s := range []string{"incident", c.rule.Revision, string(c.key), first, strconv.Itoa(salt)} {
-			h.Write([]byte(strconv.Itoa(len(s))))
-			h.Write([]byte{0})
-			h.Write([]byte(s))
-		}
-		id := hex.EncodeToString(h.Sum(nil)[:16])
-		if c.incidents[id] == nil {
+		if id := Name("incident", c.rule.Revision, string(c.key), first, strconv.Itoa(salt)); c.incidents[id] == nil {
 			return id
 		}
 	}
+}
+
+// Name makes an id of what tells a thing from all others: 32 hexadecimal digits of a SHA-256, in which the parts cannot run together.
+func Name(parts ...string) string {
+	h := sha256.New()
+	for _, s := range parts {
+		h.Write([]byte(strconv.Itoa(len(s))))
+		h.Write([]byte{0})
+		h.Write([]byte(s))
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
 }
