@@ -103,25 +103,65 @@ func (l *ledger) views() []incident.View {
 	return out
 }
 
-// news has the incidents that stand by themselves: those with a detection that is no copy of one of an earlier life, or has more than that, as a
-// store sees it.
+// news has the incidents that stand by themselves: those with an event that no incident of the same rule and key had before, as a store sees it.
 func (l *ledger) news() map[string]bool {
-	lives := make(map[string][]incident.Detection)
+	type group struct{ revision, key string }
+	groups := make(map[group][]incident.Incident)
+	for _, in := range l.incidents {
+		g := group{in.Rule.Revision, string(in.Key)}
+		groups[g] = append(groups[g], in)
+	}
+	of, born := make(map[string][]incident.Detection), make(map[string]int64)
 	for id, d := range l.detections {
-		if d.Retracted == nil {
-			origin := cmp.Or(d.Life.Origin, id)
-			lives[origin] = append(lives[origin], d)
+		in := l.in[id]
+		if len(of[in]) == 0 || d.Born < born[in] {
+			born[in] = d.Born
 		}
+		of[in] = append(of[in], d)
 	}
 	out := make(map[string]bool)
-	for id, d := range l.detections {
-		if !slices.ContainsFunc(lives[cmp.Or(d.Life.Origin, id)], func(o incident.Detection) bool {
-			return o.Life.Number < d.Life.Number && o.First <= d.First && o.Last >= d.Last && o.EventCount >= d.EventCount
-		}) {
-			out[l.in[id]] = true
+	for _, ins := range groups {
+		slices.SortFunc(ins, func(a, b incident.Incident) int { return cmp.Or(cmp.Compare(born[a.ID], born[b.ID]), cmp.Compare(a.ID, b.ID)) })
+		told := told{events: make(map[event.ID]bool)}
+		for _, in := range ins {
+			ds := of[in.ID]
+			if out[in.ID] = !in.Again || slices.ContainsFunc(ds, told.lacks); out[in.ID] {
+				told.add(ds)
+			}
 		}
 	}
 	return out
+}
+
+// told is what somebody was told of: events that are evidence, and detections of more events than they keep as evidence.
+type told struct {
+	events map[event.ID]bool
+	large  []incident.Detection
+}
+
+func (t *told) add(ds []incident.Detection) {
+	for _, d := range ds {
+		if d.Retracted != nil {
+			continue
+		}
+		own := make(map[event.ID]bool, len(d.Evidence))
+		for _, e := range d.Evidence {
+			t.events[e.Event.ID], own[e.Event.ID] = true, true
+		}
+		if int64(len(own)) < d.EventCount {
+			t.large = append(t.large, d)
+		}
+	}
+}
+
+// lacks reports whether a detection has evidence that nobody was told of.
+func (t *told) lacks(d incident.Detection) bool {
+	if slices.ContainsFunc(t.large, func(o incident.Detection) bool {
+		return o.First <= d.First && o.Last >= d.Last && o.EventCount >= d.EventCount
+	}) {
+		return false
+	}
+	return slices.ContainsFunc(d.Evidence, func(e incident.Evidence) bool { return !t.events[e.Event.ID] })
 }
 
 func firstFields(ds []incident.Detection) map[string]any {

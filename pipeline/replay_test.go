@@ -132,20 +132,24 @@ func TestALogThatIsSentAgain(t *testing.T) {
 	day := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
 	find := func(shuffled bool, split int, news ...int) []string {
 		p := pipeline.NewReplay(set, ingest.NewParser(ingest.ParserConfig{}), time.Minute)
-		add := func(minute, days int) {
-			at := day.Add(time.Duration(minute) * time.Minute)
+		add := func(minute, days, arrives int) {
+			at := func(minute int) time.Time { return day.Add(time.Duration(minute) * time.Minute) }
 			if err := p.Add("vector", fmt.Appendf(nil, `{"event.id":"%d","timestamp":%q,"event.ingested":%q,"user.name":"ana"}`,
-				minute, at.Format(time.RFC3339), at.AddDate(0, 0, days).Format(time.RFC3339))); err != nil {
+				minute, at(minute).Format(time.RFC3339), at(arrives).AddDate(0, 0, days).Format(time.RFC3339))); err != nil {
 				t.Fatal(err)
 			}
 		}
 		for days := range 3 {
-			for minute := range 4 {
-				add(minute, days)
+			for i := range 4 {
+				if days == 2 {
+					add(3-i, days, i) // from the end
+				} else {
+					add(i, days, i)
+				}
 			}
 		}
 		for _, minute := range news {
-			add(minute, 2)
+			add(minute, 2, minute)
 		}
 		if shuffled {
 			p.Shuffle(7)

@@ -4,20 +4,39 @@ package storetest
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"tocsin/correlate"
+	"tocsin/event"
 	"tocsin/incident"
+	"tocsin/rules"
 	"tocsin/store"
 )
 
-// aCopyOf returns the n-th detection as one of a later life, in an incident; its interval is within that of any early one.
-func aCopyOf(in incident.Incident, n int, origin string, life int64) correlate.DetectionChange {
+// at is when the e-th event happened; each incident that anAgain makes has room for the first hundred.
+func at(e int) int64 { return base + int64(e)*second }
+
+// anAgain returns the n-th open incident as one of a key that all of them have; all but the first come when the engine has forgotten others.
+func anAgain(r *rules.Rule, n int, revision int64) incident.Incident {
+	in := anOpen(r, n)
+	in.Key, in.Revision, in.Again, in.FirstEvent, in.LastEvent = rules.MakeKey("ana"), revision, n > 1, at(0), at(100)
+	return in
+}
+
+// aDetectionWith returns the n-th detection, which has some events as evidence.
+func aDetectionWith(in incident.Incident, n int, events ...int) correlate.DetectionChange {
 	d := aDetectionOf(in, n)
-	d.Detection.Life = incident.Life{Origin: origin, Number: life}
-	d.Detection.First, d.Detection.Last = base, base+second
+	for i, e := range events {
+		v := evidenceOf(n, i, "failed")
+		v.Event.ID, v.Event.Time = event.NewID("test", fmt.Sprint(e), at(e)), at(e)
+		d.Added = append(d.Added, v)
+	}
+	if d.Detection.EventCount = int64(len(events)); len(events) > 0 {
+		d.Detection.First, d.Detection.Last = at(events[0]), at(events[len(events)-1])
+	}
 	return d
 }
 
@@ -25,6 +44,9 @@ func aCopyOf(in incident.Incident, n int, origin string, life int64) correlate.D
 func (o *owned) told(kind string, ins []incident.Incident, ds ...correlate.DetectionChange) []string {
 	o.t.Helper()
 	c := o.next(correlate.Changes{Incidents: ins, Detections: ds})
+	for _, d := range ds {
+		c.Evidence = append(c.Evidence, freeze(d.Incident, d.Added...)...)
+	}
 	for _, in := range ins {
 		c.Outbox = append(c.Outbox, store.OutboxItem{Incident: in.ID, Revision: in.Revision, Receiver: "pager", Kind: kind, Body: []byte("{}")})
 	}
@@ -43,25 +65,18 @@ func (o *owned) told(kind string, ins []incident.Incident, ds ...correlate.Detec
 	return out
 }
 
-// repeats: what has nothing but copies of detections that the store has is shown with those, and nobody is told; with the first that is
-// none it stands by itself, and is told of.
+// repeats: what has nothing but events that the store has in other incidents of its rule and key is shown with those, and nobody is told; with
+// the first that is new it stands by itself, and is told of.
 func repeats(t *testing.T, k Kind) {
 	s := own(t, k)
-	r, shadow := aRule("r"), aRule("quiet")
-	shadow.Shadow = true
-	one := func(n int, revision int64) []incident.Incident {
-		in := anOpen(r, n)
-		in.Revision, in.Again = revision, n > 1
-		return []incident.Incident{in}
-	}
-	n := func(n int) incident.Incident { return anOpen(r, n) }
+	r := aRule("r")
+	in := func(n int) incident.Incident { return anAgain(r, n, 1) }
 	into := func(in, whole int) {
 		t.Helper()
-		want := ""
+		want, got := "", ""
 		if whole > 0 {
 			want = id(anIncident, whole)
 		}
-		got := ""
 		if v := s.incident(id(anIncident, in)); v.MergedInto != nil {
 			got = *v.MergedInto
 		}
@@ -76,78 +91,98 @@ func repeats(t *testing.T, k Kind) {
 		}
 	}
 	name := func(n int) string { return id(anIncident, n)[24:] }
+	opens := func(what string, of incident.Incident, n int, ds ...correlate.DetectionChange) {
+		t.Helper()
+		says(what, s.told("opened", []incident.Incident{of}, ds...), fmt.Sprint("opened ", name(n), " ", of.Revision))
+		into(n, 0)
+	}
+	silent := func(what string, of incident.Incident, n, whole int, ds ...correlate.DetectionChange) {
+		t.Helper()
+		says(what, s.told("opened", []incident.Incident{of}, ds...))
+		into(n, whole)
+	}
+	gone := func(d correlate.DetectionChange) {
+		t.Helper()
+		d.Gone, d.Added = true, nil
+		s.commit(s.next(correlate.Changes{Detections: []correlate.DetectionChange{d}}))
+	}
 
 	changes, err := s.LastDetection(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	says("the first", s.told("opened", one(1, 1), aDetectionOf(n(1), 1), aDetectionOf(n(1), 2)), "opened "+name(1)+" 1")
-	says("a copy", s.told("opened", one(2, 1), aCopyOf(n(2), 11, id(aDetection, 1), 1)))
-	into(2, 1)
+	opens("the first", in(1), 1, aDetectionWith(in(1), 1, 1, 2), aDetectionWith(in(1), 2, 3))
+	silent("a copy", in(2), 2, 1, aDetectionWith(in(2), 11, 1))
 	mark := func(c incident.ChangedDetection) string { return c.Mark }
 	if changed := readOn(t, &changes, 10, 3, s.ChangedDetections, mark); len(changed) != 3 || changed[1].Incident == "" || changed[2].Incident != "" {
 		t.Errorf("who follows detections hears of the copy: %+v", changed)
 	}
-	says("another copy", s.told("opened", one(2, 2), aCopyOf(n(2), 12, id(aDetection, 2), 3)))
-	into(2, 1)
-	says("a detection of it", s.told("detected", one(2, 3)))
-	says("one that is none", s.told("opened", one(2, 4), aDetectionOf(n(2), 20)), "opened "+name(2)+" 4")
+	silent("copies in another order", anAgain(r, 2, 2), 2, 1, aDetectionWith(in(2), 12, 2, 3))
+	says("a detection of it", s.told("detected", []incident.Incident{anAgain(r, 2, 3)}))
+	opens("an event that is none", anAgain(r, 2, 4), 2, aDetectionWith(in(2), 20, 2, 4))
+	silent("it grows", anAgain(r, 2, 5), 2, 0, aDetectionWith(in(2), 11, 1, 3))
+	gone(aDetectionWith(in(2), 20))
+	says("what stands has only copies left", s.told("detected", []incident.Incident{anAgain(r, 2, 6)}), "detected "+name(2)+" 6")
 	into(2, 0)
-	says("it grows", s.told("opened", one(2, 5), aCopyOf(n(2), 11, id(aDetection, 1), 1)))
-	into(2, 0)
-	news := aDetectionOf(n(2), 20)
-	news.Gone = true
-	s.commit(s.next(correlate.Changes{Detections: []correlate.DetectionChange{news}}))
-	says("what stands has only copies left", s.told("detected", one(2, 6)), "detected "+name(2)+" 6")
-	into(2, 0)
-	says("and ends", s.told("closed", one(2, 7)), "closed "+name(2)+" 7")
+	says("and ends", s.told("closed", []incident.Incident{anAgain(r, 2, 7)}), "closed "+name(2)+" 7")
 
-	says("what was late from the beginning", s.told("opened", one(3, 1), aCopyOf(n(3), 30, id(aDetection, 99), 7)), "opened "+name(3)+" 1")
-	says("a copy of that", s.told("opened", one(4, 1), aCopyOf(n(4), 31, id(aDetection, 99), 8)))
-	into(4, 3)
+	opens("what was late from the beginning", in(3), 3, aDetectionWith(in(3), 30, 5))
+	silent("a copy of that", in(4), 4, 3, aDetectionWith(in(4), 31, 5))
 	if v := s.incident(id(anIncident, 3)); v.DetectionCount != 1 || len(v.Detections) != 1 {
 		t.Errorf("the first has %d detections, and shows %d", v.DetectionCount, len(v.Detections))
 	}
-	joined, moved := append(one(4, 2), one(14, 1)...), aDetectionOf(n(14), 31)
+	joined, moved := []incident.Incident{anAgain(r, 4, 2), in(14)}, aDetectionWith(in(14), 31)
 	joined[0].MergedInto, moved.Moved = joined[1].ID, true
-	says("it is joined into another copy", s.told("opened", joined, moved, aCopyOf(n(14), 34, id(aDetection, 99), 8)))
+	says("it is joined into another copy", s.told("opened", joined, moved, aDetectionWith(in(14), 34, 5)))
 	into(4, 14)
 	into(14, 3)
-	says("an older one", s.told("opened", one(5, 1), aCopyOf(n(5), 32, id(aDetection, 99), 6)), "opened "+name(5)+" 1")
+	opens("one with more", in(5), 5, aDetectionWith(in(5), 32, 5, 6))
+	silent("of the first that has it", in(10), 10, 3, aDetectionWith(in(10), 33, 5))
+	silent("of two", in(16), 16, 1, aDetectionWith(in(16), 35, 5, 6), aDetectionWith(in(16), 36, 1))
+	old := anAgain(r, 1, 2)
+	old.Again = true
+	silent("what stands has a copy", old, 1, 0, aDetectionWith(in(1), 13, 5))
 
-	old := one(1, 2)
-	old[0].Again = true
-	says("what stands has a copy", s.told("opened", old, aCopyOf(n(1), 13, id(aDetection, 98), 1)))
-	into(1, 0)
+	shadow := *r
+	shadow.Shadow = true
+	says("in shadow", s.told("detected", []incident.Incident{anAgain(&shadow, 6, 1)}, aDetectionWith(in(6), 60, 7)), "detected "+name(6)+" 1")
+	opens("no more", in(7), 7, aDetectionWith(in(7), 61, 7))
+	silent("again", anAgain(&shadow, 17, 1), 17, 6, aDetectionWith(in(17), 62, 7))
 
-	hidden := anOpen(shadow, 6)
-	says("in shadow", s.told("detected", []incident.Incident{hidden}, aDetectionOf(hidden, 60)), "detected "+name(6)+" 1")
-	says("no more", s.told("opened", one(7, 1), aCopyOf(n(7), 61, id(aDetection, 60), 1)), "opened "+name(7)+" 1")
-
-	back := aDetectionOf(n(8), 80)
+	back := aDetectionWith(in(8), 80, 8)
 	back.Detection.Retracted = &incident.Retraction{EventID: "e"}
-	s.commit(s.next(correlate.Changes{Incidents: one(8, 1), Detections: []correlate.DetectionChange{back}}))
-	says("of what was taken back", s.told("opened", one(9, 1), aCopyOf(n(9), 81, id(aDetection, 80), 1)), "opened "+name(9)+" 1")
+	s.told("retracted", []incident.Incident{in(8)}, back)
+	opens("of what was taken back", in(9), 9, aDetectionWith(in(9), 81, 8))
 
-	says("of the oldest", s.told("opened", one(10, 1), aCopyOf(n(10), 33, id(aDetection, 99), 9)))
-	into(10, 5)
+	opens("what leaves again", in(11), 11, aDetectionWith(in(11), 90, 9), aDetectionWith(in(11), 91, 10))
+	silent("a copy of it", in(12), 12, 11, aDetectionWith(in(12), 92, 9))
+	gone(aDetectionWith(in(11), 90))
+	opens("which only a copy has", in(13), 13, aDetectionWith(in(13), 93, 9))
 
-	gone := aCopyOf(n(11), 90, id(aDetection, 97), 2)
-	says("what is joined into another", s.told("opened", one(11, 1), gone, aDetectionOf(n(11), 91)), "opened "+name(11)+" 1")
-	gone.Gone = true
-	s.commit(s.next(correlate.Changes{Detections: []correlate.DetectionChange{gone}}))
-	says("a copy of it", s.told("opened", one(12, 1), aCopyOf(n(12), 92, id(aDetection, 97), 3)), "opened "+name(12)+" 1")
+	other, revised, long := aRule("other"), *r, strings.Repeat("k", 80)
+	revised.Revision = "r-2"
+	opens("of another rule", anAgain(other, 20, 1), 20, aDetectionWith(in(20), 100, 1))
+	opens("of what the rule is now", anAgain(&revised, 21, 1), 21, aDetectionWith(in(21), 101, 1))
+	for i, key := range []string{"ben", long + "1", long + "2"} {
+		of := in(22 + i)
+		of.Key = rules.MakeKey(key)
+		opens("of key "+key, of, 22+i, aDetectionWith(of, 102+i, 1))
+	}
 
-	grown := aCopyOf(n(13), 95, id(aDetection, 1), 2)
-	says("one that has no more", s.told("opened", one(13, 1), grown))
-	into(13, 1)
-	grown.Detection.EventCount++
-	says("one that has more", s.told("opened", one(13, 2), grown), "opened "+name(13)+" 2")
-	into(13, 0)
-	wider := aCopyOf(n(15), 96, id(aDetection, 1), 3)
-	wider.Detection.Last = n(1).LastEvent + 1
-	says("one that goes on", s.told("opened", one(15, 1), wider), "opened "+name(15)+" 1")
-	into(15, 0)
-	says("one that has no more than the first", s.told("opened", one(16, 1), aCopyOf(n(16), 110, id(aDetection, 1), 4)))
-	into(16, 1)
+	opens("all of which is kept as evidence", in(28), 28, aDetectionWith(in(28), 128, 40, 42, 44))
+	opens("among it", in(29), 29, aDetectionWith(in(29), 129, 40, 43))
+	many := aDetectionWith(in(30), 130, 20, 29)
+	many.Detection.EventCount = 5
+	opens("more than is kept as evidence", in(30), 30, many)
+	silent("within it", in(31), 31, 30, aDetectionWith(in(31), 131, 24, 25))
+	for i, x := range []struct {
+		what        string
+		first, last int
+		events      int64
+	}{{"more than it has", 20, 29, 6}, {"before it", 19, 29, 5}, {"after it", 20, 30, 5}} {
+		d := aDetectionWith(in(32+i), 132+i, 26+i)
+		d.Detection.First, d.Detection.Last, d.Detection.EventCount = at(x.first), at(x.last), x.events
+		opens(x.what, in(32+i), 32+i, d)
+	}
+	opens("without evidence", in(36), 36, aDetectionWith(in(36), 136))
 }

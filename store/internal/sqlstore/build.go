@@ -39,10 +39,6 @@ func newPlan(c store.Commit) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	lives, err := lifeRows(c.Changes.Detections)
-	if err != nil {
-		return nil, err
-	}
 	closings, err := closingRows(c.Changes.Closed)
 	if err != nil {
 		return nil, err
@@ -51,7 +47,6 @@ func newPlan(c store.Commit) (*Plan, error) {
 	p.add("DELETE FROM evidence WHERE detection IN ({rows})", bytesColumns("detection"), d.gone)
 	p.add("DELETE FROM detection_places WHERE detection IN ({rows})", bytesColumns("detection"), d.gone)
 	p.add("DELETE FROM detections WHERE id IN ({rows})", bytesColumns("id"), d.gone)
-	p.add("DELETE FROM lives WHERE detection IN ({rows}) AND life > 0", bytesColumns("detection"), d.gone)
 	p.add("DELETE FROM evidence WHERE (detection, event, step) IN ({rows})", evidenceTable().columns[:3], d.removed)
 
 	id := bytesColumns("id")
@@ -69,7 +64,6 @@ func newPlan(c store.Commit) (*Plan, error) {
 	p.add(detectionsTable().upsert(), detectionsTable().columns, d.changed)
 	p.add(moveDetections, bytesColumns("id", "incident"), d.moved)
 	p.add(evidenceTable().upsert(), evidenceTable().columns, evidence)
-	p.add(addLives, []Column{{"detection", Bytes}, {"origin", Bytes}, {"life", Int}}, lives)
 	p.add(placesTable().upsert(), placesTable().columns, places)
 	p.add(addPlaces, id, d.placed())
 	p.add(addWholePlaces, id, d.placed())
@@ -86,6 +80,7 @@ func newPlan(c store.Commit) (*Plan, error) {
 	}
 
 	p.add(statsTable().upsert(), statsTable().columns, statsRows(c))
+	p.add(markNews, id, d.relived(c))
 	p.add(fmt.Sprintf(addOutbox, " WHERE true"), alertColumns, outbox)
 	p.add(fmt.Sprintf(addOutbox, unlessRepeats), alertColumns, outboxAgain)
 	p.add(endRepeats, id, relived(c))

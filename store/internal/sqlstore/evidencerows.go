@@ -19,14 +19,20 @@ const notFrozen = "the record was not at hand when this was committed"
 type detections struct{ changed, moved, gone, removed [][]any }
 
 // placed returns the ids of those that may have come into an incident, or have new evidence.
-func (d *detections) placed() [][]any {
+func (d *detections) placed() [][]any { return d.into(func([]byte) bool { return true }) }
+
+// into returns the ids of those of them that are in such an incident; nil is in none.
+func (d *detections) into(such func(incident []byte) bool) [][]any {
 	out := make([][]any, 0, len(d.changed)+len(d.moved))
-	for _, row := range d.changed {
-		out = append(out, row[:1])
+	add := func(rows [][]any, column int) {
+		for _, row := range rows {
+			if in, _ := row[column].([]byte); such(in) {
+				out = append(out, row[:1])
+			}
+		}
 	}
-	for _, row := range d.moved {
-		out = append(out, row[:1])
-	}
+	add(d.changed, 2)
+	add(d.moved, 1)
 	return out
 }
 

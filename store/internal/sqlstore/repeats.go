@@ -3,38 +3,43 @@
 package sqlstore
 
 import (
-	"tocsin/correlate"
 	"tocsin/incident"
 	"tocsin/store"
 )
 
-// Who sends a log again, a day later, has its detections made again, in a later life: the engine has forgotten the first. The store has
-// not. A new incident all of whose detections are there in an earlier life is a repeat: it is shown with the incident that the first of them
-// was in, and nobody is told. With the first detection that is no copy, or has more than what it is a copy of, it stands by itself, and is told of.
+// Who sends a log again, a day later, has its incidents made again, with other ids: the engine has forgotten the first. The store has
+// not. A new incident all of whose evidence other incidents of its rule and key have is a repeat: it is shown with the one that its first
+// event was in, and nobody is told. With the first evidence that is new it stands by itself, and is told of.
 const (
-	// originals are what d, a detection of the incident i, is a copy of and has nothing more than: what is new and near goes into the copy. In
-	// shadow nobody was told.
-	originals = ` lives l JOIN lives e ON e.origin = l.origin AND e.life < l.life
-JOIN detections o ON o.id = e.detection AND NOT o.retracted JOIN incidents x ON x.id = o.incident
-WHERE l.detection = d.id AND (i.shadow OR NOT x.shadow)
-  AND o.first_event <= d.first_event AND o.last_event >= d.last_event AND o.event_count >= d.event_count`
-
-	isNews = "EXISTS (SELECT 1 FROM detections d WHERE d.incident = i.id AND NOT EXISTS (SELECT 1 FROM" + originals + "))"
-
-	addLives = "INSERT INTO lives (detection, origin, life) {rows} ON CONFLICT (detection) DO NOTHING"
+	// holders are the incidents x, with a detection o of each, that have the event v which is evidence of d, a detection of i: it is evidence
+	// there, too, or o is longer than d and of no fewer events, more than it keeps as evidence. Nobody was told of repeats, i among them, or of what is in shadow.
+	holders = ` incidents x JOIN detections o ON o.incident = x.id AND NOT o.retracted
+WHERE x.rule = i.rule AND substr(x.key, 1, 64) = substr(i.key, 1, 64) AND x.key = i.key AND x.rule_revision = i.rule_revision
+  AND x.first_event <= v.time AND x.last_event >= v.time AND o.first_event <= v.time AND o.last_event >= v.time
+  AND (i.shadow OR NOT x.shadow) AND NOT EXISTS (SELECT 1 FROM repeats r WHERE r.incident = x.id)
+  AND (EXISTS (SELECT 1 FROM evidence w WHERE w.detection = o.id AND w.event = v.event)
+    OR o.first_event <= d.first_event AND o.last_event >= d.last_event AND o.event_count >= d.event_count
+      AND o.event_count > (SELECT count(DISTINCT w.event) FROM evidence w WHERE w.detection = o.id))`
 
 	// Before incidents are written: what is there stands, or is known to be a repeat.
 	addRepeats = `INSERT INTO repeats (incident) SELECT v.id FROM (WITH r(id) AS ({rows}) SELECT * FROM r) AS v
 WHERE NOT EXISTS (SELECT 1 FROM incidents i WHERE i.id = v.id) ON CONFLICT (incident) DO NOTHING`
 
+	// Of detections that changed: what was known of the others is known still.
+	markNews = `UPDATE repeats SET news = TRUE WHERE incident IN (
+  SELECT i.id FROM detections d JOIN incidents i ON i.id = d.incident JOIN repeats p ON p.incident = i.id
+    LEFT JOIN evidence v ON v.detection = d.id
+  WHERE d.id IN ({rows}) AND NOT EXISTS (SELECT 1 FROM` + holders + `))`
+
 	// That it opened is told of what ceases to be a repeat, the rest of what is none.
-	unlessRepeats = ` JOIN incidents i ON i.id = v.incident LEFT JOIN repeats p ON p.incident = v.incident
-WHERE CASE WHEN v.kind = 'opened' THEN p.incident IS NOT NULL AND ` + isNews + ` ELSE p.incident IS NULL OR ` + isNews + ` END`
+	unlessRepeats = ` LEFT JOIN repeats p ON p.incident = v.incident
+WHERE CASE WHEN v.kind = 'opened' THEN coalesce(p.news, FALSE) ELSE coalesce(p.news, TRUE) END`
 
-	endRepeats = "DELETE FROM repeats AS p WHERE p.incident IN ({rows}) AND EXISTS (SELECT 1 FROM incidents i WHERE i.id = p.incident AND " + isNews + ")"
+	endRepeats = "DELETE FROM repeats WHERE news AND incident IN ({rows})"
 
-	joinRepeats = `UPDATE incidents AS i SET merged_into = (SELECT o.incident FROM detections d,` + originals + `
-  AND d.incident = i.id ORDER BY d.first_event, d.id, e.life LIMIT 1)
+	joinRepeats = `UPDATE incidents AS i SET merged_into = (
+  SELECT x.id FROM (SELECT * FROM detections WHERE incident = i.id ORDER BY first_event, id LIMIT 1) AS d JOIN evidence v ON v.detection = d.id,` + holders + `
+  ORDER BY v.time, v.event, x.opened_at, x.id LIMIT 1)
 WHERE i.id IN ({rows}) AND i.merged_into IS NULL AND i.id IN (SELECT incident FROM repeats)`
 )
 
@@ -43,22 +48,11 @@ func relived(c store.Commit) [][]any {
 	return pick(c, func(in incident.Incident) bool { return in.Again })
 }
 
-// lifeRows has the lives of a commit's detections, and of each the first, be there such a detection or not: so one look finds all of an origin.
-func lifeRows(changes []correlate.DetectionChange) (out [][]any, err error) {
-	for _, d := range changes {
-		life := d.Detection.Life
-		if life == (incident.Life{}) || d.Gone || d.Moved {
-			continue
-		}
-		id, err := parseID(d.Detection.ID)
-		if err != nil {
-			return nil, err
-		}
-		origin, err := parseID(life.Origin)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, []any{id, origin, life.Number}, []any{origin, origin, int64(0)})
+// relived returns the ids of those that changed and are of such an incident.
+func (d *detections) relived(c store.Commit) [][]any {
+	again := make(map[string]bool)
+	for _, row := range relived(c) {
+		again[string(row[0].([]byte))] = true
 	}
-	return out, nil
+	return d.into(func(in []byte) bool { return again[string(in)] })
 }
