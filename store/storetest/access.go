@@ -289,8 +289,11 @@ func scopes(t *testing.T, k Kind) {
 			wanted = append(wanted, id(anIncident, n))
 			in[id(anIncident, n)] = true
 		}
-		if diff := cmp.Diff(wanted, s.list(incident.Filter{Scope: scope, Limit: 1})); diff != "" {
-			t.Errorf("%s: %s", want, diff)
+		for _, f := range []incident.Filter{{}, {EntityType: "ip", EntityName: "10.0.0.1"}, {Technique: "T1078"}} {
+			f.Scope, f.Limit = scope, 1
+			if diff := cmp.Diff(wanted, s.list(f)); diff != "" {
+				t.Errorf("%s, %+v: %s", want, f, diff)
+			}
 		}
 		got, err := s.InScope(t.Context(), scope, shop.ID, pay.ID, host.ID, both.ID, id(anIncident, 9), "none")
 		if diff := cmp.Diff(in, got); err != nil || diff != "" {
@@ -313,5 +316,6 @@ func scopes(t *testing.T, k Kind) {
 		{Detection: incident.Detection{ID: id(aDetection, 4)}, Gone: true},
 	}}))
 	seen("prod/shop", 2)
+	seen("test/* none/none")
 	seen("test/*")
 }

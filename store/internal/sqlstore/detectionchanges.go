@@ -21,9 +21,10 @@ func (c *Core) ChangedDetections(ctx context.Context, after string, limit int) (
 	err := c.db.View(ctx, func(q Querier) error {
 		var read []readDetection
 		var ids []any
+		steps := make(decoded[map[string]int64])
 		err := o.after(ctx, q, after, limit, detectionColumns, func(scan Scan) error {
 			var at int64
-			d, err := scanDetection(scan, &at)
+			d, err := scanDetection(scan, steps, &at)
 			read, out = append(read, d), append(out, incident.ChangedDetection{Mark: formatMark(at, d.id)})
 			if len(d.in) > 0 {
 				ids = append(ids, d.in)

@@ -49,8 +49,9 @@ func fillDetections(ctx context.Context, q Querier, rows []*readIncident, perInc
 			byID[string(of.id)] = append(byID[string(of.id)], owner{r, of})
 		}
 	}
+	steps := make(decoded[map[string]int64])
 	err := chunked(ctx, q, selectDetections, ids, perIncident, func(scan Scan) error {
-		d, err := scanDetection(scan)
+		d, err := scanDetection(scan, steps)
 		if err != nil {
 			return err
 		}
@@ -87,7 +88,7 @@ type readDetection struct {
 }
 
 // scanDetection reads detectionColumns, and what stands before them.
-func scanDetection(scan Scan, before ...any) (readDetection, error) {
+func scanDetection(scan Scan, seen decoded[map[string]int64], before ...any) (readDetection, error) {
 	var (
 		d                        readDetection
 		first, last, retractedAt int64
@@ -103,7 +104,7 @@ func scanDetection(scan Scan, before ...any) (readDetection, error) {
 	if retracted {
 		v.Retracted = &incident.Retraction{EventID: retractedBy, Time: retractedAt}
 	}
-	if err := unlist("steps", steps, &v.Steps); err != nil {
+	if v.Steps, err = seen.of("steps", steps); err != nil {
 		return d, err
 	}
 	if v.Steps == nil {

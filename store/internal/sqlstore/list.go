@@ -4,6 +4,7 @@ package sqlstore
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"tocsin/incident"
@@ -79,23 +80,36 @@ func (c *Core) Incidents(ctx context.Context, f incident.Filter) ([]incident.Vie
 
 // list reads the first incidents after a place in a list.
 func (c *Core) list(ctx context.Context, q Querier, f incident.Filter, after *cursor, limit int) ([]*readIncident, error) {
-	if c.Walk > 0 && len(f.IDs) == 0 {
-		return (&stages{core: c, q: q, f: f, of: termsOf(f), after: after, limit: limit, walk: max(c.Walk, 2*limit)}).read(ctx)
-	}
-	if len(f.IDs) > 0 { // an index of its own finds them
-		w := exactly(f)
-		if after != nil {
-			w.and("(i.last_event, i.id) < (?, ?)", after.at, after.tie)
+	var out []*readIncident
+	seen := make(decoded[[]string])
+	err := c.each(ctx, q, f, after, limit, incidentColumns, func(scan Scan) error {
+		r, err := scanIncident(scan, seen)
+		out = append(out, r)
+		return err
+	})
+	return out, err
+}
+
+// each reads some columns of the first incidents i after a place in a list.
+func (c *Core) each(ctx context.Context, q Querier, f incident.Filter, after *cursor, limit int, columns string, row func(Scan) error) error {
+	s := &stages{core: c, q: q, f: f, of: termsOf(f), after: after, limit: limit, walk: max(c.Walk, 2*limit), columns: columns, row: row}
+	var err error
+	switch {
+	case len(f.IDs) > 0:
+		err = s.named(ctx)
+	case c.Walk > 0:
+		err = s.read(ctx)
+	default:
+		s.walk = alongside
+		var w walk
+		if _, w, err = s.choose(ctx); err == nil { // it goes on to the end
+			err = s.all(ctx, w.way)
 		}
-		return incidents(ctx, q, "SELECT "+incidentColumns+" FROM incidents i"+w.String()+" ORDER BY i.last_event DESC, i.id DESC LIMIT ?", append(w.args, int64(limit)))
 	}
-	s := &stages{core: c, q: q, f: f, after: after, limit: limit, walk: alongside}
-	_, w, err := s.choose(ctx) // it goes on to the end
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("store: read incidents: %w", err)
 	}
-	err = s.all(ctx, w.way)
-	return s.rows, err
+	return nil
 }
 
 // alongside is how far ways are compared in a database without terms.

@@ -23,14 +23,10 @@ const (
 func (s *stages) narrow(ctx context.Context, w way, oldest, newest int64) (float64, error) {
 	groups, pieces := s.of.groups, spread(s.of.pieces, looked)
 	has := make([]string, len(groups))
-	always := -1
 	args := make([]any, 0, len(groups)+1)
 	for n, anyOf := range groups {
 		has[n] = "t.terms && ?"
 		args = append(args, anyOf)
-		if len(anyOf) == 1 && anyOf[0] == w.term {
-			always = n
-		}
 	}
 	some, of := w.sample(oldest, newest)
 	var found [][]bool
@@ -45,13 +41,13 @@ func (s *stages) narrow(ctx context.Context, w way, oldest, newest int64) (float
 	if err != nil || len(found) == 0 {
 		return 1, err
 	}
-	left := narrowing(found, always, len(groups), short(pieces))
-	s.of.groups, s.of.beside, s.of.pieces = nil, nil, nil
+	left := narrowing(found, s.of.group(w.term), len(groups), short(pieces))
+	s.of.groups, s.of.others, s.of.pieces = nil, nil, nil
 	for n, g := range groups {
 		if slices.Contains(left, n) {
 			s.of.groups = append(s.of.groups, g)
 		} else {
-			s.of.beside = append(s.of.beside, g)
+			s.of.others = append(s.of.others, g)
 		}
 	}
 	for _, n := range left {

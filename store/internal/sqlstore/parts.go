@@ -163,7 +163,7 @@ func fillParts(ctx context.Context, q Querier, rows []*readIncident) error {
 	// A page may have a part and its whole: then the parts of the part are met twice, and once is enough for each.
 	type pair struct{ whole, part string }
 	seen := make(map[pair]bool)
-	lists := make(unlisted)
+	lists := make(decoded[[]string])
 	err := eachPart(ctx, q, "coalesce(i.merged_into, i.joined_into), "+incidentColumns, ids, func(scan Scan) ([]byte, error) {
 		var into []byte
 		part, err := scanIncident(func(dest ...any) error { return scan(append([]any{&into}, dest...)...) }, lists)

@@ -20,31 +20,12 @@ const (
 	maxSightings = 1000
 )
 
-// about are the incidents about an entity that may be in scope, newest first. Where the database has terms, few are found by them that
-// are in a small scope, of many about an entity.
-func (c *Core) about(e incident.Entity, scope incident.Scope) (string, []any) {
-	if c.Walk > 0 && len(scope) > 0 {
-		w := terms{groups: [][]string{{labelTerm(entityLabel(e.Type), label(e.Name))}, placeTerms(scope)}}.has()
-		return "SELECT t.incident FROM incident_terms t" + w.String() + " ORDER BY t.last_event DESC, t.incident DESC", w.args
+// newest reads some columns of the newest incidents i about an entity.
+func (c *Core) newest(ctx context.Context, q Querier, e incident.Entity, scope incident.Scope, limit int, columns string, row func(Scan) error) error {
+	if e.Type == "" || e.Name == "" { // a list that asks for nothing has all there are
+		return nil
 	}
-	query, args := "SELECT l.incident FROM incident_labels l WHERE l.label = ? AND l.value = ?", []any{entityLabel(e.Type), label(e.Name)}
-	if len(scope) > 0 {
-		cond, more := placeLabels(scope)
-		query, args = query+" AND EXISTS (SELECT 1 FROM incident_labels x WHERE x.incident = l.incident AND "+cond+")", append(args, more...)
-	}
-	return query + " ORDER BY l.last_event DESC, l.incident DESC", args
-}
-
-// newestOf are the newest incidents i about an entity that may be in scope, and of those the ones that are.
-func (c *Core) newestOf(e incident.Entity, scope incident.Scope, limit int) (string, []any) {
-	newest, args := c.about(e, scope)
-	query := " FROM (" + newest + " LIMIT ?) AS l JOIN incidents i ON i.id = l.incident WHERE i.live"
-	args = append(args, int64(limit))
-	if scope != nil {
-		cond, more := inScope(scope)
-		query, args = query+" AND "+cond, append(args, more...)
-	}
-	return query, args
+	return c.each(ctx, q, incident.Filter{EntityType: e.Type, EntityName: e.Name, Scope: scope}, nil, limit, columns, row)
 }
 
 // Related returns incidents of other rules about the entities of one, newest activity first.
@@ -111,16 +92,18 @@ type sharer struct {
 func (c *Core) sharing(ctx context.Context, q Querier, entities []incident.Entity, rule string, scope incident.Scope) (map[string]*sharer, error) {
 	found := make(map[string]*sharer)
 	for _, e := range entities {
-		from, args := c.newestOf(e, scope, perEntity)
-		err := q.Query(ctx, "SELECT i.id, i.last_event"+from+" AND i.rule <> ?", append(args, rule), func(scan Scan) error {
+		err := c.newest(ctx, q, e, scope, perEntity, "i.id, i.last_event, i.rule", func(scan Scan) error {
 			var s sharer
-			err := scan(&s.id, &s.last)
+			var of string
+			if err := scan(&s.id, &s.last, &of); err != nil || of == rule {
+				return err
+			}
 			if found[string(s.id)] == nil {
 				found[string(s.id)] = &s
 			}
 			f := found[string(s.id)]
 			f.shared = append(f.shared, e)
-			return err
+			return nil
 		})
 		if err != nil {
 			return nil, err
@@ -129,14 +112,11 @@ func (c *Core) sharing(ctx context.Context, q Querier, entities []incident.Entit
 	return found, nil
 }
 
-// Sightings returns the newest incidents about an entity, newest activity first; more says that there may be others, older ones.
+// Sightings returns the newest incidents about an entity, newest activity first; more says that there are others, older ones.
 func (c *Core) Sightings(ctx context.Context, kind, name string, scope incident.Scope) (out []incident.Sighting, more bool, err error) {
-	e := incident.Entity{Type: kind, Name: name}
-	from, args := c.newestOf(e, scope, maxSightings)
-	query := "SELECT i.id, i.severity, i.shown, i.verdict, i.first_event, i.last_event, i.shadow" + from + " ORDER BY i.last_event DESC, i.id DESC"
-	out = []incident.Sighting{}
+	e, out := incident.Entity{Type: kind, Name: name}, []incident.Sighting{}
 	err = c.db.Planned(ctx, func(q Querier) error {
-		err := q.Query(ctx, query, args, func(scan Scan) error {
+		return c.newest(ctx, q, e, scope, maxSightings+1, "i.id, i.severity, i.shown, i.verdict, i.first_event, i.last_event, i.shadow", func(scan Scan) error {
 			var s incident.Sighting
 			var id []byte
 			var severity int64
@@ -145,14 +125,10 @@ func (c *Core) Sightings(ctx context.Context, kind, name string, scope incident.
 			out = append(out, s)
 			return err
 		})
-		if err != nil {
-			return err
-		}
-		all, args := c.about(e, scope)
-		return q.Query(ctx, all+" LIMIT 1 OFFSET ?", append(args, int64(maxSightings)), func(Scan) error { more = true; return nil })
 	})
 	if err != nil {
 		return nil, false, fmt.Errorf("store: incidents about an entity: %w", err)
 	}
-	return out, more, nil
+	more = len(out) > maxSightings
+	return out[:min(len(out), maxSightings)], more, nil
 }

@@ -16,9 +16,10 @@ import (
 // of each condition by itself, and be wrong where conditions have to do with each other. So a list is looked for in stages, each of which
 // goes on in time where the one before it ended, and none of which takes long:
 //
-//  1. What lasted beyond a time that a filter ends at, by its terms; what is left is of last events no later than that.
+//  1. What lasted beyond a time that a filter ends at, by the term of the condition with the fewest incidents; what is left is of last events
+//     no later than that.
 //  2. A walk along the index of one condition, which has the list's order, past a bounded number of incidents: of the condition with which
-//     that many reach the furthest. It ends here if many of them are in the list.
+//     that many reach the furthest. It ends here if many of them are in the list, and early if few of the first are.
 //  3. By their terms, in the days in which twice the rest of the list is expected, by how many the walk met and how many there are among some
 //     of all times. So of many that are older, few are read. And again from there, while there are some. Unless all that are older are
 //     expected to be few: to look for days takes longer than to read them.
@@ -31,86 +32,104 @@ type stages struct {
 	after *cursor // what was read up to here
 	limit int
 	walk  int
-	rows  []*readIncident
+	// columns are those of an incident i that row reads; n counts the rows.
+	columns string
+	row     func(Scan) error
+	n       int
 }
 
 // further is how many times as long as the one before it a stage is at most.
 const further = 32
 
+// older is how many times as long as one in which there are none the next stage is at least.
+const older = 4
+
 // perDay is how many incidents' terms are read in the time that it takes to leave out those of other days, for each day that is asked for.
 const perDay = 100
 
-func (s *stages) read(ctx context.Context) ([]*readIncident, error) {
+func (s *stages) read(ctx context.Context) error {
 	if s.f.Scope != nil && len(s.f.Scope) == 0 {
-		return nil, nil
+		return nil
 	}
-	edge := event.Plus(s.f.Until, longer)
-	if s.f.Until != 0 && edge < math.MaxInt64 && (s.after == nil || s.after.at > edge) {
-		to := &cursor{edge + 1, []byte{}}
-		if err := s.ask(ctx, to, longTerm); err != nil || s.full() {
-			return s.rows, err
+	at, to := s.after, s.beyond()
+	if to != nil {
+		s.after = to
+	}
+	w, rarest, err := s.choose(ctx)
+	if err != nil {
+		return err
+	}
+	if to != nil {
+		s.after = at
+		if err := s.ask(ctx, s.of.only(rarest.term), to, longTerm); err != nil || s.full() {
+			return err
 		}
 		s.after = to
 	}
 	if s.of.none() {
-		s.walk = math.MaxInt
-		return s.rows, s.along(ctx, s.ways()[0])
+		some, args := w.page(math.MaxInt, 0)
+		return s.look(ctx, s.f, some, args)
 	}
-	before := len(s.rows)
-	w, rarest, err := s.choose(ctx)
-	if err != nil {
-		return s.rows, err
+	before := s.n
+	end, passed, err := s.along(ctx, &w)
+	if err != nil || end == nil {
+		return err
 	}
-	if err := s.along(ctx, w.way); err != nil || s.full() {
-		return s.rows, err
-	}
-	if w.first == nil {
-		if w.first, w.last, err = s.ends(ctx, w.way); err != nil {
-			return s.rows, err
-		}
+	if rarest.first == nil {
 		rarest = w
 	}
-	if w.last == nil {
-		return s.rows, nil
-	}
-	found := len(s.rows) - before
+	found := (s.n - before) * s.walk / passed
 	e, err := s.expect(ctx, w, rarest, found)
 	if err != nil {
-		return s.rows, err
+		return err
 	}
-	s.after = w.last
-	return s.rows, s.back(ctx, w.took(), found, e)
+	s.after = end
+	return s.back(ctx, w.took(), found, e)
+}
+
+// beyond is the place in the list of an incident that ended so long after the end of what is asked for that only what lasted can come
+// before it; nil where there is none, or the list is past it.
+func (s *stages) beyond() *cursor {
+	edge := event.Plus(s.f.Until, longer)
+	if s.f.Until == 0 || edge == math.MaxInt64 || s.after != nil && s.after.at <= edge {
+		return nil
+	}
+	return &cursor{edge + 1, []byte{}}
 }
 
 // back goes on from the end of a walk that took some time in the incidents' lives: by whole days, in which twice as many are expected as are
-// still to be found.
+// still to be found. Where none are, though some of all times are in the list, they are older: the next stage is the longer.
 func (s *stages) back(ctx context.Context, took int64, found int, e expected) error {
-	rate := e.rate
+	long := 2 * float64(s.limit-s.n) / e.rate // took is below 400 days, or this is the first time
 	for {
-		long := min(further*float64(took), 2*float64(s.limit-len(s.rows))/rate) // took is below 400 days, or this is the first time
-		to := &cursor{startOfDay(event.Plus(s.after.at, -int64(long))), []byte{}}
+		to := &cursor{startOfDay(event.Plus(s.after.at, -int64(min(further*float64(took), long)))), []byte{}}
 		in := days(to.at, s.after.at)
 		if in == nil || e.before(s.after.at) <= float64(perDay*len(in)) {
 			break
 		}
-		before, was := len(s.rows), found
-		if err := s.ask(ctx, to, in...); err != nil || s.full() {
+		before, was := s.n, found
+		if err := s.ask(ctx, s.of, to, in...); err != nil || s.full() {
 			return err
 		}
 		took = s.after.at - to.at
 		s.after = to
-		if found = len(s.rows) - before; found == 0 && was == 0 {
+		if found = s.n - before; found == 0 && was == 0 && !e.some {
 			break
 		}
-		rate = float64(max(1, found)) / float64(took)
+		long = 2 * float64(s.limit-s.n) * float64(took) / float64(max(1, found))
+		if found == 0 && e.some {
+			long = max(2*float64(s.limit-s.n)/e.rate, older*float64(took))
+		}
 	}
-	return s.ask(ctx, nil)
+	return s.ask(ctx, s.of, nil)
 }
 
-// expected is how many incidents that the terms find are expected in a time, from the oldest on.
+// expected is how many incidents that the terms find are expected in a time, from the oldest on; some is true if there are any among some of
+// all times.
 type expected struct {
 	rate   float64
 	oldest int64
+	some   bool
 }
 
 func (e expected) before(at int64) float64 { return e.rate * (float64(at) - float64(e.oldest)) }
@@ -118,7 +137,7 @@ func (e expected) before(at int64) float64 { return e.rate * (float64(at) - floa
 // expect takes it that as many are found in a time as in that of the walk, or as are among some of all times of the rarest way.
 func (s *stages) expect(ctx context.Context, w, rarest walk, found int) (expected, error) {
 	var e expected
-	err := s.q.Query(ctx, "SELECT "+rarest.at+" FROM "+rarest.from+rarest.String()+" ORDER BY "+rarest.at+", "+rarest.id+" LIMIT 1", rarest.args, func(scan Scan) error {
+	err := s.q.Query(ctx, rarest.selects(rarest.at)+" ORDER BY "+rarest.at+", "+rarest.id+" LIMIT 1", rarest.whole().args, func(scan Scan) error {
 		return scan(&e.oldest)
 	})
 	if err != nil {
@@ -126,14 +145,15 @@ func (s *stages) expect(ctx context.Context, w, rarest walk, found int) (expecte
 	}
 	share, err := s.narrow(ctx, rarest.way, e.oldest, w.last.at)
 	e.rate = max(float64(max(1, found))/float64(w.took()), share*float64(s.walk)/float64(rarest.took()))
+	e.some = share > 0
 	return e, err
 }
 
-func (s *stages) full() bool { return len(s.rows) >= s.limit }
+func (s *stages) full() bool { return s.n >= s.limit }
 
-// ask reads the incidents that have the terms, and one of more, up to a place or to the end.
-func (s *stages) ask(ctx context.Context, to *cursor, more ...string) error {
-	w := s.of.has(more...)
+// ask reads the incidents that have some terms, and one of more, up to a place or to the end.
+func (s *stages) ask(ctx context.Context, of terms, to *cursor, more ...string) error {
+	w := of.has(more...)
 	if s.f.Since != 0 {
 		w.and("t.last_event >= ?", s.f.Since)
 	}
@@ -146,18 +166,33 @@ func (s *stages) ask(ctx context.Context, to *cursor, more ...string) error {
 	if to != nil {
 		w.and("(t.last_event, t.incident) >= (?, ?)", to.at, to.tie)
 	}
-	return s.look(ctx, "SELECT t.incident AS id, t.last_event AS at FROM incident_terms t"+w.String()+" ORDER BY at DESC, id DESC", w.args)
+	return s.look(ctx, s.f, "SELECT t.incident AS id, t.last_event AS at FROM incident_terms t"+w.String()+" ORDER BY at DESC, id DESC", w.args)
 }
 
-// look reads those of some incidents in order that are in the list, until it is full. Each is looked at by itself: what it is asked
+// look reads those of some incidents in order that are what is asked for, until the list is full. Each is looked at by itself: what it is asked
 // of must not be read for all there are.
-func (s *stages) look(ctx context.Context, some string, args []any) error {
-	w := exactly(s.f)
-	query := "SELECT " + incidentColumns + " FROM (" + some + ") AS d CROSS JOIN LATERAL (SELECT i.* FROM incidents i" + w.String() +
+func (s *stages) look(ctx context.Context, f incident.Filter, some string, args []any) error {
+	w := exactly(f)
+	query := "SELECT " + s.columns + " FROM (" + some + ") AS d CROSS JOIN LATERAL (SELECT i.* FROM incidents i" + w.String() +
 		" AND i.id = d.id OFFSET 0) AS i ORDER BY d.at DESC, d.id DESC LIMIT ?"
-	rows, err := incidents(ctx, s.q, query, slices.Concat(args, w.args, []any{int64(s.limit - len(s.rows))}))
-	s.rows = append(s.rows, rows...)
-	return err
+	return s.rows(ctx, query, slices.Concat(args, w.args, []any{int64(s.limit - s.n)}))
+}
+
+// rows reads those of a statement.
+func (s *stages) rows(ctx context.Context, query string, args []any) error {
+	return s.q.Query(ctx, query, args, func(scan Scan) error {
+		s.n++
+		return s.row(scan)
+	})
+}
+
+// named reads the incidents of some ids: an index of its own finds them.
+func (s *stages) named(ctx context.Context) error {
+	w := exactly(s.f)
+	if s.after != nil {
+		w.and("(i.last_event, i.id) < (?, ?)", s.after.at, s.after.tie)
+	}
+	return s.rows(ctx, "SELECT "+s.columns+" FROM incidents i"+w.String()+" ORDER BY i.last_event DESC, i.id DESC LIMIT ?", append(w.args, int64(s.limit)))
 }
 
 // exactly is what a filter asks of an incident i.

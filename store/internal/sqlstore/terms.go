@@ -17,7 +17,7 @@ import (
 // its pieces. What has them need not be in the list; what is in the list has them.
 type terms struct {
 	groups [][]string
-	beside [][]string // groups that the index is not asked for
+	others [][]string // groups that the index is not asked for
 	text   string
 	pieces []string // of the text, those that the index is asked for
 }
@@ -141,13 +141,35 @@ func startOfDay(at int64) int64 { return event.Plus(at, -((at%day + day) % day))
 // none reports whether nothing is asked for.
 func (t terms) none() bool { return len(t.groups) == 0 && t.text == "" }
 
+// group returns the place of a term that all must have among what is asked for, -1 if it is not.
+func (t terms) group(term string) int {
+	return slices.IndexFunc(t.groups, func(g []string) bool { return len(g) == 1 && g[0] == term })
+}
+
+// only has the index asked for one of the terms that are asked for, and leaves it to the incidents whether they have the others: of a term that
+// most have, it would read all.
+func (t terms) only(term string) terms {
+	if n := t.group(term); n >= 0 {
+		t.others, t.groups, t.pieces = slices.Concat(t.groups[:n], t.groups[n+1:]), [][]string{t.groups[n]}, nil
+	}
+	return t
+}
+
+// beside is what is asked for beside one term.
+func (t terms) beside(term string) terms {
+	if n := t.group(term); n >= 0 {
+		t.groups = slices.Concat(t.groups[:n], t.groups[n+1:])
+	}
+	return t
+}
+
 // has is the condition that a row t of incident_terms has all that is asked for, and one of more if there are any.
 func (t terms) has(more ...string) where {
 	if len(more) > 0 {
 		t.groups = append(slices.Clip(t.groups), more)
 	}
 	w := t.seen()
-	for _, g := range t.beside {
+	for _, g := range t.others {
 		w.and("(t.terms && ?) IS TRUE", g) // of no index
 	}
 	if len(t.pieces) > 0 {

@@ -32,7 +32,7 @@ type readIncident struct {
 
 func incidents(ctx context.Context, q Querier, query string, args []any) ([]*readIncident, error) {
 	var out []*readIncident
-	seen := make(unlisted)
+	seen := make(decoded[[]string])
 	err := q.Query(ctx, query, args, func(scan Scan) error {
 		r, err := scanIncident(scan, seen)
 		out = append(out, r)
@@ -44,23 +44,27 @@ func incidents(ctx context.Context, q Querier, query string, args []any) ([]*rea
 	return out, nil
 }
 
-// unlisted are lists by their texts: most incidents of a page have the same. Who appends to one gets another.
-type unlisted map[string][]string
+// decoded is what texts of JSON say, each decoded once: most rows of a page have the same. Nobody writes to them.
+type decoded[T any] map[string]T
 
-func (u unlisted) list(what, text string) ([]string, error) {
-	out, ok := u[text]
-	if ok {
-		return out, nil
+func (d decoded[T]) of(what, text string) (T, error) {
+	out, ok := d[text]
+	if !ok {
+		if err := unlist(what, text, &out); err != nil {
+			return out, err
+		}
+		d[text] = out
 	}
-	if err := unlist(what, text, &out); err != nil {
-		return nil, err
-	}
-	out = slices.Clip(out)
-	u[text] = out
 	return out, nil
 }
 
-func scanIncident(scan Scan, seen unlisted) (*readIncident, error) {
+// listOf is a list; who appends to it gets another.
+func listOf(seen decoded[[]string], what, text string) ([]string, error) {
+	out, err := seen.of(what, text)
+	return slices.Clip(out), err
+}
+
+func scanIncident(scan Scan, seen decoded[[]string]) (*readIncident, error) {
 	r := &readIncident{}
 	v := &r.view
 	var (
@@ -85,7 +89,7 @@ func scanIncident(scan Scan, seen unlisted) (*readIncident, error) {
 		{"attack", attack, &v.Attack.Techniques}, {"tactics", tactics, &v.Attack.Tactics}, {"key names", names, &group},
 		{"window names", window, &r.window}, {"sources", sources, &v.Sources},
 	} {
-		if *l.into, err = seen.list(l.what, l.text); err != nil {
+		if *l.into, err = listOf(seen, l.what, l.text); err != nil {
 			return nil, err
 		}
 	}

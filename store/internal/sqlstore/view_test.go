@@ -8,14 +8,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestUnlisted: of incidents whose lists are the same, one that gets more leaves the others as they are.
-func TestUnlisted(t *testing.T) {
+// TestListOf: of incidents whose lists are the same, one that gets more leaves the others as they are.
+func TestListOf(t *testing.T) {
 	t.Parallel()
-	seen := make(unlisted)
+	seen := make(decoded[[]string])
 	var got [2][]string
 	for n := range got {
 		var err error
-		if got[n], err = seen.list("sources", `["a","b","c"]`); err != nil {
+		if got[n], err = listOf(seen, "sources", `["a","b","c"]`); err != nil {
 			t.Fatal(err)
 		}
 		got[n] = append(got[n], "of one")
@@ -25,7 +25,7 @@ func TestUnlisted(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	for range 2 {
-		if _, err := seen.list("sources", "what is none"); err == nil {
+		if _, err := listOf(seen, "sources", "what is none"); err == nil {
 			t.Error("what is no list was read")
 		}
 	}
