@@ -121,7 +121,9 @@ func (l *ledger) news() map[string]bool {
 	}
 	out := make(map[string]bool)
 	for _, ins := range groups {
-		slices.SortFunc(ins, func(a, b incident.Incident) int { return cmp.Or(cmp.Compare(born[a.ID], born[b.ID]), cmp.Compare(a.ID, b.ID)) })
+		slices.SortFunc(ins, func(a, b incident.Incident) int {
+			return cmp.Or(cmp.Compare(born[a.ID], born[b.ID]), cmp.Compare(a.ID, b.ID))
+		})
 		told := told{events: make(map[event.ID]bool)}
 		for _, in := range ins {
 			ds := of[in.ID]
