@@ -2,7 +2,7 @@
 // The pages around triage.
 import { readFileSync } from 'node:fs'
 import { expect, test } from './fixtures'
-import { api, attack, post, login } from './records'
+import { api, attack, decided, login, post } from './records'
 
 test('rules are found, ordered and looked into', async ({ signedIn: page }) => {
   await page.keyboard.press('2')
@@ -139,6 +139,25 @@ test('sources, status and counts lead on', async ({ signedIn: page }) => {
   await expect(page.getByRole('row', { name: /Partitions owned/ })).toContainText('16 of 16')
   await page.getByRole('region', { name: 'Incidents' }).getByRole('row', { name: /^new/ }).getByRole('link').first().click()
   await expect(page).toHaveURL('/?status=new&severity=critical')
+})
+
+test('the errors of a source lead to quarantine only if it is there', async ({ signedIn: page }) => {
+  const to = (path: string, body: string, encoding = '') => fetch(`${process.env.TOCSIN_INGEST}/ingest/${path}`, { method: 'POST', body, headers: { 'Content-Encoding': encoding } }).then((r) => r.status)
+  // Two that are not in quarantine, of a source of their own: a request that is refused, and a time.
+  expect(await to('errs', '{}', 'br')).toBe(415)
+  expect(await to('errs', '{"timestamp":"yesterday"}')).toBe(200)
+  await decided()
+  await page.goto('/sources')
+  const row = page.getByRole('table', { name: 'Sources' }).getByRole('row', { name: /^errs/ })
+  await expect(row).toContainText('its time "yesterday" cannot be read, it has that of its arrival')
+  await expect(row.getByRole('cell').nth(9)).toHaveText('2')
+  await expect(row.getByRole('link')).toHaveCount(0)
+  expect(await to('errs', '{"b": }')).toBe(200)
+  await expect(row).toContainText('malformed_json')
+  await expect(row.getByRole('cell').nth(9)).toHaveText('3')
+  await row.getByRole('link', { name: '1: what of errs is in quarantine' }).press('Enter')
+  await expect(page).toHaveURL('/quarantine?source=errs')
+  await expect(page.getByRole('table', { name: 'Quarantine' }).getByRole('row')).toHaveCount(2)
 })
 
 test('an alert that was given up is tried again', async ({ signedIn: page }) => {
