@@ -146,8 +146,10 @@ type SourceView struct {
 	Usual float64 `json:"usual"`
 	// Errors counts records that are in quarantine, those whose own time cannot be read, requests that were refused, and connections that
 	// ended.
-	Errors    int64  `json:"errors"`
-	LastError string `json:"last_error"`
+	Errors int64 `json:"errors"`
+	// Quarantined are those of the errors that went to quarantine.
+	Quarantined int64  `json:"quarantined"`
+	LastError   string `json:"last_error"`
 	// State is how one that is read stands; who sends by itself has none.
 	State string `json:"state"`
 }

@@ -34,8 +34,9 @@ type SourceState struct {
 	LastSeen, LastEvent int64
 	Records             int64
 	// Errors counts bad records, those whose own time cannot be read, and whatever else went wrong; LastError says what did last.
-	Errors    int64
-	LastError string
+	// Quarantined are those of them that went to quarantine.
+	Errors, Quarantined int64
+	LastError           string
 
 	minute        int64 // the minute that now counts
 	now, previous int64 // records in it, and in the one before
@@ -72,7 +73,10 @@ func untimed(e *event.Event) string {
 
 // Rejected notes a record that came and is in quarantine.
 func (s *Sources) Rejected(rec event.Record, arrival int64, err error) {
-	s.failed(rec.Input, rec.Source, err, func(x *SourceState) { x.count(arrival) })
+	s.failed(rec.Input, rec.Source, err, func(x *SourceState) {
+		x.Quarantined++
+		x.count(arrival)
+	})
 }
 
 // Failed notes what went wrong beside records: a request that was refused, a source that this process reads and that does not answer.

@@ -32,10 +32,10 @@ func TestSources(t *testing.T) {
 	if len(list) != 4 || list[0].Host != "node-a" || list[0].Source != "falco" || list[0].Records != 60 || list[0].LastEvent != 10*minute+54 {
 		t.Fatalf("%+v", list)
 	}
-	if x := list[3]; x.Errors != 1 || x.LastError != "no JSON" || x.Records != 0 || x.LastSeen != 10*minute {
+	if x := list[3]; x.Errors != 1 || x.Quarantined != 1 || x.LastError != "no JSON" || x.Records != 0 || x.LastSeen != 10*minute {
 		t.Errorf("%+v", x)
 	}
-	if x := list[2]; x.Input != "prod" || x.Errors != 1 || x.LastError != "no answer" || x.LastSeen != 0 {
+	if x := list[2]; x.Input != "prod" || x.Errors != 1 || x.Quarantined != 0 || x.LastError != "no answer" || x.LastSeen != 0 {
 		t.Errorf("%+v", x)
 	}
 	for _, tc := range []struct {

@@ -114,7 +114,7 @@ func (b backend) Sources(context.Context) ([]api.SourceView, error) {
 	for _, x := range b.n.seen.List() {
 		out = append(out, api.SourceView{
 			Source: x.Source, Host: x.Host, Input: x.Input, LastSeen: event.Stamp(x.LastSeen), LastEvent: event.Stamp(x.LastEvent),
-			Records: x.Records, Rate: x.Rate(now), Usual: x.Usual(now), Errors: x.Errors, LastError: x.LastError,
+			Records: x.Records, Rate: x.Rate(now), Usual: x.Usual(now), Errors: x.Errors, Quarantined: x.Quarantined, LastError: x.LastError,
 		})
 	}
 	for _, f := range b.n.falcos {

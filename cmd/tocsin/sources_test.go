@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"tocsin/api"
 	"tocsin/ingest"
 	"tocsin/ingest/falcogrpc/falcotest"
 	"tocsin/ingest/vectortest"
@@ -110,6 +112,20 @@ func TestSourcesShowWhatGoesWrong(t *testing.T) {
 		}
 		return nil
 	})
+	var page struct {
+		Items []api.SourceView `json:"items"`
+	}
+	if code := s.get("/api/v1/sources", &page); code != http.StatusOK {
+		t.Fatalf("the sources: %d", code)
+	}
+	kept := map[string]int64{}
+	for _, x := range page.Items {
+		kept[x.Source+" "+x.Input] += x.Quarantined
+	}
+	want := map[string]int64{"vector json": 1, "falco json": 1, "vector large": 1, "vector packed": 0, "vector proto": 1, "vector nothing": 0, "vector times": 0, "falco node-a": 0, "falco node-b": 0}
+	if !maps.Equal(kept, want) {
+		t.Errorf("in quarantine are %v, want %v", kept, want)
+	}
 	if _, metrics := s.admin("/metrics"); !strings.Contains(metrics, "\ntocsin_records_untimed_total{source=\"vector\"} 1\n") {
 		t.Error("the time that cannot be read is not counted")
 	}

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pages around triage.
+import AxeBuilder from '@axe-core/playwright'
 import { readFileSync } from 'node:fs'
 import { expect, test } from './fixtures'
-import { api, attack, post, login } from './records'
+import { api, attack, decided, login, post } from './records'
+import { demo } from './server'
 
 test('rules are found, ordered and looked into', async ({ signedIn: page }) => {
   await page.keyboard.press('2')
@@ -139,6 +141,77 @@ test('sources, status and counts lead on', async ({ signedIn: page }) => {
   await expect(page.getByRole('row', { name: /Partitions owned/ })).toContainText('16 of 16')
   await page.getByRole('region', { name: 'Incidents' }).getByRole('row', { name: /^new/ }).getByRole('link').first().click()
   await expect(page).toHaveURL('/?status=new&severity=critical')
+})
+
+test('the errors of a source lead to quarantine only if it is there', async ({ signedIn: page }) => {
+  const to = (path: string, body: string, encoding = '') => fetch(`${process.env.TOCSIN_INGEST}/ingest/${path}`, { method: 'POST', body, headers: { 'Content-Encoding': encoding } }).then((r) => r.status)
+  // Two that are not in quarantine, of a source of their own: a request that is refused, and a time.
+  expect(await to('errs', '{}', 'br')).toBe(415)
+  expect(await to('errs', '{"timestamp":"yesterday"}')).toBe(200)
+  await decided()
+  await page.goto('/sources')
+  const row = page.getByRole('table', { name: 'Sources' }).getByRole('row', { name: /^errs/ })
+  await expect(row).toContainText('its time "yesterday" cannot be read, it has that of its arrival')
+  await expect(row.getByRole('cell').nth(9)).toHaveText('2')
+  await expect(row.getByRole('link')).toHaveCount(0)
+  expect(await to('errs', '{"b": }')).toBe(200)
+  await expect(row).toContainText('malformed_json')
+  await expect(row.getByRole('cell').nth(9)).toHaveText('3')
+  await row.getByRole('link', { name: '1: what of errs is in quarantine' }).press('Enter')
+  await expect(page).toHaveURL('/quarantine?source=errs')
+  await expect(page.getByRole('table', { name: 'Quarantine' }).getByRole('row')).toHaveCount(2)
+})
+
+test('an alert that is silenced says by what, and leads there', async ({ page }) => {
+  test.setTimeout(180_000)
+  const own = await demo(`alert:
+  receivers: [{name: ops, type: webhook, url: "${process.env.RECEIVER_URL}/hook"}, {name: day, type: webhook, url: "${process.env.RECEIVER_URL}/hook"}]
+  route:
+    receiver: ops
+    routes: [{receiver: day, matchers: ['user="uma"'], mute_time_intervals: [always]}]
+  mute_time_intervals: [{name: always, time_intervals: [{years: ["2000:2199"]}]}]
+  inhibit_rules: [{source_matchers: ['rule="container-takeover"'], target_matchers: ['user="vito"']}]
+`)
+  try {
+    const headers = { Authorization: 'Bearer ' + own.token, 'Content-Type': 'application/json' }
+    const ask = async (path: string, body?: object) => (await fetch(`${own.url}/api/v1/${path}`, { headers, ...(body ? { method: 'POST', body: JSON.stringify(body) } : {}) })).json()
+    const silence = await ask('silences', { matchers: ['user="sena"'], comment: 'her exercise', ends: '4h' })
+    const takeover = (await ask('incidents?rule=container-takeover')).items[0].id
+    for (const [i, user] of ['sena', 'uma', 'vito'].entries()) {
+      expect((await fetch(own.ingest + '/ingest/vector', { method: 'POST', body: login(user, `203.0.113.${120 + i}`).join('\n') })).status).toBe(200)
+    }
+    await page.goto(`${own.url}/#token=${own.token}`)
+    await expect(page.getByRole('table', { name: 'Incidents' })).toBeVisible()
+    await page.goto(own.url + '/alerts?state=silenced')
+    const alerts = page.getByRole('table', { name: 'Alerts' })
+    const of = (user: string) => alerts.getByRole('row', { name: 'Password of ' + user })
+    await expect(of('uma')).toContainText('mute time always')
+    await expect(of('vito').getByRole('link', { name: 'incident ' + takeover.slice(0, 8) })).toHaveAttribute('href', '/incidents/' + takeover)
+    const held = of('sena').getByRole('link', { name: 'silence ' + silence.id.slice(0, 8) })
+    await expect(held).toBeVisible()
+    const fine = async () => {
+      for (const scheme of ['dark', 'light'] as const) {
+        await page.emulateMedia({ colorScheme: scheme })
+        await page.screenshot({ path: `shots/${new URL(page.url()).pathname.slice(1)}-held-${scheme}-1280.png` })
+        expect((await new AxeBuilder({ page }).analyze()).violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join('; ')}`)).toEqual([])
+      }
+    }
+    await fine()
+    await held.press('Enter')
+    await expect(page).toHaveURL(own.url + '/silences?id=' + silence.id)
+    const row = page.getByRole('table', { name: 'Silences' }).getByRole('row', { name: /her exercise/ })
+    await expect(row).toHaveAttribute('aria-current', 'true')
+    await fine()
+    // One that is over is not in the list, and is shown to whom a link leads there.
+    await row.getByRole('button', { name: /^End the silence/ }).press('Enter')
+    await expect(row).toContainText('over')
+    await expect(row).toHaveAttribute('aria-current', 'true')
+    await page.goto(own.url + '/silences')
+    await expect(page.getByRole('heading', { name: 'Nothing is silenced' })).toBeVisible()
+  } finally {
+    await page.goto('about:blank') // it asks no server that is gone
+    await own.stop()
+  }
 })
 
 test('an alert that was given up is tried again', async ({ signedIn: page }) => {

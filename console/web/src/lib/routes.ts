@@ -31,6 +31,8 @@ export function pageOf(path: string): Page {
 }
 
 export const incidentAt = (id: string) => '/incidents/' + encodeURIComponent(id)
+// silenceAt is the list of silences, with that one marked.
+export const silenceAt = (id: string) => '/silences?' + new URLSearchParams({ id })
 export const ruleAt = (id: string) => '/rules/' + encodeURIComponent(id)
 export const entityAt = (type: string, name: string) => `/entities/${encodeURIComponent(type)}/${encodeURIComponent(name)}`
 // valueAt is the live tail of a value. Its filter knows words, so only the first of several is asked for.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest'
+import { heldBy } from './held'
 import { entityAt, pageOf, withEntity } from './routes'
 import { Lines } from './lines'
 import { holds, seenOf } from './seen'
@@ -85,6 +86,18 @@ describe('the tail', () => {
     const e = seenOf({ id: '1.0', event: 'event', data: '{"source":"vector","fields":{"message":"login failed","user.name":"Ana"}}' }, 1)!
     expect(['', 'LOGIN', 'login failed', 'user.name:ana', 'source:vec', 'ana'].map((f) => holds(e, f))).toEqual(Array(6).fill(true))
     expect(['bo', 'user.name:bo', 'source:falco', 'login bo'].map((f) => holds(e, f))).toEqual(Array(4).fill(false))
+  })
+})
+
+describe('an alert that is held back', () => {
+  it('leads to the silence or the incident that holds it', () => {
+    const id = '0123456789abcdef0123456789abcdef'
+    expect(heldBy('silence ' + id, true)).toEqual({ text: 'silence 01234567', title: 'silence ' + id, href: '/silences?id=' + id })
+    expect(heldBy('incident ' + id, false)).toEqual({ text: 'incident 01234567', title: 'incident ' + id, href: '/incidents/' + id })
+    expect(heldBy('silence ' + id, false)).toEqual({ text: 'silence 01234567', title: 'silence ' + id, href: undefined })
+  })
+  it('says what else does as the server says it', () => {
+    for (const by of ['mute time nights', 'mute time silence x', 'the incident is over', 'silence', 'something new']) expect(heldBy(by, true)).toEqual({ text: by })
   })
 })
 
