@@ -184,5 +184,13 @@ func repeats(t *testing.T, k Kind) {
 		d.Detection.First, d.Detection.Last, d.Detection.EventCount = at(x.first), at(x.last), x.events
 		opens(x.what, in(32+i), 32+i, d)
 	}
+	more := aDetectionWith(in(37), 137, 20, 29)
+	more.Detection.EventCount = 5
+	silent("a copy of more than is kept as evidence", in(37), 37, 30, more)
+	more.Detection.EventCount, more.Added = 7, nil
+	opens("it has more than that, beside the same evidence", anAgain(r, 37, 2), 37, more)
+	of := aDetectionWith(in(38), 138, 1, 2)
+	of.Detection.EventCount = 3
+	opens("one that keeps fewer than it has, of what is all kept", in(38), 38, of)
 	opens("without evidence", in(36), 36, aDetectionWith(in(36), 136))
 }

@@ -12,12 +12,14 @@ import (
 // event was in, and nobody is told. With the first evidence that is new it stands by itself, and is told of.
 const (
 	// holders are the incidents x, with a detection o of each, that have the event v which is evidence of d, a detection of i: it is evidence
-	// there, too, or o is longer than d and of no fewer events, more than it keeps as evidence. Nobody was told of repeats, i among them, or of what is in shadow.
+	// there, too, and d has no events but those that it keeps as evidence, or o is longer than d and of no fewer events, more than it keeps as
+	// evidence. Nobody was told of repeats, i among them, or of what is in shadow.
 	holders = ` incidents x JOIN detections o ON o.incident = x.id AND NOT o.retracted
 WHERE x.rule = i.rule AND substr(x.key, 1, 64) = substr(i.key, 1, 64) AND x.key = i.key AND x.rule_revision = i.rule_revision
   AND x.first_event <= v.time AND x.last_event >= v.time AND o.first_event <= v.time AND o.last_event >= v.time
   AND (i.shadow OR NOT x.shadow) AND NOT EXISTS (SELECT 1 FROM repeats r WHERE r.incident = x.id)
   AND (EXISTS (SELECT 1 FROM evidence w WHERE w.detection = o.id AND w.event = v.event)
+      AND d.event_count <= (SELECT count(DISTINCT w.event) FROM evidence w WHERE w.detection = d.id)
     OR o.first_event <= d.first_event AND o.last_event >= d.last_event AND o.event_count >= d.event_count
       AND o.event_count > (SELECT count(DISTINCT w.event) FROM evidence w WHERE w.detection = o.id))`
 
