@@ -166,7 +166,7 @@ func isLarge(d incident.Detection) bool {
 
 // lacks reports whether a detection has an event that nobody was told of, or may have one that it does not keep as evidence.
 func (t *told) lacks(d incident.Detection) bool {
-	if slices.ContainsFunc(t.large, func(o incident.Detection) bool {
+	if d.Retracted != nil || slices.ContainsFunc(t.large, func(o incident.Detection) bool {
 		return o.First <= d.First && o.Last >= d.Last && o.EventCount >= d.EventCount
 	}) {
 		return false

@@ -27,11 +27,11 @@ WHERE x.rule = i.rule AND substr(x.key, 1, 64) = substr(i.key, 1, 64) AND x.key 
 	addRepeats = `INSERT INTO repeats (incident) SELECT v.id FROM (WITH r(id) AS ({rows}) SELECT * FROM r) AS v
 WHERE NOT EXISTS (SELECT 1 FROM incidents i WHERE i.id = v.id) ON CONFLICT (incident) DO NOTHING`
 
-	// Of detections that changed: what was known of the others is known still.
+	// Of detections that changed: what was known of the others is known still. What was taken back is no news until it holds again.
 	markNews = `UPDATE repeats SET news = TRUE WHERE incident IN (
   SELECT i.id FROM detections d JOIN incidents i ON i.id = d.incident JOIN repeats p ON p.incident = i.id
     LEFT JOIN evidence v ON v.detection = d.id
-  WHERE d.id IN ({rows}) AND NOT EXISTS (SELECT 1 FROM` + holders + `))`
+  WHERE d.id IN ({rows}) AND NOT d.retracted AND NOT EXISTS (SELECT 1 FROM` + holders + `))`
 
 	// That it opened is told of what ceases to be a repeat, the rest of what is none.
 	unlessRepeats = ` LEFT JOIN repeats p ON p.incident = v.incident
@@ -40,7 +40,7 @@ WHERE CASE WHEN v.kind = 'opened' THEN coalesce(p.news, FALSE) ELSE coalesce(p.n
 	endRepeats = "DELETE FROM repeats WHERE news AND incident IN ({rows})"
 
 	joinRepeats = `UPDATE incidents AS i SET merged_into = (
-  SELECT x.id FROM (SELECT * FROM detections WHERE incident = i.id ORDER BY first_event, id LIMIT 1) AS d JOIN evidence v ON v.detection = d.id,` + holders + `
+  SELECT x.id FROM (SELECT * FROM detections WHERE incident = i.id ORDER BY retracted, first_event, id LIMIT 1) AS d JOIN evidence v ON v.detection = d.id,` + holders + `
   ORDER BY v.time, v.event, x.opened_at, x.id LIMIT 1)
 WHERE i.id IN ({rows}) AND i.merged_into IS NULL AND i.id IN (SELECT incident FROM repeats)`
 )
