@@ -146,24 +146,32 @@ func (t *told) add(ds []incident.Detection) {
 		if d.Retracted != nil {
 			continue
 		}
-		own := make(map[event.ID]bool, len(d.Evidence))
 		for _, e := range d.Evidence {
-			t.events[e.Event.ID], own[e.Event.ID] = true, true
+			t.events[e.Event.ID] = true
 		}
-		if int64(len(own)) < d.EventCount {
+		if isLarge(d) {
 			t.large = append(t.large, d)
 		}
 	}
 }
 
-// lacks reports whether a detection has evidence that nobody was told of.
+// isLarge reports whether a detection has more events than it keeps as evidence.
+func isLarge(d incident.Detection) bool {
+	own := make(map[event.ID]bool, len(d.Evidence))
+	for _, e := range d.Evidence {
+		own[e.Event.ID] = true
+	}
+	return int64(len(own)) < d.EventCount
+}
+
+// lacks reports whether a detection has an event that nobody was told of, or may have one that it does not keep as evidence.
 func (t *told) lacks(d incident.Detection) bool {
-	if slices.ContainsFunc(t.large, func(o incident.Detection) bool {
+	if d.Retracted != nil || slices.ContainsFunc(t.large, func(o incident.Detection) bool {
 		return o.First <= d.First && o.Last >= d.Last && o.EventCount >= d.EventCount
 	}) {
 		return false
 	}
-	return slices.ContainsFunc(d.Evidence, func(e incident.Evidence) bool { return !t.events[e.Event.ID] })
+	return isLarge(d) || slices.ContainsFunc(d.Evidence, func(e incident.Evidence) bool { return !t.events[e.Event.ID] })
 }
 
 func firstFields(ds []incident.Detection) map[string]any {

@@ -182,6 +182,38 @@ func TestALogThatIsSentAgain(t *testing.T) {
 	}
 }
 
+// TestMoreThanIsKept: what goes on after copies is found, also where a detection has more events than it keeps as evidence.
+func TestMoreThanIsKept(t *testing.T) {
+	t.Parallel()
+	set, err := rules.Compile([]rules.File{{Name: "again.yml", Data: []byte(
+		"{rule: many, title: t, severity: low, match: {a: 'true'}, when: count(a) >= 3, by: user.name, within: 10m, incident: {quiet: 1h}}")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	day := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
+	for _, old := range []int{99, 100, 101, 150} {
+		for more, want := range []int{1, 2, 2} {
+			p := pipeline.NewReplay(set, ingest.NewParser(ingest.ParserConfig{}), time.Minute)
+			for days, events := range []int{old, old + more} {
+				for n := range events {
+					at := day.Add(time.Duration(n) * time.Second)
+					if err := p.Add("vector", fmt.Appendf(nil, `{"event.id":"%d","timestamp":%q,"event.ingested":%q,"user.name":"ana"}`,
+						n, at.Format(time.RFC3339), at.AddDate(0, 0, days).Format(time.RFC3339))); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			res, err := p.Run(0, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(res.Incidents) != want {
+				t.Errorf("%d events, and again with %d more: %d incidents, want %d", old, more, len(res.Incidents), want)
+			}
+		}
+	}
+}
+
 // TestNewAmongCopies: what is new and near goes into the detection that the copies make, and is found in whatever order those are read that come
 // at once.
 func TestNewAmongCopies(t *testing.T) {

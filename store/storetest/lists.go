@@ -253,3 +253,27 @@ func longIncidents(t *testing.T, k Kind) {
 		}
 	}
 }
+
+// atMidnight: logs that say no more than the day have many incidents at one time, and what is looked for is before it.
+func atMidnight(t *testing.T, k Kind) {
+	s := own(t, k)
+	r := aRule("r")
+	const day = 24 * 3600 * second
+	midnight := base - base%day
+	var ins []incident.Incident
+	var want []string
+	for n := range 12 {
+		in := anOpen(r, n)
+		in.FirstEvent, in.LastEvent = midnight, midnight
+		if n < 3 {
+			in.FirstEvent, in.LastEvent = midnight-int64(3-n)*day, midnight-int64(3-n)*day
+			in.Entities = []incident.Entity{{Type: "pod", Name: "web"}}
+			want = append([]string{in.ID}, want...)
+		}
+		ins = append(ins, in)
+	}
+	s.put(ins...)
+	if diff := cmp.Diff(want, s.list(incident.Filter{Rule: "r", EntityName: "web", Limit: 1})); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -154,6 +154,15 @@ func repeats(t *testing.T, k Kind) {
 	s.told("retracted", []incident.Incident{in(8)}, back)
 	opens("of what was taken back", in(9), 9, aDetectionWith(in(9), 81, 8))
 
+	silent("a copy that will be taken back", in(39), 39, 1, aDetectionWith(in(39), 139, 1))
+	taken, empty := aDetectionWith(in(39), 139, 1, 11), anAgain(r, 39, 2)
+	taken.Detection.Retracted, empty.Retracted = &incident.Retraction{EventID: "e"}, true
+	says("it has something new and is taken back at once", s.told("retracted", []incident.Incident{empty}, taken))
+	opens("it holds again", anAgain(r, 39, 3), 39, aDetectionWith(in(39), 139, 1, 11))
+	taken = aDetectionWith(in(40), 140, 0)
+	taken.Detection.Retracted = &incident.Retraction{EventID: "e"}
+	silent("a copy beside what was taken back", in(40), 40, 1, taken, aDetectionWith(in(40), 141, 2))
+
 	opens("what leaves again", in(11), 11, aDetectionWith(in(11), 90, 9), aDetectionWith(in(11), 91, 10))
 	silent("a copy of it", in(12), 12, 11, aDetectionWith(in(12), 92, 9))
 	gone(aDetectionWith(in(11), 90))
@@ -184,5 +193,13 @@ func repeats(t *testing.T, k Kind) {
 		d.Detection.First, d.Detection.Last, d.Detection.EventCount = at(x.first), at(x.last), x.events
 		opens(x.what, in(32+i), 32+i, d)
 	}
+	more := aDetectionWith(in(37), 137, 20, 29)
+	more.Detection.EventCount = 5
+	silent("a copy of more than is kept as evidence", in(37), 37, 30, more)
+	more.Detection.EventCount, more.Added = 7, nil
+	opens("it has more than that, beside the same evidence", anAgain(r, 37, 2), 37, more)
+	of := aDetectionWith(in(38), 138, 1, 2)
+	of.Detection.EventCount = 3
+	opens("one that keeps fewer than it has, of what is all kept", in(38), 38, of)
 	opens("without evidence", in(36), 36, aDetectionWith(in(36), 136))
 }

@@ -95,6 +95,7 @@ func Run(t *testing.T, k Kind) {
 		{"a place that a part comes to is the whole's", placeOfAPart},
 		{"people merge while the engine works", joinsAtOnce},
 		{"what is made again is shown with the first", repeats},
+		{"many end at midnight", atMidnight},
 		{"what is related shares an entity", related},
 		{"what others have on an entity hides nothing", relatedInScope},
 

@@ -12,12 +12,14 @@ import (
 // event was in, and nobody is told. With the first evidence that is new it stands by itself, and is told of.
 const (
 	// holders are the incidents x, with a detection o of each, that have the event v which is evidence of d, a detection of i: it is evidence
-	// there, too, or o is longer than d and of no fewer events, more than it keeps as evidence. Nobody was told of repeats, i among them, or of what is in shadow.
+	// there, too, and d has no events but those that it keeps as evidence, or o is longer than d and of no fewer events, more than it keeps as
+	// evidence. Nobody was told of repeats, i among them, or of what is in shadow.
 	holders = ` incidents x JOIN detections o ON o.incident = x.id AND NOT o.retracted
 WHERE x.rule = i.rule AND substr(x.key, 1, 64) = substr(i.key, 1, 64) AND x.key = i.key AND x.rule_revision = i.rule_revision
   AND x.first_event <= v.time AND x.last_event >= v.time AND o.first_event <= v.time AND o.last_event >= v.time
   AND (i.shadow OR NOT x.shadow) AND NOT EXISTS (SELECT 1 FROM repeats r WHERE r.incident = x.id)
   AND (EXISTS (SELECT 1 FROM evidence w WHERE w.detection = o.id AND w.event = v.event)
+      AND d.event_count <= (SELECT count(DISTINCT w.event) FROM evidence w WHERE w.detection = d.id)
     OR o.first_event <= d.first_event AND o.last_event >= d.last_event AND o.event_count >= d.event_count
       AND o.event_count > (SELECT count(DISTINCT w.event) FROM evidence w WHERE w.detection = o.id))`
 
@@ -25,11 +27,11 @@ WHERE x.rule = i.rule AND substr(x.key, 1, 64) = substr(i.key, 1, 64) AND x.key 
 	addRepeats = `INSERT INTO repeats (incident) SELECT v.id FROM (WITH r(id) AS ({rows}) SELECT * FROM r) AS v
 WHERE NOT EXISTS (SELECT 1 FROM incidents i WHERE i.id = v.id) ON CONFLICT (incident) DO NOTHING`
 
-	// Of detections that changed: what was known of the others is known still.
+	// Of detections that changed: what was known of the others is known still. What was taken back is no news until it holds again.
 	markNews = `UPDATE repeats SET news = TRUE WHERE incident IN (
   SELECT i.id FROM detections d JOIN incidents i ON i.id = d.incident JOIN repeats p ON p.incident = i.id
     LEFT JOIN evidence v ON v.detection = d.id
-  WHERE d.id IN ({rows}) AND NOT EXISTS (SELECT 1 FROM` + holders + `))`
+  WHERE d.id IN ({rows}) AND NOT d.retracted AND NOT EXISTS (SELECT 1 FROM` + holders + `))`
 
 	// That it opened is told of what ceases to be a repeat, the rest of what is none.
 	unlessRepeats = ` LEFT JOIN repeats p ON p.incident = v.incident
@@ -38,7 +40,7 @@ WHERE CASE WHEN v.kind = 'opened' THEN coalesce(p.news, FALSE) ELSE coalesce(p.n
 	endRepeats = "DELETE FROM repeats WHERE news AND incident IN ({rows})"
 
 	joinRepeats = `UPDATE incidents AS i SET merged_into = (
-  SELECT x.id FROM (SELECT * FROM detections WHERE incident = i.id ORDER BY first_event, id LIMIT 1) AS d JOIN evidence v ON v.detection = d.id,` + holders + `
+  SELECT x.id FROM (SELECT * FROM detections WHERE incident = i.id ORDER BY retracted, first_event, id LIMIT 1) AS d JOIN evidence v ON v.detection = d.id,` + holders + `
   ORDER BY v.time, v.event, x.opened_at, x.id LIMIT 1)
 WHERE i.id IN ({rows}) AND i.merged_into IS NULL AND i.id IN (SELECT incident FROM repeats)`
 )

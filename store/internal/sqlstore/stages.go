@@ -102,7 +102,8 @@ func (s *stages) beyond() *cursor {
 func (s *stages) back(ctx context.Context, took int64, found int, e expected) error {
 	long := 2 * float64(s.limit-s.n) / e.rate // took is below 400 days, or this is the first time
 	for {
-		to := &cursor{startOfDay(event.Plus(s.after.at, -int64(min(further*float64(took), long)))), []byte{}}
+		// A day may begin where the one before it ended, and a walk take no time.
+		to := &cursor{startOfDay(event.Plus(s.after.at, -int64(max(1, min(further*float64(took), long))))), []byte{}}
 		in := days(to.at, s.after.at)
 		if in == nil || e.before(s.after.at) <= float64(perDay*len(in)) {
 			break
