@@ -6,7 +6,7 @@
 -- +goose Up
 -- The beginning of a key: a whole one may be longer than an index takes.
 DROP INDEX CONCURRENTLY IF EXISTS incidents_of_key;
-CREATE INDEX CONCURRENTLY incidents_of_key ON incidents (rule, substr(key, 1, 64), last_event);
+CREATE INDEX CONCURRENTLY incidents_of_key ON incidents (rule, substr(key, 1, 64), last_event, first_event);
 
 -- news is true from the first evidence that no other incident has, until the end of the commit that has it.
 -- +goose StatementBegin

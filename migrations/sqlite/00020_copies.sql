@@ -3,7 +3,7 @@
 
 -- +goose Up
 -- The beginning of a key: a whole one may be long.
-CREATE INDEX incidents_of_key ON incidents (rule, substr(key, 1, 64), last_event);
+CREATE INDEX incidents_of_key ON incidents (rule, substr(key, 1, 64), last_event, first_event);
 
 -- news is true from the first evidence that no other incident has, until the end of the commit that has it.
 ALTER TABLE repeats ADD COLUMN news BOOLEAN NOT NULL DEFAULT FALSE;

@@ -202,4 +202,12 @@ func repeats(t *testing.T, k Kind) {
 	of.Detection.EventCount = 3
 	opens("one that keeps fewer than it has, of what is all kept", in(38), 38, of)
 	opens("without evidence", in(36), 36, aDetectionWith(in(36), 136))
+
+	first := aDetectionWith(in(41), 151, 50)
+	opens("what goes back", in(41), 41, first)
+	opens("what stays", in(42), 42, aDetectionWith(in(42), 152, 51))
+	silent("copies of both", in(43), 43, 41, aDetectionWith(in(43), 153, 50), aDetectionWith(in(43), 154, 51))
+	first.Detection.Retracted = &incident.Retraction{EventID: "e"}
+	s.told("retracted", []incident.Incident{anAgain(r, 41, 2)}, first)
+	opens("it grows when the first goes back", anAgain(r, 43, 2), 43, aDetectionWith(in(43), 155, 51))
 }

@@ -13,12 +13,13 @@ import (
 const (
 	// holders are the incidents x, with a detection o of each, that have the event v which is evidence of d, a detection of i: it is evidence
 	// there, too, and d has no events but those that it keeps as evidence, or o is longer than d and of no fewer events, more than it keeps as
-	// evidence. Nobody was told of repeats, i among them, or of what is in shadow.
+	// evidence. Nobody was told of repeats, i among them, or of what is in shadow. Each is looked for by itself: a planner that has guessed
+	// how many there are would read all evidence once.
 	holders = ` incidents x JOIN detections o ON o.incident = x.id AND NOT o.retracted
 WHERE x.rule = i.rule AND substr(x.key, 1, 64) = substr(i.key, 1, 64) AND x.key = i.key AND x.rule_revision = i.rule_revision
   AND x.first_event <= v.time AND x.last_event >= v.time AND o.first_event <= v.time AND o.last_event >= v.time
   AND (i.shadow OR NOT x.shadow) AND NOT EXISTS (SELECT 1 FROM repeats r WHERE r.incident = x.id)
-  AND (EXISTS (SELECT 1 FROM evidence w WHERE w.detection = o.id AND w.event = v.event)
+  AND (EXISTS (SELECT 1 FROM evidence w WHERE w.detection = o.id AND w.event = v.event LIMIT 1 OFFSET 0)
       AND d.event_count <= (SELECT count(DISTINCT w.event) FROM evidence w WHERE w.detection = d.id)
     OR o.first_event <= d.first_event AND o.last_event >= d.last_event AND o.event_count >= d.event_count
       AND o.event_count > (SELECT count(DISTINCT w.event) FROM evidence w WHERE w.detection = o.id))`
@@ -27,11 +28,17 @@ WHERE x.rule = i.rule AND substr(x.key, 1, 64) = substr(i.key, 1, 64) AND x.key 
 	addRepeats = `INSERT INTO repeats (incident) SELECT v.id FROM (WITH r(id) AS ({rows}) SELECT * FROM r) AS v
 WHERE NOT EXISTS (SELECT 1 FROM incidents i WHERE i.id = v.id) ON CONFLICT (incident) DO NOTHING`
 
-	// Of detections that changed: what was known of the others is known still. What was taken back is no news until it holds again.
+	// Of detections that changed: what was known of the others is known still, but of the first it must be, since the incident is shown with
+	// who has that. What was taken back is no news until it holds again.
 	markNews = `UPDATE repeats SET news = TRUE WHERE incident IN (
-  SELECT i.id FROM detections d JOIN incidents i ON i.id = d.incident JOIN repeats p ON p.incident = i.id
+  WITH r(id) AS ({rows}), c(id) AS (
+    SELECT id FROM r
+    UNION SELECT (SELECT f.id FROM detections f WHERE f.incident = d.incident AND NOT f.retracted ORDER BY f.first_event, f.id LIMIT 1)
+    FROM r JOIN detections d ON d.id = r.id
+  )
+  SELECT i.id FROM c JOIN detections d ON d.id = c.id JOIN incidents i ON i.id = d.incident JOIN repeats p ON p.incident = i.id
     LEFT JOIN evidence v ON v.detection = d.id
-  WHERE d.id IN ({rows}) AND NOT d.retracted AND NOT EXISTS (SELECT 1 FROM` + holders + `))`
+  WHERE NOT d.retracted AND NOT EXISTS (SELECT 1 FROM` + holders + ` LIMIT 1 OFFSET 0))`
 
 	// That it opened is told of what ceases to be a repeat, the rest of what is none.
 	unlessRepeats = ` LEFT JOIN repeats p ON p.incident = v.incident
