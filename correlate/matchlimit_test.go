@@ -182,22 +182,21 @@ func TestCountsAreLowerBounds(t *testing.T) {
 // firing point, in whatever order they came (F4). Where many have one time it is the ids that decide which is the hundredth.
 func TestEvidenceIsTheEarliest(t *testing.T) {
 	t.Parallel()
-	for _, together := range []int{1, 60} {
-		for _, n := range []int{101, 115} {
-			for _, threshold := range []int64{2, 105} {
-				var items []item
-				for i := range n {
-					when := 1000 + int64(i/together)
-					items = append(items, at(fmt.Sprint("a", i), when, when, "a", ""), at(fmt.Sprint("b", i), when, when, "b", ""))
-				}
-				r := plainRule("top", "own", 300, rules.Count{Pattern: 0, Op: rules.GE, N: threshold})
-				w := newWorld(t, r, items, nil)
-				w.compare(t, "in order", items, 1, -1)
-				w.compare(t, "together", items, 2*n, -1)
-				random := rand.New(rand.NewPCG(3, uint64(n)))
-				random.Shuffle(len(items), func(i, j int) { items[i], items[j] = items[j], items[i] })
-				w.compare(t, "shuffled", items, 3, n)
-			}
+	for _, x := range []struct {
+		together, n int
+		threshold   int64
+	}{{1, 101, 2}, {60, 101, 105}, {1, 115, 105}, {60, 115, 2}} {
+		var items []item
+		for i := range x.n {
+			when := 1000 + int64(i/x.together)
+			items = append(items, at(fmt.Sprint("a", i), when, when, "a", ""), at(fmt.Sprint("b", i), when, when, "b", ""))
 		}
+		r := plainRule("top", "own", 300, rules.Count{Pattern: 0, Op: rules.GE, N: x.threshold})
+		w := newWorld(t, r, items, nil)
+		w.compare(t, "in order", items, 1, -1)
+		w.compare(t, "together", items, 2*x.n, -1)
+		random := rand.New(rand.NewPCG(3, uint64(x.n)))
+		random.Shuffle(len(items), func(i, j int) { items[i], items[j] = items[j], items[i] })
+		w.compare(t, "shuffled", items, 3, x.n)
 	}
 }
