@@ -151,8 +151,8 @@ type walk struct {
 	known       bool
 }
 
-// took is how long a walk takes in the incidents' lives.
-func (w walk) took() int64 { return within(w.first.at, w.last.at) }
+// took is how long a walk takes in the incidents' lives, a nanosecond at least.
+func (w walk) took() int64 { return max(1, within(w.first.at, w.last.at)) }
 
 // choose returns the walk that reaches the furthest, and the one that takes the longest in the incidents' lives, of which there are the
 // fewest: that all closed ones are older says nothing of how many they are.
@@ -177,7 +177,8 @@ func (s *stages) choose(ctx context.Context) (furthest, rarest walk, err error) 
 }
 
 // along reads the incidents of a walk that are in the list. If more is asked of them than the way says, it gives up after the first part of the
-// walk where so few of that are in the list that the whole would not fill it. It returns the place where it ended, nil if the list is full or nothing comes after it, and how many it came past.
+// walk where so few of that are in the list that the whole would not fill it. It returns the place where it ended, nil if the list is full or
+// nothing comes after it, and how many it came past.
 func (s *stages) along(ctx context.Context, w *walk) (end *cursor, passed int, err error) {
 	part, before := max(1, s.walk/4), s.n
 	if w.known && w.last == nil || s.of.beside(w.term).none() {
