@@ -236,9 +236,9 @@ func changeStore(t *testing.T, file, statement string) {
 	}
 }
 
-// execStore changes some rows of a SQLite store.
+// execStore changes some rows of a SQLite store, which a process may write to meanwhile.
 func execStore(ctx context.Context, file, statement string) error {
-	db, err := sql.Open("sqlite", "file:"+file)
+	db, err := sql.Open("sqlite", "file:"+file+"?_pragma=busy_timeout(10000)")
 	if err != nil {
 		return err
 	}
