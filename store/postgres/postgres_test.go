@@ -367,7 +367,8 @@ func TestAnIndexHoldsUpNobody(t *testing.T) {
 	for _, m := range []struct {
 		version      int
 		index, table string
-	}{{11, "incidents_newest", "incidents"}, {12, "outbox_held", "outbox"}, {16, "detections_order", "detections"}, {17, "incident_terms_asked", "incident_terms"}} {
+	}{{11, "incidents_newest", "incidents"}, {12, "outbox_held", "outbox"}, {16, "detections_order", "detections"}, {17, "incident_terms_asked", "incident_terms"},
+		{20, "incidents_of_key", "incidents"}} {
 		t.Run(m.index, func(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
