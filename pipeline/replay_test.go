@@ -119,25 +119,38 @@ func TestReplayIsTheSame(t *testing.T) {
 	}
 }
 
+const manyRule = "{rule: many, title: t, severity: low, match: {a: 'true'}, when: count(a) >= 3, by: user.name, within: 10m, incident: {quiet: 1h}}"
+
+// sentAgain are rules about what ana does.
+func sentAgain(t *testing.T, text string) *rules.Set {
+	t.Helper()
+	set, err := rules.Compile([]rules.File{{Name: "again.yml", Data: []byte(text)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+// addOf adds the n-th thing that she did.
+func addOf(t *testing.T, p *pipeline.Replay, n int, at, arrives time.Time) {
+	t.Helper()
+	if err := p.Add("vector", fmt.Appendf(nil, `{"event.id":"%d","timestamp":%q,"event.ingested":%q,"user.name":"ana"}`,
+		n, at.Format(time.RFC3339), arrives.Format(time.RFC3339))); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestALogThatIsSentAgain: a log that comes again when its incidents are forgotten makes none, in whichever order it is read; what is new
 // among it makes one that stands, with what it came with.
 func TestALogThatIsSentAgain(t *testing.T) {
 	t.Parallel()
-	set, err := rules.Compile([]rules.File{{Name: "again.yml", Data: []byte(
-		"{rule: exec, title: t, severity: low, match: {a: 'true'}, when: a, by: user.name, incident: {quiet: 1h}}\n---\n" +
-			"{rule: many, title: t, severity: low, match: {a: 'true'}, when: count(a) >= 3, by: user.name, within: 10m, incident: {quiet: 1h}}")}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := sentAgain(t, "{rule: exec, title: t, severity: low, match: {a: 'true'}, when: a, by: user.name, incident: {quiet: 1h}}\n---\n"+manyRule)
 	day := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
 	find := func(shuffled bool, split int, news ...int) []string {
 		p := pipeline.NewReplay(set, ingest.NewParser(ingest.ParserConfig{}), time.Minute)
 		add := func(minute, days, arrives int) {
 			at := func(minute int) time.Time { return day.Add(time.Duration(minute) * time.Minute) }
-			if err := p.Add("vector", fmt.Appendf(nil, `{"event.id":"%d","timestamp":%q,"event.ingested":%q,"user.name":"ana"}`,
-				minute, at(minute).Format(time.RFC3339), at(arrives).AddDate(0, 0, days).Format(time.RFC3339))); err != nil {
-				t.Fatal(err)
-			}
+			addOf(t, p, minute, at(minute), at(arrives).AddDate(0, 0, days))
 		}
 		for days := range 3 {
 			for i := range 4 {
@@ -185,11 +198,7 @@ func TestALogThatIsSentAgain(t *testing.T) {
 // TestMoreThanIsKept: what goes on after copies is found, also where a detection has more events than it keeps as evidence.
 func TestMoreThanIsKept(t *testing.T) {
 	t.Parallel()
-	set, err := rules.Compile([]rules.File{{Name: "again.yml", Data: []byte(
-		"{rule: many, title: t, severity: low, match: {a: 'true'}, when: count(a) >= 3, by: user.name, within: 10m, incident: {quiet: 1h}}")}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := sentAgain(t, manyRule)
 	day := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
 	for _, old := range []int{99, 100, 101, 150} {
 		for more, want := range []int{1, 2, 2} {
@@ -197,10 +206,7 @@ func TestMoreThanIsKept(t *testing.T) {
 			for days, events := range []int{old, old + more} {
 				for n := range events {
 					at := day.Add(time.Duration(n) * time.Second)
-					if err := p.Add("vector", fmt.Appendf(nil, `{"event.id":"%d","timestamp":%q,"event.ingested":%q,"user.name":"ana"}`,
-						n, at.Format(time.RFC3339), at.AddDate(0, 0, days).Format(time.RFC3339))); err != nil {
-						t.Fatal(err)
-					}
+					addOf(t, p, n, at, at.AddDate(0, 0, days))
 				}
 			}
 			res, err := p.Run(0, 0)
@@ -218,20 +224,13 @@ func TestMoreThanIsKept(t *testing.T) {
 // at once.
 func TestNewAmongCopies(t *testing.T) {
 	t.Parallel()
-	set, err := rules.Compile([]rules.File{{Name: "again.yml", Data: []byte(
-		"{rule: many, title: t, severity: low, match: {a: 'true'}, when: count(a) >= 3, by: user.name, within: 10m, incident: {quiet: 1h}}")}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := sentAgain(t, manyRule)
 	day := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
 	for _, order := range [][]int{{0, 1, 2, 9}, {0, 1, 9, 2}, {9, 2, 1, 0}, {2, 9, 0, 1}, {1, 2, 0, 9}, {0, 2, 9, 1}} {
 		p := pipeline.NewReplay(set, ingest.NewParser(ingest.ParserConfig{}), time.Minute)
 		add := func(n int, arrives time.Time) {
 			second := map[int]int{0: 0, 1: 10, 2: 20, 9: 15}[n]
-			if err := p.Add("vector", fmt.Appendf(nil, `{"event.id":"%d","timestamp":%q,"event.ingested":%q,"user.name":"ana"}`,
-				n, day.Add(time.Duration(second)*time.Second).Format(time.RFC3339), arrives.Format(time.RFC3339))); err != nil {
-				t.Fatal(err)
-			}
+			addOf(t, p, n, day.Add(time.Duration(second)*time.Second), arrives)
 		}
 		for n := range 3 {
 			add(n, day.Add(time.Minute/2))

@@ -20,8 +20,8 @@ const (
 	maxSightings = 1000
 )
 
-// newest reads some columns of the newest incidents i about an entity.
-func (c *Core) newest(ctx context.Context, q Querier, e incident.Entity, scope incident.Scope, limit int, columns string, row func(Scan) error) error {
+// about reads some columns of the newest incidents i about an entity.
+func (c *Core) about(ctx context.Context, q Querier, e incident.Entity, scope incident.Scope, limit int, columns string, row func(Scan) error) error {
 	if e.Type == "" || e.Name == "" { // a list that asks for nothing has all there are
 		return nil
 	}
@@ -92,7 +92,7 @@ type sharer struct {
 func (c *Core) sharing(ctx context.Context, q Querier, entities []incident.Entity, rule string, scope incident.Scope) (map[string]*sharer, error) {
 	found := make(map[string]*sharer)
 	for _, e := range entities {
-		err := c.newest(ctx, q, e, scope, perEntity, "i.id, i.last_event, i.rule", func(scan Scan) error {
+		err := c.about(ctx, q, e, scope, perEntity, "i.id, i.last_event, i.rule", func(scan Scan) error {
 			var s sharer
 			var of string
 			if err := scan(&s.id, &s.last, &of); err != nil || of == rule {
@@ -116,7 +116,7 @@ func (c *Core) sharing(ctx context.Context, q Querier, entities []incident.Entit
 func (c *Core) Sightings(ctx context.Context, kind, name string, scope incident.Scope) (out []incident.Sighting, more bool, err error) {
 	e, out := incident.Entity{Type: kind, Name: name}, []incident.Sighting{}
 	err = c.db.Planned(ctx, func(q Querier) error {
-		return c.newest(ctx, q, e, scope, maxSightings+1, "i.id, i.severity, i.shown, i.verdict, i.first_event, i.last_event, i.shadow", func(scan Scan) error {
+		return c.about(ctx, q, e, scope, maxSightings+1, "i.id, i.severity, i.shown, i.verdict, i.first_event, i.last_event, i.shadow", func(scan Scan) error {
 			var s incident.Sighting
 			var id []byte
 			var severity int64
